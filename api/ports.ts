@@ -1,0 +1,47 @@
+import type { Task } from '../domain/model/objects.ts';
+import type { Applied } from '../domain/store/changes.ts';
+import type { View } from '../domain/store/view.ts';
+import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
+
+/** What this node is to the cluster; `Swarm` header of /_ping and `LocalNodeState` of /info. */
+export interface LocalState {
+  readonly state: 'inactive' | 'pending' | 'active' | 'error' | 'locked';
+  readonly nodeId: string;
+  readonly nodeAddr: string;
+  /** Set while state is active and this node is a manager. */
+  readonly manager: boolean;
+  readonly error: string;
+  readonly remoteManagers: readonly { readonly nodeId: string; readonly addr: string }[];
+}
+
+export interface InitRequest {
+  readonly listenAddr: string;
+  readonly advertiseAddr: string;
+  readonly dataPathAddr: string;
+  readonly dataPathPort: number;
+  readonly forceNewCluster: boolean;
+  readonly autoLockManagers: boolean;
+  readonly availability: string;
+  readonly defaultAddrPool: readonly string[];
+  readonly subnetSize: number;
+  /** Swarm.Spec as sent; merged over the defaults. */
+  readonly spec: unknown;
+}
+
+/** The swarm as this daemon sees it. Every method throws `Fault`s with Docker's texts. */
+export interface Swarm {
+  local(): LocalState;
+  /** Answers the new node's id. */
+  init(request: InitRequest): Promise<string>;
+  leave(force: boolean): Promise<void>;
+  /** Sends a command to the leader; resolves once it is durable and visible in `view()`. */
+  command(name: string, body: unknown): Promise<unknown>;
+  /** The state, at least as new as every write acknowledged before the call. Throws Docker's 503 texts on non-managers. */
+  read(): Promise<View>;
+  /** The id of the manager that leads now, '' when unknown. */
+  leaderId(): string;
+  /** Every committed change, in order; for /events. Works from the first init on, over leave and init. */
+  watch(listener: (changes: readonly Applied[]) => void): () => void;
+  /** Logs of one task from its node. Throws a Fault when the node is not reachable. */
+  taskLogs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
+}

@@ -1,0 +1,82 @@
+/**
+ * What natswarm needs of a message bus and of the replicated log. Implemented by `bus/nats/` and by the simulation
+ * in `test/sim/`; `test/contract/` runs one suite against both.
+ */
+
+export type Unsubscribe = () => void;
+
+export interface BusMessage {
+  readonly subject: string;
+  /** Decoded body: msgpack from natswarm's own parts, JSON from others. */
+  readonly body: unknown;
+  /** Answers a request in the encoding that it came in; absent on plain messages. */
+  readonly reply?: (body: unknown) => void;
+}
+
+export interface Bus {
+  /** Fire and forget; dropped while there is no connection. */
+  publish(subject: string, body: unknown): void;
+  /** Rejects with `BusError` after `timeoutMs`, without a responder, or without a connection. */
+  request(subject: string, body: unknown, timeoutMs: number): Promise<unknown>;
+  /** Outlives reconnects. `queue` names a queue group. */
+  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe;
+  isConnected(): boolean;
+  onConnection(listener: (connected: boolean) => void): Unsubscribe;
+}
+
+export class BusError extends Error {
+  override readonly name = 'BusError';
+  readonly code: 'timeout' | 'no-responder' | 'disconnected' | 'refused';
+  constructor(code: BusError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface LogRecord {
+  readonly seq: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * The outcome of an append. `unknown` stands for timeout, refusal and disconnect alike: the record is at
+ * `expectedLast + 1` or nowhere, and only a positive read proves which (DESIGN.md §3).
+ */
+export type AppendOutcome =
+  | { readonly kind: 'committed'; readonly seq: number }
+  | { readonly kind: 'unknown'; readonly cause: string };
+
+/** One totally ordered log. Sequences start at 1 and have no gaps. */
+export interface StateLog {
+  /** Appends iff the log's last sequence is `expectedLast`. Never throws. */
+  append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome>;
+  /** Records from `from` on, at most `max`, in order. Fewer (or none) prove nothing about the rest. Rejects when unreachable. */
+  read(from: number, max: number): Promise<readonly LogRecord[]>;
+  /** First and last sequence that the log reports; `last` is 0 for an empty new log. */
+  bounds(): Promise<{ readonly first: number; readonly last: number }>;
+  /** Records as they are committed; may skip some (the reader fills gaps with `read`). */
+  tail(listener: (record: LogRecord) => void): Unsubscribe;
+  /** Drops records up to and including `seq`. */
+  purge(seq: number): Promise<void>;
+}
+
+/** A manager's own durable copy: checkpoint plus the records applied since. */
+export interface Journal {
+  /** Checkpoint (if any) and all whole records after it, in order. Throws `JournalError` when damaged. */
+  load(): Promise<{ readonly checkpoint?: Checkpoint; readonly records: readonly LogRecord[] }>;
+  /** Buffered; durable after the next `flush`. */
+  append(record: LogRecord): void;
+  flush(): Promise<void>;
+  /** Replaces all records up to `checkpoint.seq`; crash-safe. */
+  checkpoint(checkpoint: Checkpoint): Promise<void>;
+  close(): Promise<void>;
+}
+export interface Checkpoint {
+  readonly seq: number;
+  /** Hash of the record at `seq`: the chain goes on from it. */
+  readonly hash: string;
+  readonly data: Uint8Array;
+}
+export class JournalError extends Error {
+  override readonly name = 'JournalError';
+}

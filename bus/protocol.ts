@@ -1,0 +1,50 @@
+import type { NodeDescription, Task, TaskStatus } from '../domain/model/objects.ts';
+import type { FaultCode } from '../domain/errors.ts';
+
+/** Bodies of the messages between leader and agents, version 1. */
+export interface Epoch {
+  readonly generation: number;
+  readonly epoch: number;
+}
+
+export interface Hello {
+  readonly description: NodeDescription;
+  /** Session id drawn by the agent; assignments carry it, so late ones of an older session are told apart. */
+  readonly session: string;
+}
+export type HelloReply =
+  | (Epoch & { readonly ok: true; readonly heartbeatMs: number })
+  | { readonly ok: false; readonly error: WireFault };
+
+/** `seq` 1 is the full set; then increments without gaps. */
+export interface Assign extends Epoch {
+  readonly session: string;
+  readonly seq: number;
+  readonly full: boolean;
+  readonly put: readonly Task[];
+  readonly remove: readonly string[];
+}
+
+export interface StatusReport {
+  readonly session: string;
+  readonly updates: readonly { readonly taskId: string; readonly status: TaskStatus }[];
+}
+export type StatusReply = { readonly ok: true } | { readonly ok: false; readonly error: WireFault };
+
+export interface Beat {
+  readonly session: string;
+}
+export type LeaderNotice = Epoch;
+
+export interface WireFault {
+  readonly code: FaultCode;
+  readonly message: string;
+  readonly origin: 'manager' | 'daemon';
+}
+/** Answer to a command. */
+export type CommandReply =
+  | { readonly ok: true; readonly result: unknown; readonly index: number }
+  | { readonly ok: false; readonly error: WireFault };
+
+export const isNewer = (a: Epoch, b: Epoch): boolean =>
+  a.generation > b.generation || (a.generation === b.generation && a.epoch > b.epoch);

@@ -1,0 +1,31 @@
+/**
+ * Every subject of the bus is built and parsed here; the bus is public API, version 1.
+ *
+ * | subject | kind | who sends | meaning |
+ * |---|---|---|---|
+ * | `natswarm.v1.command.<noun>.<verb>` | request | managers, clients | a command to the leader |
+ * | `natswarm.v1.leader` | message | the leader | "I lead" with generation and epoch; agents say hello again |
+ * | `natswarm.v1.agent.<node>.hello` | request | that node | description, engine, running tasks |
+ * | `natswarm.v1.agent.<node>.status` | request | that node | task statuses; answered after commit |
+ * | `natswarm.v1.agent.<node>.beat` | message | that node | heartbeat |
+ * | `natswarm.v1.node.<node>.assign` | message | the leader | assignments: the full set, then numbered increments |
+ * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the logs of a task |
+ */
+const root = 'natswarm.v1';
+export const subjects = {
+  command: (name: string): string => `${root}.command.${name}`,
+  commands: `${root}.command.>`,
+  commandName: (subject: string): string => subject.slice(`${root}.command.`.length),
+  leader: `${root}.leader`,
+  agent: (node: string, verb: AgentVerb): string => `${root}.agent.${node}.${verb}`,
+  agents: (verb: AgentVerb): string => `${root}.agent.*.${verb}`,
+  /** The node that a message on an agent's subject comes from. */
+  agentOf: (subject: string): string => subject.split('.')[3] ?? '',
+  node: (node: string, verb: NodeVerb): string => `${root}.node.${node}.${verb}`,
+  /** Everything that a node's agent may publish, and everything it may subscribe to. */
+  agentPublishes: (node: string): string => `${root}.agent.${node}.>`,
+  nodeSubscribes: (node: string): string => `${root}.node.${node}.>`,
+  inboxPrefix: (node: string): string => `_INBOX_${node}`,
+} as const;
+export type AgentVerb = 'hello' | 'status' | 'beat';
+export type NodeVerb = 'assign' | 'logs';

@@ -1,0 +1,39 @@
+/**
+ * The one error type that crosses from decisions to clients.
+ * `code` is a gRPC status name, because Swarm's clients see `rpc error: code = <code> desc = <text>`;
+ * `origin: 'daemon'` marks texts that Docker's daemon makes itself, shown without that prefix (swarm-compat §2.2).
+ */
+export type FaultCode =
+  | 'InvalidArgument'
+  | 'FailedPrecondition'
+  | 'OutOfRange'
+  | 'NotFound'
+  | 'AlreadyExists'
+  | 'PermissionDenied'
+  | 'Unauthenticated'
+  | 'Unimplemented'
+  | 'Unavailable'
+  | 'Unknown'
+  | 'Aborted'
+  | 'Internal'
+  | 'DeadlineExceeded'
+  | 'ResourceExhausted';
+
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly code: FaultCode;
+  readonly origin: 'manager' | 'daemon';
+
+  constructor(code: FaultCode, message: string, origin: 'manager' | 'daemon' = 'manager') {
+    super(message);
+    this.code = code;
+    this.origin = origin;
+  }
+}
+
+/** A fault whose text comes from the daemon, without the gRPC wrapper. */
+export const daemonFault = (code: FaultCode, message: string): Fault =>
+  new Fault(code, message, 'daemon');
+
+export const noLeaderText =
+  "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.";

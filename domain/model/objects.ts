@@ -1,0 +1,158 @@
+import type { ClusterId, NodeId, ServiceId, TaskId } from '../ids.ts';
+import type { DesiredState, TaskState } from '../task-state.ts';
+import type {
+  ClusterSpec,
+  EndpointSpec,
+  Labels,
+  NodeRole,
+  NodeSpec,
+  PortConfig,
+  ServiceSpec,
+  TaskSpec,
+} from './spec.ts';
+
+/** Times are milliseconds since 1970 (UTC), as the log's transactions carry them. */
+export interface Meta {
+  /** Sequence of the log message that wrote the object last (Docker's `Version.Index`). */
+  readonly version: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Every stored object. `meta` is set by the store when a transaction is applied, never by a decision. */
+export interface Stored {
+  readonly id: string;
+  readonly meta: Meta;
+}
+
+export interface Cluster extends Stored {
+  readonly id: ClusterId;
+  readonly spec: ClusterSpec;
+  readonly rootCa: {
+    readonly certPem: string;
+    readonly keyPem: string;
+    readonly tokens: { readonly worker: string; readonly manager: string };
+  };
+  /** Seed (nkey `SA…`) of the account that signs the bus' user JWTs. */
+  readonly busIssuerSeed: string;
+  readonly unlockKey?: string;
+  readonly defaultAddrPool: readonly string[];
+  readonly subnetSize: number;
+  readonly dataPathPort: number;
+}
+
+export interface NodeDescription {
+  readonly hostname: string;
+  readonly platform: { readonly architecture: string; readonly os: string };
+  readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly engine: {
+    readonly version: string;
+    readonly labels: Labels;
+    readonly plugins: readonly { readonly type: string; readonly name: string }[];
+  };
+  /** Base64 DER, of the certificate that the node uses now. */
+  readonly tls?: {
+    readonly trustRoot: string;
+    readonly issuerSubject: string;
+    readonly issuerPublicKey: string;
+  };
+}
+
+export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
+export interface Node extends Stored {
+  readonly id: NodeId;
+  readonly spec: NodeSpec;
+  /** Observed role: what the node's certificate says. */
+  readonly role: NodeRole;
+  readonly description?: NodeDescription;
+  readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
+  /** Set on managers. `addr` is `ip:2377`. */
+  readonly manager?: { readonly addr: string; readonly reachability: 'unknown' | 'reachable' | 'unreachable' };
+}
+
+export type UpdateState =
+  | 'updating'
+  | 'paused'
+  | 'completed'
+  | 'rollback_started'
+  | 'rollback_paused'
+  | 'rollback_completed';
+export interface UpdateStatus {
+  readonly state: UpdateState;
+  readonly message: string;
+  readonly startedAt?: number;
+  readonly completedAt?: number;
+}
+/** What a running update must remember beyond what the tasks tell; lives in the store so a new leader goes on with it. */
+export interface UpdateProgress {
+  /** Ids of tasks made by this update that failed early, oldest first. */
+  readonly failed: readonly TaskId[];
+  /** Slots (or nodes) that were dirty when the update began. */
+  readonly total: number;
+  /** When the last slot was done; the update completes `Monitor` later. */
+  readonly lastDoneAt?: number;
+}
+
+export interface Service extends Stored {
+  readonly id: ServiceId;
+  readonly spec: ServiceSpec;
+  /** Counts the specs of this service: 1 at creation, +1 with every update or rollback. Never goes back. */
+  readonly specVersion: number;
+  readonly previousSpec?: ServiceSpec;
+  readonly updateStatus?: UpdateStatus;
+  readonly updateProgress?: UpdateProgress;
+}
+
+export interface ContainerStatus {
+  readonly id: string;
+  readonly pid: number;
+  readonly exitCode: number;
+}
+export interface TaskStatus {
+  readonly state: TaskState;
+  /** When the state was observed, ms. */
+  readonly at: number;
+  readonly message: string;
+  readonly err?: string;
+  readonly container?: ContainerStatus;
+  readonly ports?: readonly PortConfig[];
+}
+
+export interface Task extends Stored {
+  readonly id: TaskId;
+  readonly serviceId: ServiceId;
+  /** 1..N for replicated services, 0 for global ones. */
+  readonly slot: number;
+  /** '' until a node is chosen. Global tasks have theirs from birth. */
+  readonly nodeId: NodeId;
+  readonly spec: TaskSpec;
+  /** The service's `specVersion` when the task was made. */
+  readonly specVersion: number;
+  readonly serviceName: string;
+  readonly serviceLabels: Labels;
+  /** The service's EndpointSpec when the task was made (host ports, dirty check). */
+  readonly endpoint?: EndpointSpec;
+  readonly status: TaskStatus;
+  readonly desired: DesiredState;
+  /** When the task was first seen running, ms; the update monitor counts from here. */
+  readonly runningAt?: number;
+  /** A replacement waits with desired `ready` until this time (restart delay), ms. */
+  readonly startAfter?: number;
+  /** The task that this one replaces; it starts only once that one has stopped. */
+  readonly replaces?: TaskId;
+  /** Made by a rolling update or rollback (not by a restart): watched by its monitor. */
+  readonly byUpdate?: boolean;
+}
+
+export interface ObjectOf {
+  cluster: Cluster;
+  node: Node;
+  service: Service;
+  task: Task;
+}
+export type Kind = keyof ObjectOf;
+export const kinds: readonly Kind[] = ['cluster', 'node', 'service', 'task'];
+
+/** Docker's name of a task: `service.slot` or `service.nodeId`; containers add `.taskId`. */
+export const taskName = (t: Pick<Task, 'serviceName' | 'slot' | 'nodeId'>): string =>
+  `${t.serviceName}.${t.slot > 0 ? t.slot : t.nodeId}`;

@@ -1,0 +1,36 @@
+import type { Kind, ObjectOf } from '../model/objects.ts';
+
+/** An object as decisions write it: the store adds `meta` when the transaction is applied. */
+export type Draft<K extends Kind = Kind> = Omit<ObjectOf[K], 'meta'>;
+
+/** What one transaction does, in order. `patch` replaces top-level fields only; `undefined` removes a field. */
+export type Change =
+  | { readonly [K in Kind]: { readonly op: 'put'; readonly kind: K; readonly object: Draft<K> } }[Kind]
+  | {
+      readonly [K in Kind]: {
+        readonly op: 'patch';
+        readonly kind: K;
+        readonly id: string;
+        readonly fields: { readonly [F in keyof Omit<ObjectOf[K], 'id' | 'meta'>]?: ObjectOf[K][F] | undefined };
+      };
+    }[Kind]
+  | { readonly op: 'delete'; readonly kind: Kind; readonly id: string };
+
+/** One log message: all of its changes happen or none. */
+export interface Transaction {
+  /** Sequence in the log; every object written gets it as its version. */
+  readonly index: number;
+  /** Leader's wall clock, ms; never goes back from one transaction to the next. */
+  readonly at: number;
+  readonly changes: readonly Change[];
+}
+
+/** What an applied change did to one object; both set: an update. */
+export type Applied = {
+  readonly [K in Kind]: {
+    readonly kind: K;
+    readonly id: string;
+    readonly before: ObjectOf[K] | undefined;
+    readonly after: ObjectOf[K] | undefined;
+  };
+}[Kind];
