@@ -12,8 +12,11 @@ NATS_MIN=2.12
 SUITE=forky
 SUITE_PACKAGES='docker.io docker-cli containerd tini-static nats-server'
 
+# root's PATH is without these after a plain su
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
 say() { printf '%s\n' "$*"; }
-head1() { printf '\n== %s\n' "$*"; }
+heading() { printf '\n== %s\n' "$*"; }
 die() {
   printf 'natswarm: %s\n' "$*" >&2
   exit 1
@@ -64,21 +67,21 @@ nats_path() {
   return 1
 }
 
-# Which packages are missing, one a line. dockerd needs iptables, the tests need ip and busybox.
+# Which packages are missing, one a line. dockerd needs iptables, the tests need ip.
 missing_packages() {
   have_engine || printf '%s\n' docker.io containerd tini-static runc
   have_docker_cli || printf '%s\n' docker-cli
   have iptables || printf '%s\n' iptables
   have ip || printf '%s\n' iproute2
-  have curl || printf '%s\n' curl
-  static_busybox >/dev/null || printf '%s\n' busybox-static
 }
 
-# A busybox without shared libraries: the whole content of the test image.
+# A busybox without shared libraries: all that is in the test images, and our HTTP client.
 static_busybox() {
   local candidate
-  for candidate in /usr/bin/busybox /bin/busybox; do
-    [ -x "$candidate" ] && ! grep -qa 'ld-linux\|ld-musl' "$candidate" || continue
+  for candidate in "$NATSWARM_BIN/busybox" /usr/bin/busybox /bin/busybox; do
+    [ -x "$candidate" ] || continue
+    # a dynamic program names its loader in its first page
+    ! head -c 4096 "$candidate" | grep -qa 'ld-linux\|ld-musl' || continue
     printf '%s\n' "$candidate"
     return
   done
@@ -164,22 +167,23 @@ with_no_service_start() {
 
 # ------------------------------------------------------------------------------------- install
 
-# Debian's own nats-server package cannot be configured on Debian 12 (its post-install script
-# fails), and its service is not wanted anyway: only the binary is taken out of the package.
-install_nats() {
-  local work
+# Takes one binary out of a package, into our own folder, without installing the package:
+#   nats-server cannot be configured on Debian 12 (its post-install script fails), and its
+#   service is not wanted anyway; busybox-static would push out a busybox that is installed.
+unpack_binary() {
+  local package=$1 binary=$2 work
   work=$(mktemp -d)
   # apt fetches as user _apt, which must be able to write here
   chmod 755 "$work"
   ! id _apt >/dev/null 2>&1 || chown _apt "$work"
-  (cd "$work" && apt_get download nats-server && dpkg-deb -x nats-server_*.deb tree) || {
+  (cd "$work" && apt_get download "$package" && dpkg-deb -x "$package"_*.deb tree) || {
     rm -rf "$work"
-    die "could not get nats-server"
+    die "could not get $package"
   }
   mkdir -p "$NATSWARM_BIN"
-  # moved into place in one step: a running nats-server keeps its file
-  install -m 755 "$work"/tree/usr/*bin/nats-server "$NATSWARM_BIN/.nats-server.new"
-  mv -f "$NATSWARM_BIN/.nats-server.new" "$NATSWARM_BIN/nats-server"
+  # moved into place in one step: a running server keeps its file
+  find "$work/tree" -type f -name "$binary" -perm -u+x -exec install -m 755 {} "$NATSWARM_BIN/.$binary.new" \;
+  mv -f "$NATSWARM_BIN/.$binary.new" "$NATSWARM_BIN/$binary"
   rm -rf "$work"
 }
 
@@ -191,20 +195,14 @@ suite_needed() {
 
 # Brings the machine to: Docker Engine, docker CLI, nats-server and the small tools.
 install_servers() {
-  local missing wanted=()
-  mapfile -t wanted < <(missing_packages)
-  missing="${wanted[*]}"
-  nats_path >/dev/null || missing="$missing nats-server"
-  if [ -n "${missing// /}" ]; then
+  local packages=() binaries=()
+  mapfile -t packages < <(missing_packages)
+  nats_path >/dev/null || binaries+=(nats-server)
+  static_busybox >/dev/null || binaries+=(busybox-static)
+  if [ $((${#packages[@]} + ${#binaries[@]})) -gt 0 ]; then
     need_root
-    have apt-get || die "this is no Debian: install Docker Engine >= $DOCKER_MIN, its CLI and nats-server >= $NATS_MIN yourself, then run this again"
-    say "to install: $missing"
-    apt_get update
-    if suite_needed; then add_suite; fi
-    if [ ${#wanted[@]} -gt 0 ]; then
-      with_no_service_start apt_get install --no-install-recommends "${wanted[@]}" || die "apt-get install failed: ${wanted[*]}"
-    fi
-    nats_path >/dev/null || install_nats
+    have apt-get || die "this is no Debian: install Docker Engine >= $DOCKER_MIN with its CLI, nats-server >= $NATS_MIN, iptables, iproute2 and a static busybox yourself, then run this again"
+    install_packages
   fi
   hash -r
   have_engine || die "no Docker Engine >= $DOCKER_MIN after the installation; found: $(docker_engine_version)"
@@ -213,13 +211,33 @@ install_servers() {
   say "nats-server $(version_of "$(nats_path)" --version) ($(nats_path))"
 }
 
-# npm packages; skipped while node_modules is what package-lock.json says.
+# Uses install_servers' lists.
+install_packages() {
+  [ ${#packages[@]} = 0 ] || say "to install with apt: ${packages[*]}"
+  [ ${#binaries[@]} = 0 ] || say "to take out of their Debian packages into $NATSWARM_BIN: ${binaries[*]}"
+  apt_get update
+  ! suite_needed || add_suite
+  # --no-remove: a Docker from elsewhere is never thrown out for Debian's
+  [ ${#packages[@]} = 0 ] || with_no_service_start apt_get install --no-install-recommends --no-remove "${packages[@]}" ||
+    die "apt-get could not install: ${packages[*]}"
+  local binary
+  for binary in ${binaries[@]+"${binaries[@]}"}; do unpack_binary "$binary" "${binary%-static}"; done
+}
+
+# npm packages; skipped while every package that package-lock.json names is there.
 install_node_modules() {
-  local stamp=$REPO/node_modules/.natswarm-lock
-  if [ -d "$REPO/node_modules" ] && [ -f "$stamp" ] && cmp -s "$REPO/package-lock.json" "$stamp"; then
+  if node -e '
+    const packages = (file) => JSON.parse(require("fs").readFileSync(file)).packages;
+    const found = packages("node_modules/.package-lock.json");
+    for (const [path, wanted] of Object.entries(packages("package-lock.json")))
+      if (path && !wanted.optional && found[path]?.version !== wanted.version) process.exit(1);
+    ' 2>/dev/null; then
     say "npm packages are up to date"
-    return
+  else
+    say "installing npm packages"
+    # A lock file written behind a registry without other platforms' optional packages does not
+    # name them, and npm ci refuses that. npm install --no-save installs the same versions.
+    npm ci --ignore-scripts --no-audit --no-fund </dev/null >/dev/null 2>&1 ||
+      npm install --no-save --ignore-scripts --no-audit --no-fund </dev/null
   fi
-  (cd "$REPO" && npm ci --ignore-scripts --no-audit --no-fund </dev/null)
-  cp "$REPO/package-lock.json" "$stamp"
 }

@@ -10,6 +10,14 @@ export const limits = {
   /** Largest stored object, bytes (one command's spec). */
   specBytesMax: 1.5 * MiB,
   serverPayloadBytesMax: 4 * MiB,
+  /** Changes of one plan that go into one transaction; the rest follows in the next. */
+  planChangesMax: 1_000,
+  /** Records asked of the log in one read. */
+  logReadRecordsMax: 500,
+  /** Records applied between two checkpoints of a manager's journal. */
+  checkpointEveryRecords: 10_000,
+  /** Records that stay in the log behind a checkpoint: who changed what, when. */
+  logTailRecordsKept: 1_000,
   /** Commands waiting for the log before further ones are refused. */
   commandsQueuedMax: 20_000,
   /** Replicas of one service. */
@@ -19,8 +27,28 @@ export const limits = {
   eventsKept: 256,
   /** Engine operations (create, start) that one agent runs at the same time. */
   engineOperationsMax: 8,
+  /** Connections to the engine for short calls, and for those that last: streams, stops, pulls. */
+  engineConnectionsMax: 32,
+  engineStreamsMax: 1_024,
+  /** Containers whose last event is remembered; for others the agent asks the engine again. */
+  engineEventsKept: 4_096,
+  /** Longest log frame or line held in memory before it is handed on, bytes. */
+  logFrameBytesMax: 4 * MiB,
+  /** Pull attempts whose outcome is remembered, and for how long. */
+  pullsRememberedMax: 1_000,
+  pullRememberedMs: 30_000,
+  /** How long a registry may stay silent before an image that is here already is used as it is. */
+  pullAnswerMs: 5_000,
   statusReportTasksMax: 1_000,
   statusTextLengthMax: 4_096,
   logTailLinesMax: 1_000_000,
   apiConnectionsMax: 4_096,
+  /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */
+  busConnectionsMax: 16_384,
+  /** Bytes asked of the log in one read; one record more may come. */
+  logReadBytesMax: 8 * MiB,
+  /** Records appended to a journal that wait for the disk, bytes; beyond, the journal refuses. */
+  journalBufferBytesMax: 64 * MiB,
+  /** A journal's file is closed and the next begun above this, bytes. */
+  journalSegmentBytesMax: 64 * MiB,
 } as const;

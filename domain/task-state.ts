@@ -29,7 +29,8 @@ export const isAdvance = (from: TaskState, to: TaskState): boolean =>
   taskStateRank[to] > taskStateRank[from];
 
 /** Ended: its container does not run and never will again. */
-export const isTerminal = (state: TaskState): boolean => taskStateRank[state] > taskStateRank.running;
+export const isTerminal = (state: TaskState): boolean =>
+  taskStateRank[state] > taskStateRank.running;
 
 /** Wanted to run now or soon. */
 export const isWanted = (desired: DesiredState): boolean =>

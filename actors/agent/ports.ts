@@ -1,4 +1,9 @@
-import type { ContainerStatus, NodeDescription, Task, TaskStatus } from '../../domain/model/objects.ts';
+import type {
+  ContainerStatus,
+  NodeDescription,
+  Task,
+  TaskStatus,
+} from '../../domain/model/objects.ts';
 import type { PortConfig } from '../../domain/model/spec.ts';
 
 /** What is known of a task's container without touching it. */

@@ -67,7 +67,10 @@ export interface Node extends Stored {
   readonly description?: NodeDescription;
   readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
   /** Set on managers. `addr` is `ip:2377`. */
-  readonly manager?: { readonly addr: string; readonly reachability: 'unknown' | 'reachable' | 'unreachable' };
+  readonly manager?: {
+    readonly addr: string;
+    readonly reachability: 'unknown' | 'reachable' | 'unreachable';
+  };
 }
 
 export type UpdateState =

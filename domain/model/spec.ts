@@ -107,7 +107,11 @@ export interface ContainerSpec {
   readonly Sysctls?: Labels;
   readonly CapabilityAdd?: readonly string[];
   readonly CapabilityDrop?: readonly string[];
-  readonly Ulimits?: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  readonly Ulimits?: readonly {
+    readonly Name: string;
+    readonly Soft: number;
+    readonly Hard: number;
+  }[];
   readonly OomScoreAdj?: number;
   /** Registry credentials (base64url JSON of X-Registry-Auth); stored with the spec, never shown by the API. */
   readonly PullOptions?: { readonly RegistryAuth: string };

@@ -5,13 +5,17 @@ export type Draft<K extends Kind = Kind> = Omit<ObjectOf[K], 'meta'>;
 
 /** What one transaction does, in order. `patch` replaces top-level fields only; `undefined` removes a field. */
 export type Change =
-  | { readonly [K in Kind]: { readonly op: 'put'; readonly kind: K; readonly object: Draft<K> } }[Kind]
+  | {
+      readonly [K in Kind]: { readonly op: 'put'; readonly kind: K; readonly object: Draft<K> };
+    }[Kind]
   | {
       readonly [K in Kind]: {
         readonly op: 'patch';
         readonly kind: K;
         readonly id: string;
-        readonly fields: { readonly [F in keyof Omit<ObjectOf[K], 'id' | 'meta'>]?: ObjectOf[K][F] | undefined };
+        readonly fields: {
+          readonly [F in keyof Omit<ObjectOf[K], 'id' | 'meta'>]?: ObjectOf[K][F] | undefined;
+        };
       };
     }[Kind]
   | { readonly op: 'delete'; readonly kind: Kind; readonly id: string };

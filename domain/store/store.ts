@@ -10,7 +10,12 @@ const emptySet: ReadonlyMap<string, Task> = new Map();
 /** The state: immutable objects in indexed maps. It changes only by `apply`, in log order. */
 export class Store implements View {
   #index = 0;
-  readonly #maps: Maps = { cluster: new Map(), node: new Map(), service: new Map(), task: new Map() };
+  readonly #maps: Maps = {
+    cluster: new Map(),
+    node: new Map(),
+    service: new Map(),
+    task: new Map(),
+  };
   readonly #serviceIds = new Map<string, string>();
   readonly #byService = new Map<string, Map<string, Task>>();
   readonly #byNode = new Map<string, Map<string, Task>>();
@@ -94,7 +99,11 @@ export class Store implements View {
       return { kind: change.kind, id, before, after: undefined } as Applied;
     }
     assert(change.op === 'put' || before !== undefined, `patch of a missing ${change.kind} ${id}`);
-    const meta = { version: tx.index, createdAt: before?.meta.createdAt ?? tx.at, updatedAt: tx.at };
+    const meta = {
+      version: tx.index,
+      createdAt: before?.meta.createdAt ?? tx.at,
+      updatedAt: tx.at,
+    };
     const after =
       change.op === 'put' ? { ...change.object, meta } : { ...before, ...change.fields, meta };
     if (change.op === 'patch')

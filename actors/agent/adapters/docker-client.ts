@@ -1,0 +1,132 @@
+import { Agent, type IncomingMessage } from 'node:http';
+import Docker from 'dockerode';
+import { limits } from '../../../domain/limits.ts';
+import { engineError, replyError } from './docker-errors.ts';
+
+/** The engine's API version that natswarm speaks: Docker 28.0's. */
+const apiVersion = 'v1.48';
+const idleConnectionMs = 60_000;
+
+export interface Call {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Without the version. Parts that come from outside are escaped by the caller (`segment`). */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean>>;
+  readonly body?: object;
+  /** Value of X-Registry-Auth. */
+  readonly registryAuth?: string;
+  /** May last long (a stop, a pull, a stream): takes none of the connections for short calls. */
+  readonly patient?: boolean;
+  /** Aborting cuts the connection. Left out where the engine must not be interrupted half-way. */
+  readonly scope?: AbortSignal;
+}
+
+export type Client = Pick<EngineClient, 'request' | 'open'>;
+
+/**
+ * Calls of the engine's API. It uses dockerode's connection layer in stream form and reads bodies itself: in
+ * docker-modem's own reading a body that is cut off (the engine dies) neither resolves nor rejects, ever.
+ * Every rejection is an `EngineError`.
+ */
+export class EngineClient {
+  readonly #quick: Docker;
+  readonly #patient: Docker;
+
+  constructor(socketPath: string, scope: AbortSignal) {
+    this.#quick = connect(socketPath, limits.engineConnectionsMax, scope);
+    this.#patient = connect(socketPath, limits.engineStreamsMax, scope);
+  }
+
+  /** The answer's JSON; undefined where there is none. */
+  async request(call: Call): Promise<unknown> {
+    const response = await this.#dial(call);
+    const text = await textOf(response, call.scope);
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw replyError(status, text);
+    return parse(text);
+  }
+
+  /** The answer as it comes. The caller reads it to its end or destroys it. */
+  async open(call: Call): Promise<IncomingMessage> {
+    const response = await this.#dial({ ...call, patient: true });
+    const status = response.statusCode ?? 0;
+    if (status >= 400) throw replyError(status, await textOf(response, call.scope));
+    return response;
+  }
+
+  #dial(call: Call): Promise<IncomingMessage> {
+    const { modem } = call.patient === true ? this.#patient : this.#quick;
+    const options = {
+      path: `${call.path}?`,
+      method: call.method ?? 'GET',
+      isStream: true,
+      statusCodes: anyStatus,
+      options: { _query: call.query ?? {}, _body: call.body ?? {} },
+      ...(call.registryAuth === undefined ? {} : { authconfig: { base64: call.registryAuth } }),
+      ...(call.scope === undefined ? {} : { abortSignal: call.scope }),
+    };
+    return new Promise((resolve, reject) => {
+      modem.dial(options, (error, response) => {
+        if (error === null) resolve(response as IncomingMessage);
+        else reject(engineError(error, call.scope));
+      });
+    });
+  }
+}
+
+/** docker-modem words errors its own way; with every status welcome, the engine's text is ours to read. */
+const anyStatus: Readonly<Record<number, true>> = Object.fromEntries(
+  Array.from({ length: 500 }, (_, i) => [i + 100, true] as const),
+);
+
+function connect(socketPath: string, connectionsMax: number, scope: AbortSignal): Docker {
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: connectionsMax,
+    maxFreeSockets: Math.min(connectionsMax, limits.engineConnectionsMax),
+    timeout: idleConnectionMs,
+  });
+  scope.addEventListener('abort', () => agent.destroy(), { once: true });
+  // what is undefined here would otherwise come from DOCKER_HOST and its kin
+  return new Docker({
+    socketPath,
+    agent,
+    version: apiVersion,
+    protocol: 'http',
+    host: undefined,
+    timeout: undefined,
+  });
+}
+
+async function textOf(response: IncomingMessage, scope?: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+  } catch (error) {
+    throw engineError(error, scope);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parse(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // `_ping` says OK
+  }
+}
+
+/** Escapes one part of a path. */
+export const segment = (text: string): string => encodeURIComponent(text);
+
+/** The lines of a stream of JSON objects. Errors are the stream's own. */
+export async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') yield line;
+  }
+}

@@ -1,0 +1,163 @@
+import { limits } from '../../../domain/limits.ts';
+import { type Client, linesOf, segment } from './docker-client.ts';
+import { isImageId, isPinned } from './docker-config.ts';
+import { abortedError, engineError } from './docker-errors.ts';
+
+export interface ImageOptions {
+  /** Use what is here and never ask a registry (DOCKER_SERVICE_PREFER_OFFLINE_IMAGE of Docker's daemon). */
+  readonly isOffline: boolean;
+  readonly report: (event: string, fields: object) => void;
+  /** Milliseconds of any steady clock. */
+  readonly now: () => number;
+}
+
+/** How a pull ended; `error` is the engine's text. */
+interface Outcome {
+  readonly at: number;
+  readonly error?: string;
+}
+
+interface Flight {
+  readonly outcome: Promise<Outcome>;
+  readonly abort: AbortController;
+  passengers: number;
+}
+
+/**
+ * Pulls, shared by all tasks: one attempt at a time for one reference and one set of credentials, remembered for
+ * `pullRememberedMs`, so that neither thirty replicas nor a crash loop make thirty attempts.
+ */
+export class Images {
+  readonly #client: Client;
+  readonly #options: ImageOptions;
+  readonly #flights = new Map<string, Flight>();
+  /** Oldest first; at most `pullsRememberedMax`. */
+  readonly #outcomes = new Map<string, Outcome>();
+
+  constructor(client: Client, options: ImageOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /**
+   * Gives the registry a chance to know a newer image behind a tag. That it cannot be had is no error: the engine
+   * says at create whether it has the image. A silent registry delays nobody who has the image for more than
+   * `pullAnswerMs`. Pinned references have nothing to refresh.
+   */
+  async refresh(image: string, auth: string | undefined, scope: AbortSignal): Promise<void> {
+    if (this.#options.isOffline || isPinned(image) || this.#remembered(image, auth)) return;
+    await this.#pull(image, auth, scope);
+  }
+
+  /** Pulls an image that the engine does not have. Gives undefined once it is there, else the reason, '' for none. */
+  async fetch(
+    image: string,
+    auth: string | undefined,
+    scope: AbortSignal,
+  ): Promise<string | undefined> {
+    if (this.#options.isOffline || isImageId(image)) return '';
+    const before = this.#remembered(image, auth)?.error;
+    return before ?? (await this.#pull(image, auth, scope)).error;
+  }
+
+  #remembered(image: string, auth: string | undefined): Outcome | undefined {
+    const outcome = this.#outcomes.get(keyOf(image, auth));
+    const isFresh = outcome && this.#options.now() - outcome.at < limits.pullRememberedMs;
+    return isFresh === true ? outcome : undefined;
+  }
+
+  /** Joins the attempt under way or begins one. The attempt ends early when all who waited for it have left. */
+  async #pull(image: string, auth: string | undefined, scope: AbortSignal): Promise<Outcome> {
+    const key = keyOf(image, auth);
+    const flight = this.#flights.get(key) ?? this.#begin(key, image, auth);
+    flight.passengers += 1;
+    try {
+      return await unlessAborted(flight.outcome, scope);
+    } finally {
+      flight.passengers -= 1;
+      if (flight.passengers === 0) flight.abort.abort();
+    }
+  }
+
+  #begin(key: string, image: string, auth: string | undefined): Flight {
+    const abort = new AbortController();
+    const outcome = this.#attempt(image, auth, abort.signal).then((error) => {
+      const ended = { at: this.#options.now(), ...(error === undefined ? {} : { error }) };
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+      // an attempt that nobody waited for to the end proves nothing
+      if (flight.passengers > 0) this.#remember(key, ended);
+      if (error !== undefined) this.#options.report('image_pull_failed', { image, error });
+      return ended;
+    });
+    const flight: Flight = { outcome, abort, passengers: 0 };
+    // whoever comes after the last has left begins anew
+    abort.signal.addEventListener('abort', () => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  #remember(key: string, outcome: Outcome): void {
+    this.#outcomes.delete(key);
+    this.#outcomes.set(key, outcome);
+    const oldest = this.#outcomes.keys().next().value;
+    if (this.#outcomes.size > limits.pullsRememberedMax && oldest !== undefined)
+      this.#outcomes.delete(oldest);
+  }
+
+  /** Never rejects; gives the reason of a failure. */
+  async #attempt(
+    image: string,
+    auth: string | undefined,
+    left: AbortSignal,
+  ): Promise<string | undefined> {
+    const silence = new AbortController();
+    const giveUp = (): void => silence.abort();
+    left.addEventListener('abort', giveUp);
+    const timer = setTimeout(() => {
+      void this.#isHere(image, silence.signal).then((isHere) => isHere && giveUp());
+    }, limits.pullAnswerMs);
+    try {
+      const stream = await this.#client.open({
+        method: 'POST',
+        path: '/images/create',
+        query: { fromImage: image },
+        ...(auth === undefined ? {} : { registryAuth: auth }),
+        scope: silence.signal,
+      });
+      for await (const line of linesOf(stream)) {
+        clearTimeout(timer); // the registry has answered: from now on it may take its time
+        const { error } = JSON.parse(line) as { readonly error?: string };
+        if (error !== undefined) return error;
+      }
+      return undefined;
+    } catch (error) {
+      const isSilent = silence.signal.aborted && !left.aborted;
+      return isSilent ? 'the registry did not answer in time' : engineError(error, left).message;
+    } finally {
+      clearTimeout(timer);
+      left.removeEventListener('abort', giveUp);
+    }
+  }
+
+  async #isHere(image: string, scope: AbortSignal): Promise<boolean> {
+    try {
+      await this.#client.request({ path: `/images/${segment(image)}/json`, scope });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+const keyOf = (image: string, auth: string | undefined): string => `${image} ${auth ?? ''}`;
+
+function unlessAborted<T>(promise: Promise<T>, scope: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (scope.aborted) return reject(abortedError());
+    const abort = (): void => reject(abortedError());
+    scope.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => scope.removeEventListener('abort', abort));
+  });
+}

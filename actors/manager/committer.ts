@@ -1,0 +1,225 @@
+import { encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
+import type { StateLog } from '../../bus/ports.ts';
+import { daemonFault, Fault, noLeaderText } from '../../domain/errors.ts';
+import { limits } from '../../domain/limits.ts';
+import type { Change, Transaction } from '../../domain/store/changes.ts';
+import type { Store } from '../../domain/store/store.ts';
+import type { Context, View } from '../../domain/store/view.ts';
+import type { Clock } from '../../supervisors/clock.ts';
+import type { Replica } from './replica.ts';
+
+/** A decision on the newest state. It may run again when its first result could not be written. */
+export type Decide<T> = (view: View, ctx: Context) => Decision<T>;
+export interface Decision<T> {
+  readonly changes: readonly Change[];
+  readonly result: T;
+}
+export interface Committed<T> {
+  readonly result: T;
+  /** Sequence of the transaction, or of the state decided on when nothing changed. */
+  readonly index: number;
+}
+
+export interface CommitterPorts {
+  readonly log: StateLog;
+  readonly replica: Replica;
+  readonly clock: Clock;
+  readonly wallNow: () => number;
+  readonly newId: () => string;
+  readonly node: string;
+  readonly generation: number;
+  /** The log has a record of another writer where this one's should be: this leader is deposed. */
+  readonly onDeposed: () => void;
+}
+
+interface Waiting {
+  readonly decide: Decide<unknown>;
+  /** Writes a record even when nothing changes. */
+  readonly always: boolean;
+  readonly resolve: (committed: Committed<unknown>) => void;
+  readonly reject: (error: unknown) => void;
+  readonly deadline: number;
+}
+type Answer =
+  | { readonly waiting: Waiting; readonly result: unknown }
+  | { readonly waiting: Waiting; readonly error: unknown };
+
+/** Proposals older than this are refused with the no-leader text when the log does not take records, ms. */
+const queuePatienceMs = 5_000;
+const retryMs = { first: 20, max: 250 } as const;
+
+/**
+ * The leader's pen: gathers the proposals that came in while the last record was on its way into one transaction
+ * (group commit), one in flight at a time, and answers each only when its record is known to be in the log.
+ */
+export class Committer {
+  readonly #ports: CommitterPorts;
+  #queue: Waiting[] = [];
+  /** The committed state plus the decisions of the record being written. */
+  #draft: Store;
+  #epoch: number;
+  #running = false;
+  /** Proposals in one record at most; lowered for a while when a record came out too large. */
+  #batchMax = Number.POSITIVE_INFINITY;
+  #stopped: Fault | undefined;
+
+  constructor(ports: CommitterPorts) {
+    this.#ports = ports;
+    this.#draft = ports.replica.store.clone();
+    this.#epoch = ports.replica.epoch;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Appends the record that names this node leader of the next epoch. */
+  claim(): Promise<Committed<undefined>> {
+    this.#epoch = this.#ports.replica.epoch + 1;
+    return this.#enqueue(() => ({ changes: [], result: undefined }), true);
+  }
+
+  /** Resolves when the decision's changes are durable and in the replica's store. Rejects with its Fault. */
+  propose<T>(decide: Decide<T>): Promise<Committed<T>> {
+    return this.#enqueue(decide, false);
+  }
+
+  #enqueue<T>(decide: Decide<T>, always: boolean): Promise<Committed<T>> {
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    if (this.#queue.length >= limits.commandsQueuedMax)
+      return Promise.reject(
+        new Fault('ResourceExhausted', `${limits.commandsQueuedMax} commands are waiting already`),
+      );
+    return new Promise<Committed<T>>((resolve, reject) => {
+      const deadline = this.#ports.clock.now() + queuePatienceMs;
+      this.#queue.push({ decide, always, resolve, reject, deadline } as Waiting);
+      void this.#run();
+    });
+  }
+
+  /** Refuses everything from now on; what is in flight stays unanswered only if the log never answers. */
+  stop(reason: Fault = daemonFault('Unknown', noLeaderText)): void {
+    this.#stopped = reason;
+    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    while (this.#queue.length > 0 && this.#stopped === undefined) await this.#commitBatch();
+    this.#running = false;
+  }
+
+  async #commitBatch(): Promise<void> {
+    const { replica } = this.#ports;
+    const index = replica.store.index + 1;
+    const at = Math.max(replica.at, this.#ports.wallNow());
+    const { answers, changes } = this.#decide(index, at);
+    if (changes.length === 0 && !answers.some((a) => a.waiting.always))
+      return this.#answer(answers, replica.store.index);
+    const entry: LogEntry = {
+      generation: this.#ports.generation,
+      epoch: this.#epoch,
+      leader: this.#ports.node,
+      id: this.#ports.newId(),
+      at,
+      prev: replica.hash,
+      changes,
+    };
+    const data = encodeEntry(entry);
+    if (data.length > limits.transactionBytesMax) return this.#tooLarge(answers, data.length);
+    this.#batchMax = Number.POSITIVE_INFINITY;
+    if (await this.#write(index, data)) {
+      replica.commit({ seq: index, data }, entry);
+      this.#answer(answers, index);
+    } else this.#reject(answers, daemonFault('Unknown', noLeaderText));
+  }
+
+  #decide(index: number, at: number): { answers: Answer[]; changes: Change[] } {
+    const answers: Answer[] = [];
+    const changes: Change[] = [];
+    const ctx: Context = { now: at, newId: this.#ports.newId };
+    while (
+      this.#queue.length > 0 &&
+      answers.length < this.#batchMax &&
+      changes.length < limits.transactionChangesMax
+    ) {
+      const waiting = this.#queue.shift() as Waiting;
+      try {
+        const decision = waiting.decide(this.#draft, ctx);
+        this.#extendDraft({ index, at, changes: decision.changes }, changes);
+        answers.push({ waiting, result: decision.result });
+      } catch (error) {
+        answers.push({ waiting, error });
+      }
+    }
+    return { answers, changes };
+  }
+
+  /** Adds one decision to the draft and to `changes`; an impossible one leaves both as they were. */
+  #extendDraft(tx: Transaction, changes: Change[]): void {
+    if (tx.changes.length === 0) return;
+    try {
+      this.#draft.extend(tx);
+      changes.push(...tx.changes);
+    } catch (error) {
+      this.#draft = this.#ports.replica.store.clone();
+      if (changes.length > 0) this.#draft.extend({ ...tx, changes });
+      throw error;
+    }
+  }
+
+  /**
+   * Writes one record at `index`; true once it is known to be there. The record is the same in every try and the log
+   * takes one record per sequence, so whatever stands at `index` tells: ours, or another leader's.
+   */
+  async #write(index: number, data: Uint8Array): Promise<boolean> {
+    for (let wait: number = retryMs.first; ; wait = Math.min(retryMs.max, wait * 2)) {
+      const outcome = await this.#ports.log.append(index - 1, data);
+      if (outcome.kind === 'committed') return true;
+      const found = await this.#ports.log.read(index, 1).catch(() => []);
+      const record = found[0];
+      if (record !== undefined && record.seq === index) {
+        if (Buffer.compare(record.data, data) === 0) return true;
+        this.stop();
+        this.#ports.onDeposed();
+        return false;
+      }
+      if (this.#stopped !== undefined) return false;
+      this.#refuseOverdue();
+      await new Promise<void>((resolve) => {
+        this.#ports.clock.setTimeout(resolve, wait);
+      });
+    }
+  }
+
+  #refuseOverdue(): void {
+    const now = this.#ports.clock.now();
+    const overdue = this.#queue.filter((w) => w.deadline <= now);
+    if (overdue.length === 0) return;
+    this.#queue = this.#queue.filter((w) => w.deadline > now);
+    for (const waiting of overdue) waiting.reject(daemonFault('Unknown', noLeaderText));
+  }
+
+  /** One record cannot hold them all: they are decided again in smaller batches; a single one is refused. */
+  #tooLarge(answers: readonly Answer[], size: number): void {
+    this.#draft = this.#ports.replica.store.clone();
+    if (answers.length > 1) {
+      this.#batchMax = Math.ceil(answers.length / 2);
+      this.#queue.unshift(...answers.map((a) => a.waiting));
+      return;
+    }
+    const text = `raft: raft message is too large and can't be sent (${size} bytes, at most ${limits.transactionBytesMax})`;
+    this.#reject(answers, new Fault('Unknown', text));
+  }
+
+  #answer(answers: readonly Answer[], index: number): void {
+    for (const answer of answers)
+      if ('error' in answer) answer.waiting.reject(answer.error);
+      else answer.waiting.resolve({ result: answer.result, index });
+  }
+
+  #reject(answers: readonly Answer[], error: unknown): void {
+    for (const answer of answers) answer.waiting.reject('error' in answer ? answer.error : error);
+  }
+}

@@ -1,0 +1,282 @@
+import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
+import type { Beat, CommandReply, Hello, StatusReport } from '../../bus/protocol.ts';
+import { subjects } from '../../bus/subjects.ts';
+import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
+import { nodeReady, nodeState, taskReports } from '../../domain/assign/reports.ts';
+import type { CommandContext } from '../../domain/commands/command.ts';
+import { commands } from '../../domain/commands/mod.ts';
+import { Fault } from '../../domain/errors.ts';
+import { limits } from '../../domain/limits.ts';
+import type { Node, Task } from '../../domain/model/objects.ts';
+import { planNode } from '../../domain/orchestrate/plan-node.ts';
+import { planService } from '../../domain/orchestrate/plan-service.ts';
+import { Scheduler } from '../../domain/schedule/schedule.ts';
+import type { Applied, Change } from '../../domain/store/changes.ts';
+import type { View } from '../../domain/store/view.ts';
+import { isTerminal } from '../../domain/task-state.ts';
+import type { Clock } from '../../supervisors/clock.ts';
+import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
+import type { Committed, Committer } from './committer.ts';
+import { nodeMachine } from './node.machine.ts';
+import type { Replica } from './replica.ts';
+import { schedulerMachine } from './scheduler.machine.ts';
+import { type PlanOutcome, serviceMachine } from './service.machine.ts';
+
+export interface LeaderOptions {
+  readonly bus: Bus;
+  readonly replica: Replica;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  readonly wallNow: () => number;
+  readonly generation: number;
+  readonly newJoinToken: CommandContext['newJoinToken'];
+  readonly random: () => number;
+  readonly log: (event: string, fields: object) => void;
+}
+
+/** Pauses between two plans, ms. */
+const settleMs = { service: 10, scheduler: 5 } as const;
+/** A node is beaten for five times in the period that the API shows, and down after three beats missed (DESIGN.md). */
+const beatsPerPeriod = 5;
+const beatsMissedMax = 3;
+
+/** Everything that runs only while this manager leads: an actor per service and node, the scheduler, the dispatcher. */
+export class Leader {
+  readonly #options: LeaderOptions;
+  readonly #services: DynamicSupervisor;
+  readonly #nodes: DynamicSupervisor;
+  readonly #singles: DynamicSupervisor;
+  readonly #scheduler: Scheduler;
+  readonly #subscriptions: Unsubscribe[] = [];
+
+  constructor(options: LeaderOptions) {
+    this.#options = options;
+    const ports = (kind: string) => ({
+      clock: options.clock,
+      report: (event: string, fields: object) =>
+        options.log(event, { supervisor: kind, ...fields }),
+    });
+    this.#services = new DynamicSupervisor(ports('services'));
+    this.#nodes = new DynamicSupervisor(ports('nodes'));
+    this.#singles = new DynamicSupervisor(ports('leader'));
+    this.#scheduler = new Scheduler(options.replica.store);
+  }
+
+  /** Starts from the store alone: whatever the last leader missed is found by the first plans. */
+  start(): void {
+    const { bus, replica } = this.#options;
+    this.#subscriptions.push(
+      replica.watch((applied) => this.#observe(applied)),
+      bus.subscribe(subjects.commands, (message) => this.#onCommand(message)),
+      bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
+      bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
+      bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
+    );
+    for (const node of replica.store.list('node')) this.#startNode(node.id);
+    const ids = new Set<string>();
+    for (const service of replica.store.list('service')) ids.add(service.id);
+    for (const task of replica.store.list('task')) ids.add(task.serviceId);
+    for (const id of ids) this.#wakeService(id);
+    this.#singles.start('scheduler', schedulerMachine, (scope) => ({
+      scope,
+      pass: () => this.#schedule(),
+      settleMs: settleMs.scheduler,
+    }));
+    this.#announce();
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    await Promise.all([this.#services.stopAll(), this.#nodes.stopAll(), this.#singles.stopAll()]);
+  }
+
+  /** Tells agents that this leader is the one to say hello to. */
+  #announce(): void {
+    this.#options.bus.publish(subjects.leader, this.#epoch());
+  }
+
+  /** Runs one command of `domain/commands`; rejects with its Fault. */
+  command(name: string, body: unknown): Promise<Committed<unknown>> {
+    const command = commands[name];
+    if (command === undefined)
+      return Promise.reject(new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`));
+    const { newJoinToken, random } = this.#options;
+    return this.#options.committer.propose((view, ctx) =>
+      command.decide(view, { ...ctx, newJoinToken, random }, body),
+    );
+  }
+
+  #epoch() {
+    return { generation: this.#options.generation, epoch: this.#options.committer.epoch };
+  }
+
+  #onCommand(message: BusMessage): void {
+    const { reply } = message;
+    if (reply === undefined) return;
+    void this.command(subjects.commandName(message.subject), message.body).then(
+      ({ result, index }) => reply({ ok: true, result, index } satisfies CommandReply),
+      (error: unknown) => reply({ ok: false, error: wireFault(error) } satisfies CommandReply),
+    );
+  }
+
+  #onHello({ subject, body, reply }: BusMessage): void {
+    if (reply === undefined) return;
+    const nodeId = subjects.agentOf(subject);
+    if (this.#options.replica.store.node(nodeId) === undefined)
+      return reply({
+        ok: false,
+        error: wireFault(new Fault('NotFound', `node ${nodeId} not found`)),
+      });
+    this.#startNode(nodeId);
+    this.#nodes.get(nodeId)?.send({ type: 'hello', hello: body as Hello, reply });
+  }
+
+  #onStatus({ subject, body, reply }: BusMessage): void {
+    if (reply === undefined) return;
+    const nodeId = subjects.agentOf(subject);
+    const updates = (body as StatusReport).updates.slice(0, limits.statusReportTasksMax);
+    void this.#options.committer
+      .propose((view, ctx) => ({
+        changes: taskReports(view, ctx, nodeId, updates),
+        result: undefined,
+      }))
+      .then(
+        () => reply({ ok: true }),
+        (error: unknown) => reply({ ok: false, error: wireFault(error) }),
+      );
+  }
+
+  #onBeat({ subject, body }: BusMessage): void {
+    const { session } = body as Beat;
+    this.#nodes.get(subjects.agentOf(subject))?.send({ type: 'beat', session });
+  }
+
+  #startNode(nodeId: string): void {
+    if (this.#nodes.get(nodeId) !== undefined) return;
+    const { replica, bus, committer } = this.#options;
+    const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 5e9;
+    const heartbeatMs = Math.max(100, period / 1e6 / beatsPerPeriod);
+    const commit = (decide: (view: View) => readonly Change[]): Promise<void> =>
+      committer
+        .propose((view) => ({ changes: decide(view), result: undefined }))
+        .then(() => undefined);
+    this.#nodes.start(nodeId, nodeMachine, (scope) => ({
+      nodeId,
+      scope,
+      epoch: this.#epoch(),
+      heartbeatMs,
+      silenceMs: heartbeatMs * beatsMissedMax,
+      graceMs: heartbeatMs * beatsMissedMax * 2,
+      ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
+      down: (message) => commit((view) => nodeState(view, nodeId, 'down', message)),
+      assignments: () => assignmentsOf(replica.store, nodeId),
+      send: (assign) => bus.publish(subjects.node(nodeId, 'assign'), assign),
+    }));
+  }
+
+  #wakeService(serviceId: string): void {
+    const running = this.#services.get(serviceId);
+    if (running !== undefined) return running.send({ type: 'dirty' });
+    this.#services.start(serviceId, serviceMachine, (scope) => ({
+      scope,
+      plan: () => this.#plan(serviceId),
+      wallNow: this.#options.wallNow,
+      settleMs: settleMs.service,
+    }));
+  }
+
+  async #plan(serviceId: string): Promise<PlanOutcome> {
+    const { result } = await this.#options.committer.propose((view, ctx) => {
+      const { changes, wakeAt } = planService(view, serviceId, ctx);
+      const gone =
+        changes.length === 0 &&
+        view.service(serviceId) === undefined &&
+        isEmpty(view.tasksOfService(serviceId));
+      const partial = changes.length > limits.planChangesMax;
+      return {
+        changes: partial ? changes.slice(0, limits.planChangesMax) : changes,
+        result: { wakeAt, gone, partial },
+      };
+    });
+    return result;
+  }
+
+  async #schedule(): Promise<void> {
+    await this.#options.committer.propose((view, ctx) => ({
+      changes: this.#scheduler.pass(view, ctx).changes,
+      result: undefined,
+    }));
+  }
+
+  /** Routes what was committed to the actors that it concerns. */
+  #observe(applied: readonly Applied[]): void {
+    const services = new Set<string>();
+    let schedule = false;
+    this.#scheduler.observe(applied);
+    for (const change of applied) {
+      if (change.kind === 'service') services.add(change.id);
+      else if (change.kind === 'task') {
+        services.add((change.after ?? (change.before as Task)).serviceId);
+        schedule ||= needsScheduler(change.before, change.after);
+      } else if (change.kind === 'node') {
+        schedule = true;
+        this.#nodeChanged(change.id, change.before, change.after, services);
+      }
+    }
+    for (const id of services) this.#wakeService(id);
+    for (const [nodeId, change] of assignmentChanges(applied))
+      this.#nodes.get(nodeId)?.send({ type: 'changed', change });
+    if (schedule) this.#singles.get('scheduler')?.send({ type: 'dirty' });
+  }
+
+  #nodeChanged(
+    id: string,
+    before: Node | undefined,
+    after: Node | undefined,
+    services: Set<string>,
+  ): void {
+    if (after === undefined) void this.#nodes.stop(id);
+    else this.#startNode(id);
+    if (before !== undefined && after !== undefined && sameForPlans(before, after)) return;
+    const { replica, committer, log } = this.#options;
+    for (const task of replica.store.tasksOfNode(id)) services.add(task.serviceId);
+    for (const service of replica.store.list('service'))
+      if (service.spec.Mode.Global !== undefined) services.add(service.id);
+    committer
+      .propose((view, ctx) => ({ changes: planNode(view, id, ctx).changes, result: undefined }))
+      .catch((error: unknown) => log('node_plan_failed', { node: id, error: String(error) }));
+  }
+}
+
+const isEmpty = (items: Iterable<unknown>): boolean => {
+  for (const _ of items) return false;
+  return true;
+};
+
+/** A task came to wait for a node, or one ended and left room. */
+const needsScheduler = (before: Task | undefined, after: Task | undefined): boolean =>
+  after?.status.state === 'pending' ||
+  (before !== undefined &&
+    !isTerminal(before.status.state) &&
+    (after === undefined || isTerminal(after.status.state)));
+
+/** Only what plans look at: a refreshed description or address moves no task. */
+const sameForPlans = (a: Node, b: Node): boolean =>
+  a.spec === b.spec &&
+  a.status.state === b.status.state &&
+  a.role === b.role &&
+  a.description === b.description;
+
+export function wireFault(error: unknown): {
+  code: Fault['code'];
+  message: string;
+  origin: Fault['origin'];
+} {
+  if (error instanceof Fault)
+    return { code: error.code, message: error.message, origin: error.origin };
+  return {
+    code: 'Internal',
+    message: error instanceof Error ? error.message : String(error),
+    origin: 'manager',
+  };
+}

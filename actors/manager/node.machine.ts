@@ -1,0 +1,141 @@
+import { assign, fromPromise, setup } from 'xstate';
+import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import type { AssignmentChange } from '../../domain/assign/assignments.ts';
+import { Fault } from '../../domain/errors.ts';
+import type { Task } from '../../domain/model/objects.ts';
+
+export interface NodeInput {
+  readonly nodeId: string;
+  readonly scope: AbortSignal;
+  readonly epoch: Epoch;
+  readonly heartbeatMs: number;
+  /** Silence after which a node is down, ms; `graceMs` instead while the leader is new. */
+  readonly silenceMs: number;
+  readonly graceMs: number;
+  /** Commits what a hello says; resolves when the node is ready in the store. */
+  readonly ready: (hello: Hello) => Promise<void>;
+  /** Commits that the node fell silent. */
+  readonly down: (message: string) => Promise<void>;
+  /** The full set, as committed now. */
+  readonly assignments: () => readonly Task[];
+  readonly send: (assign: Assign) => void;
+}
+export type NodeEvent =
+  | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
+  | { readonly type: 'beat'; readonly session: string }
+  | { readonly type: 'changed'; readonly change: AssignmentChange };
+
+interface NodeContext extends NodeInput {
+  readonly session: string;
+  readonly seq: number;
+  readonly pending: Extract<NodeEvent, { type: 'hello' }> | undefined;
+}
+type Args = { context: NodeContext };
+
+const wire = (error: unknown): HelloReply => ({
+  ok: false,
+  error:
+    error instanceof Fault
+      ? { code: error.code, message: error.message, origin: error.origin }
+      : { code: 'Internal', message: String(error), origin: 'manager' },
+});
+
+/**
+ * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
+ * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello.
+ */
+export const nodeMachine = setup({
+  types: { context: {} as NodeContext, events: {} as NodeEvent, input: {} as NodeInput },
+  actors: {
+    register: fromPromise<void, NodeContext>(async ({ input }) => {
+      if (input.pending !== undefined) await input.ready(input.pending.hello);
+    }),
+    declareDown: fromPromise<void, NodeContext>(({ input }) => input.down('heartbeat failure')),
+  },
+  actions: {
+    take: assign((_, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
+      pending: params.event,
+      session: params.event.hello.session,
+      seq: 1,
+    })),
+    welcome: ({ context }) => {
+      context.pending?.reply({ ok: true, ...context.epoch, heartbeatMs: context.heartbeatMs });
+      context.send({
+        ...context.epoch,
+        session: context.session,
+        seq: 1,
+        full: true,
+        put: context.assignments(),
+        remove: [],
+      });
+    },
+    refuse: ({ context }, params: { error: unknown }) => context.pending?.reply(wire(params.error)),
+    forgetHello: assign({ pending: undefined }),
+    tell: ({ context }, change: AssignmentChange) => {
+      context.send({
+        ...context.epoch,
+        session: context.session,
+        seq: context.seq,
+        full: false,
+        ...change,
+      });
+    },
+    count: assign({ seq: ({ context }: Args) => context.seq + 1 }),
+  },
+  guards: {
+    ownBeat: ({ context }, params: { session: string }) => params.session === context.session,
+  },
+  delays: {
+    silence: ({ context }) => context.silenceMs,
+    grace: ({ context }) => context.graceMs,
+  },
+}).createMachine({
+  id: 'node',
+  context: ({ input }) => ({ ...input, session: '', seq: 0, pending: undefined }),
+  initial: 'unseen',
+  on: {
+    hello: {
+      target: '.registering',
+      actions: { type: 'take', params: ({ event }) => ({ event }) },
+    },
+  },
+  states: {
+    unseen: { after: { grace: 'lost' } },
+    registering: {
+      invoke: {
+        src: 'register',
+        input: ({ context }) => context,
+        onDone: { target: 'active', actions: ['welcome', 'forgetHello'] },
+        onError: {
+          target: 'unseen',
+          actions: [
+            { type: 'refuse', params: ({ event }) => ({ error: event.error }) },
+            'forgetHello',
+          ],
+        },
+      },
+    },
+    active: {
+      on: {
+        beat: {
+          guard: { type: 'ownBeat', params: ({ event }) => ({ session: event.session }) },
+          target: 'active',
+          reenter: true,
+        },
+        changed: {
+          actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
+        },
+      },
+      after: { silence: 'lost' },
+    },
+    lost: {
+      invoke: {
+        src: 'declareDown',
+        input: ({ context }) => context,
+        onDone: 'down',
+        onError: 'unseen',
+      },
+    },
+    down: {},
+  },
+});

@@ -1,0 +1,140 @@
+import { decodeEntry, hashOf, type LogEntry } from '../../bus/log-entry.ts';
+import type { Journal, LogRecord, StateLog } from '../../bus/ports.ts';
+import { assert } from '../../domain/assert.ts';
+import { limits } from '../../domain/limits.ts';
+import type { Applied } from '../../domain/store/changes.ts';
+import { Store } from '../../domain/store/store.ts';
+import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+
+/** Told of every transaction, in log order, after it is in the store. */
+export type Watcher = (applied: readonly Applied[], entry: LogEntry) => void;
+
+/**
+ * This manager's copy of the cluster's state: what the log says up to `store.index`. It changes only by records of
+ * the log in their order; each must carry the hash of the one before (DESIGN.md §3).
+ */
+export class Replica {
+  readonly #journal: Journal;
+  readonly #watchers = new Set<Watcher>();
+  #store: Store;
+  #hash = '';
+  #epoch = 0;
+  #at = 0;
+  #leader = '';
+  #sinceCheckpoint = 0;
+  #compacting: Promise<void> = Promise.resolve();
+
+  private constructor(journal: Journal, store: Store) {
+    this.#journal = journal;
+    this.#store = store;
+  }
+
+  /** Rebuilds the copy from the journal alone; `catchUp` brings it to the log's end. */
+  static async open(journal: Journal): Promise<Replica> {
+    const { checkpoint, records } = await journal.load();
+    const replica = new Replica(journal, new Store());
+    if (checkpoint !== undefined) {
+      const state = decodeCheckpoint(checkpoint.data);
+      replica.#store = Store.load(checkpoint.seq, state.objects);
+      replica.#hash = checkpoint.hash;
+      replica.#epoch = state.epoch;
+      replica.#at = state.at;
+      replica.#leader = state.leader;
+    }
+    for (const record of records) replica.#applyRecord(record);
+    return replica;
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+  /** Highest epoch seen in the log. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+  /** Node that claimed the highest epoch; '' before the first claim. */
+  get leader(): string {
+    return this.#leader;
+  }
+  /** Hash of the last record: what the next one must carry. */
+  get hash(): string {
+    return this.#hash;
+  }
+  /** Time of the last transaction, ms. */
+  get at(): number {
+    return this.#at;
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** Applies records that are in the log behind this copy's end; gaps are refused, known ones skipped. */
+  accept(record: LogRecord): void {
+    if (record.seq <= this.#store.index) return;
+    this.#applyRecord(record);
+    this.#journal.append(record);
+    this.#sinceCheckpoint += 1;
+  }
+
+  /** As `accept`, for the writer of the record, who need not decode it. */
+  commit(record: LogRecord, entry: LogEntry): readonly Applied[] {
+    const applied = this.#apply(record, entry);
+    this.#journal.append(record);
+    this.#sinceCheckpoint += 1;
+    return applied;
+  }
+
+  /** Reads the log to the end that it reports now. Rejects when the log cannot be reached or does not fit. */
+  async catchUp(log: StateLog): Promise<void> {
+    const bounds = await log.bounds();
+    assert(
+      this.#store.index <= bounds.last,
+      `the journal ends at ${this.#store.index}, after the log's end ${bounds.last}: the log lost records or is another one; restore the server's store or leave the swarm`,
+    );
+    while (this.#store.index < bounds.last) {
+      const records = await log.read(this.#store.index + 1, limits.logReadRecordsMax);
+      assert(records.length > 0, `log has no record ${this.#store.index + 1} of ${bounds.last}`);
+      for (const record of records) this.accept(record);
+    }
+  }
+
+  /** Writes a checkpoint when enough has been applied since the last, then lets the log forget what is behind it. */
+  compact(log: StateLog): Promise<void> {
+    if (this.#sinceCheckpoint < limits.checkpointEveryRecords) return this.#compacting;
+    this.#sinceCheckpoint = 0;
+    const seq = this.#store.index;
+    const data = encodeCheckpoint({
+      epoch: this.#epoch,
+      at: this.#at,
+      leader: this.#leader,
+      objects: this.#store.dump(),
+    });
+    const checkpoint = { seq, hash: this.#hash, data };
+    this.#compacting = this.#compacting
+      .then(() => this.#journal.checkpoint(checkpoint))
+      .then(() => log.purge(Math.max(0, seq - limits.logTailRecordsKept)));
+    return this.#compacting;
+  }
+
+  #applyRecord(record: LogRecord): void {
+    this.#apply(record, decodeEntry(record.data));
+  }
+
+  #apply(record: LogRecord, entry: LogEntry): readonly Applied[] {
+    assert(record.seq === this.#store.index + 1, `record ${record.seq} after ${this.#store.index}`);
+    assert(
+      entry.prev === this.#hash,
+      `record ${record.seq} does not continue the log: its hash chain is broken`,
+    );
+    assert(entry.epoch >= this.#epoch, `record ${record.seq} is of a deposed leader`);
+    const applied = this.#store.apply({ index: record.seq, at: entry.at, changes: entry.changes });
+    this.#hash = hashOf(record.data);
+    this.#at = entry.at;
+    this.#epoch = entry.epoch;
+    this.#leader = entry.leader;
+    for (const watcher of this.#watchers) watcher(applied, entry);
+    return applied;
+  }
+}

@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { kinds } from '../domain/model/objects.ts';
+import type { Change } from '../domain/store/changes.ts';
+import { CodecError, pack, unpack } from './codec.ts';
+import type { LogRecord } from './ports.ts';
+
+/**
+ * One record of the state log: a transaction, all of it or nothing. The first record of a new epoch is the claim of
+ * leadership by `leader`; without changes a record is a claim or a barrier.
+ */
+export interface LogEntry {
+  /** Which log this is; grows when the cluster starts a new one. */
+  readonly generation: number;
+  /** Grows with each change of leader. */
+  readonly epoch: number;
+  /** Node that wrote the record. */
+  readonly leader: string;
+  /** Names the transaction, for whoever must tell two with the same content apart. */
+  readonly id: string;
+  /** Leader's wall clock, ms; never goes back from one record to the next. */
+  readonly at: number;
+  /** `hashOf` the record before; '' at the beginning of a lineage. */
+  readonly prev: string;
+  readonly changes: readonly Change[];
+}
+
+/** A record that is no log entry; `message` says what is wrong with it. */
+export class LogEntryError extends Error {
+  override readonly name = 'LogEntryError';
+}
+
+/** Version of the record's form; a reader refuses any other. */
+const version = 1;
+
+/** Throws `CodecError` for values that cannot be encoded. The size is the caller's to check. */
+export function encodeEntry(entry: LogEntry): Uint8Array {
+  const { generation, epoch, leader, id, at, prev } = entry;
+  const changes = entry.changes.map(writeChange);
+  return pack({ v: version, generation, epoch, leader, id, at, prev, changes });
+}
+
+/** Throws `LogEntryError`. Objects inside the changes are as the writer validated them. */
+export function decodeEntry(data: Uint8Array): LogEntry {
+  const fields = asFields(readBody(data), 'record');
+  if (fields['v'] !== version)
+    throw new LogEntryError(`record of unknown version ${text(fields['v'])}`);
+  const changes = fields['changes'];
+  if (!Array.isArray(changes)) throw new LogEntryError('record without a list of changes');
+  const prev = fields['prev'];
+  if (typeof prev !== 'string' || !/^(?:[0-9a-f]{64})?$/.test(prev))
+    throw new LogEntryError('record without the hash of the one before');
+  return {
+    generation: requireCount(fields, 'generation', 1),
+    epoch: requireCount(fields, 'epoch', 0),
+    leader: requireName(fields, 'leader'),
+    id: requireName(fields, 'id'),
+    at: requireTime(fields),
+    prev,
+    changes: changes.map(readChange),
+  };
+}
+
+/** SHA-256 of a record's bytes, hex: what the next record carries as `prev`. */
+export function hashOf(data: Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+export type ChainResult =
+  | { readonly ok: true; readonly hash: string }
+  | { readonly ok: false; readonly seq: number; readonly reason: string };
+
+/** Whether `records` follow each other and the record whose hash is `from`. `hash` is the last one's. */
+export function verifyChain(records: readonly LogRecord[], from: string): ChainResult {
+  let hash = from;
+  let expected = records[0]?.seq;
+  for (const { seq, data } of records) {
+    if (seq !== expected) return { ok: false, seq, reason: `follows ${Number(expected) - 1}` };
+    try {
+      if (decodeEntry(data).prev !== hash)
+        return { ok: false, seq, reason: 'does not carry the hash of the record before' };
+    } catch (error) {
+      if (error instanceof LogEntryError) return { ok: false, seq, reason: error.message };
+      throw error;
+    }
+    hash = hashOf(data);
+    expected = seq + 1;
+  }
+  return { ok: true, hash };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The codec leaves `undefined` fields out, but in a patch they mean removal: they go by name. */
+function writeChange(change: Change): object {
+  if (change.op !== 'patch') return change;
+  const remove = Object.entries(change.fields).flatMap(([name, value]) =>
+    value === undefined ? [name] : [],
+  );
+  return remove.length === 0 ? change : { ...change, remove };
+}
+
+function readChange(value: unknown): Change {
+  const fields = asFields(value, 'change');
+  const op = fields['op'];
+  const kind = fields['kind'];
+  const object = fields['object'];
+  if (!kinds.some((known) => known === kind))
+    throw new LogEntryError(`change of unknown kind ${text(kind)}`);
+  switch (op) {
+    case 'put':
+      requireName(asFields(object, 'object'), 'id');
+      return { op, kind, object } as Change;
+    case 'delete':
+      return { op, kind, id: requireName(fields, 'id') } as Change;
+    case 'patch':
+      return { op, kind, id: requireName(fields, 'id'), fields: readPatch(fields) } as Change;
+    default:
+      throw new LogEntryError(`unknown change ${text(op)}`);
+  }
+}
+
+function readPatch(change: Fields): Fields {
+  const patch = { ...asFields(change['fields'], 'patch') };
+  const remove = change['remove'] ?? [];
+  if (!Array.isArray(remove)) throw new LogEntryError('malformed patch');
+  for (const name of remove) patch[String(name)] = undefined;
+  return patch;
+}
+
+function readBody(data: Uint8Array): unknown {
+  try {
+    return unpack(data);
+  } catch (cause) {
+    if (cause instanceof CodecError) throw new LogEntryError('unreadable record', { cause });
+    throw cause;
+  }
+}
+
+function asFields(value: unknown, what: string): Fields {
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    Array.isArray(value) ||
+    value instanceof Uint8Array
+  )
+    throw new LogEntryError(`${what} is not an object`);
+  return value as Fields;
+}
+
+function requireCount(fields: Fields, name: string, min: number): number {
+  const value = fields[name];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min)
+    throw new LogEntryError(`record with ${name} ${text(value)}`);
+  return value;
+}
+
+function requireTime(fields: Fields): number {
+  const at = fields['at'];
+  if (typeof at !== 'number' || !Number.isFinite(at))
+    throw new LogEntryError('record without time');
+  return at;
+}
+
+function requireName(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value !== 'string' || value === '') throw new LogEntryError(`record without ${name}`);
+  return value;
+}
+
+/** For messages: never more than a few characters of what a record holds. */
+const text = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? `${value}`.slice(0, 20) : typeof value;

@@ -1,0 +1,80 @@
+import { limits } from '../../domain/limits.ts';
+
+/** Accounts of a manager's server. Only the daemon itself has users in any but `bus`. */
+export const accounts = { bus: 'bus', log: 'log', system: 'system', auth: 'auth' } as const;
+
+/** Environment variable that hands the key of the store to the server. */
+export const storeKeyVariable = 'NATSWARM_STORE_KEY';
+
+export interface ConfigOptions {
+  readonly serverName: string;
+  /** Address that the client port listens on. */
+  readonly host: string;
+  readonly port: number;
+  readonly storeDir: string;
+  readonly tlsFiles: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** Public account key that signs the answers to the server's question who a connection is. */
+  readonly issuer: string;
+  /** Public user keys of the daemon itself. */
+  readonly users: { readonly log: string; readonly system: string; readonly auth: string };
+}
+
+const tlsTimeoutSeconds = 10;
+const storeKeyMark = '@store-key@';
+
+/**
+ * Configuration of a server that stands alone. It holds no secret: the daemon's users are public keys, the key of the
+ * store comes by environment, TLS keys stand in files of their own. NATS reads JSON as it is.
+ */
+export function serverConfig(options: ConfigOptions): string {
+  const { users } = options;
+  const config = {
+    server_name: options.serverName,
+    host: options.host,
+    port: options.port,
+    // The headers of a message count too.
+    max_payload: limits.serverPayloadBytesMax + 64 * 1024,
+    max_connections: limits.busConnectionsMax,
+    write_deadline: '10s',
+    ping_interval: '10s',
+    ping_max: 2,
+    logtime: false,
+    tls: {
+      cert_file: options.tlsFiles.cert,
+      key_file: options.tlsFiles.key,
+      ca_file: options.tlsFiles.ca,
+      verify: true,
+      timeout: tlsTimeoutSeconds,
+    },
+    jetstream: {
+      store_dir: options.storeDir,
+      cipher: 'aes',
+      key: storeKeyMark,
+      sync_interval: 'always',
+    },
+    accounts: {
+      [accounts.bus]: {},
+      [accounts.log]: { jetstream: 'enabled', users: [{ nkey: users.log }] },
+      [accounts.system]: { users: [{ nkey: users.system }] },
+      // Of its own, so that a question in it can only come from the server.
+      [accounts.auth]: { users: [{ nkey: users.auth }] },
+    },
+    system_account: accounts.system,
+    authorization: {
+      // Thousands of nodes may come back at once; each waits for its turn.
+      timeout: tlsTimeoutSeconds,
+      auth_callout: {
+        issuer: options.issuer,
+        account: accounts.auth,
+        auth_users: [users.log, users.system, users.auth],
+      },
+    },
+  };
+  return `${JSON.stringify(config, undefined, 2)}\n`.replace(
+    `"${storeKeyMark}"`,
+    `$${storeKeyVariable}`,
+  );
+}
+
+/** The key as the variable must hold it: quoted, since NATS parses the value as configuration. */
+export const storeKeyValue = (key: Uint8Array): string => `"${Buffer.from(key).toString('hex')}"`;

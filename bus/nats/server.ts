@@ -1,0 +1,256 @@
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type Exit, clearStale, recordChild, spawnBound } from './child.ts';
+import { serverConfig, storeKeyValue, storeKeyVariable } from './config.ts';
+import { ServerError } from './errors.ts';
+import { connectLink, type Link, type TlsMaterial } from './link.ts';
+import type { OwnUsers } from './users.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface ServerOptions {
+  /** The program, as path or name. */
+  readonly binary: string;
+  /** For files with keys in the clear; they go into a folder `nats` in it, which is removed when the server stops. */
+  readonly runDir: string;
+  /** Kept over restarts, and never a copy of another server's. */
+  readonly storeDir: string;
+  /** Data key of the store, 32 bytes. */
+  readonly storeKey: Uint8Array;
+  readonly nodeId: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsMaterial;
+  /** Public account key of the auth callout. */
+  readonly issuer: string;
+  readonly users: OwnUsers;
+  readonly log: (level: LogLevel, line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface NatsServer {
+  readonly pid: number;
+  /** Node ID and incarnation: JetStream knows the server by it. */
+  readonly name: string;
+  /** `host:port` for the daemon's own connections. */
+  readonly address: string;
+  readonly exited: Promise<Exit>;
+  /** Takes the new certificate for connections from now on; those made stay. */
+  reload(tls: TlsMaterial): Promise<void>;
+  /** SIGTERM, and SIGKILL if that does not end it. Resolves when the process is gone. */
+  stop(): Promise<void>;
+}
+
+/** Opening a large encrypted store takes seconds. */
+const readyTimeoutMs = 60_000;
+const stopTimeoutMs = 5_000;
+const requestTimeoutMs = 1_000;
+
+/**
+ * Starts nats-server on its store and waits until it serves the log's account with JetStream. Starting it again on the
+ * same store loses nothing. Throws `ServerError`, or the signal's reason; no process is left behind then.
+ */
+export async function startServer(options: ServerOptions): Promise<NatsServer> {
+  const files = fileNames(join(options.runDir, 'nats'));
+  await mkdir(files.dir, { recursive: true, mode: 0o700 });
+  await clearStale(files.record, files.config);
+  await mkdir(options.storeDir, { recursive: true, mode: 0o700 });
+  const name = `${options.nodeId}-${await incarnation(options.storeDir)}`;
+  await writeTls(files, options.tls);
+  await writePrivate(files.config, configText(options, name, files));
+  const server = new Child(options, name, files);
+  try {
+    await server.ready(options);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+class Child implements NatsServer {
+  readonly name: string;
+  readonly address: string;
+  readonly exited: Promise<Exit>;
+  readonly #process: ChildProcess;
+  readonly #files: Files;
+  /** What the server complained about last: the reason when it ends. */
+  #complaint = '';
+
+  constructor(options: ServerOptions, name: string, files: Files) {
+    this.name = name;
+    this.address = addressOf(options);
+    this.#files = files;
+    const env = { [storeKeyVariable]: storeKeyValue(options.storeKey) };
+    this.#process = spawnBound([options.binary, '-c', files.config], env);
+    this.#readLines(options.log);
+    this.exited = new Promise((resolve) => {
+      this.#process.once('error', (error) => {
+        this.#complaint = error.message;
+        resolve({ code: null, signal: null });
+      });
+      // 'close' comes after the last line of output.
+      this.#process.once('close', (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
+  async ready(options: ServerOptions): Promise<void> {
+    if (this.pid > 0) await recordChild(this.#files.record, this.pid);
+    const giveUp = new AbortController();
+    const abort = (): void => giveUp.abort(options.signal?.reason);
+    const timer = setTimeout(
+      () =>
+        giveUp.abort(new ServerError('not-ready', `nats-server is not ready: ${this.#complaint}`)),
+      readyTimeoutMs,
+    );
+    options.signal?.addEventListener('abort', abort);
+    if (options.signal?.aborted === true) abort();
+    void this.exited.then((exit) => giveUp.abort(this.#failure(exit)));
+    try {
+      await waitForJetStream(options, this.name, giveUp.signal);
+    } finally {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async reload(tls: TlsMaterial): Promise<void> {
+    await writeTls(this.#files, tls);
+    this.#process.kill('SIGHUP');
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), stopTimeoutMs);
+    await this.exited;
+    clearTimeout(timer);
+    await rm(this.#files.dir, { recursive: true, force: true });
+  }
+
+  #failure(exit: Exit): ServerError {
+    const bind = /listen tcp [^"]*: bind: address already in use/.exec(this.#complaint);
+    if (bind !== null) return new ServerError('port-taken', bind[0]);
+    const how = exit.signal ?? `code ${exit.code ?? 'none'}`;
+    return new ServerError('failed', `nats-server ended (${how}): ${this.#complaint}`);
+  }
+
+  #readLines(log: ServerOptions['log']): void {
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        const { level, text } = parseLine(line);
+        if (level === 'error') this.#complaint = text;
+        log(level, text);
+      });
+    }
+  }
+}
+
+/** Ready is: the log's account gets in and its JetStream answers. A foreign server on the port lets nobody in. */
+async function waitForJetStream(
+  options: ServerOptions,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const linkOptions = {
+    servers: [addressOf(options)],
+    name: 'readiness',
+    tls: () => options.tls,
+    user: options.users.log,
+  };
+  const link = await connectLink(linkOptions, () => {}, signal);
+  try {
+    if (link.nc.info?.server_name !== name)
+      throw new ServerError('failed', `another server answers at ${addressOf(options)}`);
+    while (!(await answersJetStream(link))) signal.throwIfAborted();
+  } finally {
+    await link.close();
+  }
+}
+
+async function answersJetStream(link: Link): Promise<boolean> {
+  try {
+    const answer = await link.request('$JS.API.INFO', new Uint8Array(), requestTimeoutMs);
+    return answer.json<{ readonly error?: unknown }>().error === undefined;
+  } catch {
+    return false;
+  }
+}
+
+type Files = ReturnType<typeof fileNames>;
+const fileNames = (dir: string) => ({
+  dir,
+  config: join(dir, 'server.conf'),
+  record: join(dir, 'server.json'),
+  tls: { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem'), ca: join(dir, 'ca.pem') },
+});
+
+function configText(options: ServerOptions, serverName: string, files: Files): string {
+  const { host, port, storeDir, issuer, users } = options;
+  return serverConfig({
+    serverName,
+    host,
+    port,
+    storeDir,
+    tlsFiles: files.tls,
+    issuer,
+    users: {
+      log: users.log.publicKey,
+      system: users.system.publicKey,
+      auth: users.auth.publicKey,
+    },
+  });
+}
+
+async function writeTls(files: Files, tls: TlsMaterial): Promise<void> {
+  await writePrivate(files.tls.key, tls.key);
+  await writePrivate(files.tls.cert, tls.cert);
+  await writePrivate(files.tls.ca, tls.ca);
+}
+
+/** Whole or not at all, and never readable by others. */
+async function writePrivate(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+/** JetStream's peer ID is a hash of the server's name; a store that was wiped must not come back under its old one. */
+async function incarnation(storeDir: string): Promise<string> {
+  const file = join(storeDir, 'incarnation');
+  const found = await readFile(file, 'utf8').catch(() => '');
+  if (/^[0-9a-f]{8}$/.test(found)) return found;
+  const drawn = randomBytes(4).toString('hex');
+  await writePrivate(file, drawn);
+  return drawn;
+}
+
+/** Where the daemon itself reaches a server that may listen everywhere. */
+function addressOf({ host, port }: Pick<ServerOptions, 'host' | 'port'>): string {
+  if (host === '0.0.0.0') return `127.0.0.1:${port}`;
+  if (host === '::') return `[::1]:${port}`;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+const levels: Readonly<Record<string, LogLevel>> = {
+  DBG: 'debug',
+  TRC: 'debug',
+  INF: 'info',
+  WRN: 'warn',
+  ERR: 'error',
+  FTL: 'error',
+};
+
+/** `[pid] [INF] text`; what is not of this form comes before logging starts, and is a complaint. */
+export function parseLine(line: string): { readonly level: LogLevel; readonly text: string } {
+  const match = /^\[\d+\] \[([A-Z]{3})\] (.*)$/.exec(line);
+  const level = levels[match?.[1] ?? ''];
+  return level === undefined ? { level: 'error', text: line } : { level, text: match?.[2] ?? '' };
+}

@@ -1,0 +1,224 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+/** The daemon's settings, validated once and frozen. Precedence: flag, environment, file, default. */
+export interface Config {
+  /** API sockets, `unix://PATH`. */
+  readonly hosts: readonly string[];
+  /** The Docker Engine's socket, a path. */
+  readonly engineSocket: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  /** `IP:PORT`; what the CLI's default 0.0.0.0:2377 at init stands for. */
+  readonly listenAddr: string;
+  /** IP address or interface name; '' finds the only address of the machine. */
+  readonly advertiseAddr: string;
+  readonly busPort: number;
+  readonly routePort: number;
+  /** The nats-server to run: a path, or a name looked up in PATH. */
+  readonly natsServer: string;
+  readonly preferOfflineImage: boolean;
+  readonly logLevel: string;
+}
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+/** The CLI sends this at init when the user gave no --listen-addr. */
+export const cliListenAddr = '0.0.0.0:2377';
+const defaultConfigFile = '/etc/natswarm/daemon.json';
+const packagedServer = '/usr/local/lib/natswarm/bin/nats-server';
+
+const unixUrl = (text: string): string => {
+  if (!/^unix:\/\/\/.+/.test(text))
+    throw new InvalidArgumentError(`expected unix:///PATH, got "${text}".`);
+  return text;
+};
+const absolutePath = (text: string): string => {
+  if (!text.startsWith('/'))
+    throw new InvalidArgumentError(`expected an absolute path, got "${text}".`);
+  return text;
+};
+const port = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65535)
+    throw new InvalidArgumentError(`expected a port from 1 to 65535, got "${text}".`);
+  return value;
+};
+const hostPort = (text: string): string => {
+  if (!/^(\[.+\]|[^:]+):\d{1,5}$/.test(text))
+    throw new InvalidArgumentError(`expected ADDRESS:PORT, got "${text}".`);
+  return text;
+};
+const list =
+  (item: (text: string) => string) =>
+  (text: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    ...text.split(',').map((part) => item(part.trim())),
+  ];
+
+interface Setting {
+  readonly flag: string;
+  readonly key: keyof Config;
+  readonly help: string;
+  readonly fallback: unknown;
+  readonly parse?: (text: string, before?: never) => unknown;
+  readonly choices?: readonly string[];
+}
+/** Flag, environment variable (NATSWARM_<FLAG>) and key of the file (the flag's name) of every setting. */
+const settings: readonly Setting[] = [
+  {
+    flag: 'host <unix:///PATH>',
+    key: 'hosts',
+    help: 'socket to serve the Docker API on (repeatable)',
+    fallback: ['unix:///run/natswarm.sock'],
+    parse: list(unixUrl),
+  },
+  {
+    flag: 'engine <unix:///PATH>',
+    key: 'engineSocket',
+    help: 'socket of the Docker Engine',
+    fallback: 'unix:///run/docker.sock',
+    parse: unixUrl,
+  },
+  {
+    flag: 'state-dir <DIR>',
+    key: 'stateDir',
+    help: 'certificates, keys and the cluster state',
+    fallback: '/var/lib/natswarm',
+    parse: absolutePath,
+  },
+  {
+    flag: 'run-dir <DIR>',
+    key: 'runDir',
+    help: 'files that need not outlive a reboot',
+    fallback: '/run/natswarm',
+    parse: absolutePath,
+  },
+  {
+    flag: 'listen-addr <ADDR:PORT>',
+    key: 'listenAddr',
+    help: 'address for other nodes, where `swarm init` names none',
+    fallback: cliListenAddr,
+    parse: hostPort,
+  },
+  {
+    flag: 'advertise-addr <ADDR|IFACE>',
+    key: 'advertiseAddr',
+    help: 'address that other nodes use, where `swarm init` names none',
+    fallback: '',
+  },
+  { flag: 'bus-port <PORT>', key: 'busPort', help: 'port of the bus', fallback: 7946, parse: port },
+  {
+    flag: 'route-port <PORT>',
+    key: 'routePort',
+    help: 'port between the managers’ bus servers',
+    fallback: 7947,
+    parse: port,
+  },
+  {
+    flag: 'nats-server <FILE>',
+    key: 'natsServer',
+    help: 'nats-server program',
+    fallback: undefined,
+  },
+  {
+    flag: 'prefer-offline-image',
+    key: 'preferOfflineImage',
+    help: 'never pull an image that the engine has already',
+    fallback: false,
+  },
+  {
+    flag: 'log-level <LEVEL>',
+    key: 'logLevel',
+    help: 'least severe level to log',
+    fallback: 'info',
+    choices: logLevels,
+  },
+];
+
+const nameOf = (setting: Setting): string => setting.flag.split(' ')[0] as string;
+const envOf = (setting: Setting): string =>
+  `NATSWARM_${nameOf(setting).replaceAll('-', '_').toUpperCase()}`;
+const optionKey = (setting: Setting): string =>
+  nameOf(setting).replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Adds the daemon's flags to a command. */
+export function addDaemonOptions(command: Command): Command {
+  command.option(
+    '--config <FILE>',
+    `file of settings, JSON, named as the flags (default: ${defaultConfigFile} if present)`,
+  );
+  for (const setting of settings) {
+    const option = new Option(`--${setting.flag}`, setting.help).env(envOf(setting));
+    if (setting.parse !== undefined) option.argParser(setting.parse as (text: string) => unknown);
+    if (setting.choices !== undefined) option.choices(setting.choices);
+    if (setting.fallback !== undefined)
+      option.default(
+        setting.fallback,
+        Array.isArray(setting.fallback) ? setting.fallback.join(',') : undefined,
+      );
+    command.addOption(option);
+  }
+  return command;
+}
+
+/** Reads the parsed flags of `command`, fills in the file, validates. Throws an Error that says what to change. */
+export function readConfig(command: Command): Config {
+  const file = command.opts<{ config?: string }>().config;
+  const fromFile = readFile(file);
+  const values = Object.fromEntries(
+    settings.map((setting) => [setting.key, valueOf(setting, command, fromFile)]),
+  ) as unknown as Config;
+  return Object.freeze({
+    ...values,
+    engineSocket: values.engineSocket.replace(/^unix:\/\//, ''),
+    natsServer: values.natsServer ?? (existsSync(packagedServer) ? packagedServer : 'nats-server'),
+  });
+}
+
+function readFile(file: string | undefined): ReadonlyMap<string, unknown> {
+  const path = file ?? defaultConfigFile;
+  if (file === undefined && !existsSync(path)) return new Map();
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new Error(`configuration file ${path}: ${(error as Error).message}`, { cause: error });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Error(`configuration file ${path}: expected one JSON object`);
+  const known = new Set(settings.map(nameOf));
+  for (const key of Object.keys(parsed))
+    if (!known.has(key))
+      throw new Error(
+        `configuration file ${path}: unknown setting "${key}"; known: ${[...known].join(', ')}`,
+      );
+  return new Map(Object.entries(parsed));
+}
+
+function valueOf(setting: Setting, command: Command, file: ReadonlyMap<string, unknown>): unknown {
+  const key = optionKey(setting);
+  const given = command.getOptionValue(key) as unknown;
+  const inFile = file.get(nameOf(setting));
+  // an empty argument stands for "not given": `NATSWARM_HOST= natswarm daemon`
+  if (command.getOptionValueSource(key) !== 'default' && given !== undefined) return given;
+  if (inFile === undefined) return given;
+  return fromFileValue(setting, inFile);
+}
+
+function fromFileValue(setting: Setting, value: unknown): unknown {
+  const name = nameOf(setting);
+  if (typeof setting.fallback === 'boolean') {
+    if (typeof value !== 'boolean') throw new Error(`setting "${name}": expected true or false`);
+    return value;
+  }
+  const text = Array.isArray(value) ? value.map(String).join(',') : String(value);
+  if (setting.choices !== undefined && !setting.choices.includes(text))
+    throw new Error(
+      `setting "${name}": expected one of ${setting.choices.join(', ')}, got "${text}"`,
+    );
+  try {
+    return setting.parse === undefined ? text : setting.parse(text);
+  } catch (error) {
+    throw new Error(`setting "${name}": ${(error as Error).message}`, { cause: error });
+  }
+}

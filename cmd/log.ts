@@ -1,0 +1,43 @@
+import { pino, type Logger } from 'pino';
+
+export type { Logger };
+/** `msg` is a constant name of the event; everything variable is a field (node, service, task, actor, …). */
+export type LogEvent = (event: string, fields: object) => void;
+
+/** JSON lines on stdout. What could hold a secret is cut out by path, whoever logs it. */
+export function createLogger(level: string): Logger {
+  return pino({
+    level,
+    base: undefined,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: {
+      paths: [
+        'token',
+        'joinToken',
+        'unlockKey',
+        'key',
+        'password',
+        'registryAuth',
+        '*.token',
+        '*.joinToken',
+        '*.unlockKey',
+        '*.key',
+        '*.password',
+        '*.registryAuth',
+      ],
+      censor: '[redacted]',
+    },
+  });
+}
+
+const warnings = /(failed|refused|damaged|lost|crash|exit|denied)/;
+
+/** A logger for one actor: events that tell of trouble are warnings, the rest is information. */
+export function actorLog(logger: Logger, bindings: object): LogEvent {
+  const child = logger.child(bindings);
+  return (event, fields) => {
+    if (warnings.test(event)) child.warn(fields, event);
+    else child.info(fields, event);
+  };
+}

@@ -1,0 +1,112 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import writeFileAtomic from 'write-file-atomic';
+import type { Epoch } from '../bus/protocol.ts';
+
+/** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
+export interface Identity {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  /** `IP:PORT` of the join listener as configured at init. */
+  readonly listenAddr: string;
+  readonly advertiseHost: string;
+  readonly advertisePort: string;
+  /** Generation of the log that this manager's store belongs to (DESIGN.md §3). */
+  readonly generation: number;
+}
+/** Keys that a manager needs before it can read the log. */
+export interface ManagerKeys {
+  /** Encrypts nats-server's store and the journal: 32 bytes, hex. */
+  readonly dataKey: string;
+  /** nkey seed of the account that signs the bus' user JWTs. */
+  readonly busIssuerSeed: string;
+}
+
+/**
+ * The node's files under the state directory. Certificates have Swarm's names. Everything is written to a temporary
+ * file, synced and renamed; keys are 0600 and directories 0700.
+ */
+export class NodeFiles {
+  readonly #dir: string;
+
+  constructor(stateDir: string) {
+    this.#dir = stateDir;
+  }
+
+  readonly certificates = {
+    node: (): string => join(this.#dir, 'certificates', 'swarm-node.crt'),
+    key: (): string => join(this.#dir, 'certificates', 'swarm-node.key'),
+    root: (): string => join(this.#dir, 'certificates', 'swarm-root-ca.crt'),
+  };
+  path(...names: string[]): string {
+    return join(this.#dir, ...names);
+  }
+
+  /** Undefined outside a swarm. Written last at init, so an init that was cut off leaves the node outside. */
+  identity(): Identity | undefined {
+    return this.#read<Identity>('node.json');
+  }
+  keys(): ManagerKeys {
+    const keys = this.#read<ManagerKeys>('keys.json');
+    if (keys === undefined) throw new Error(`${this.path('keys.json')} is missing`);
+    return keys;
+  }
+  certificate(name: 'node' | 'key' | 'root'): string {
+    return readFileSync(this.certificates[name](), 'utf8');
+  }
+
+  writeIdentity(identity: Identity): void {
+    this.#write('node.json', identity, 0o600);
+  }
+  writeKeys(keys: ManagerKeys): void {
+    this.#write('keys.json', keys, 0o600);
+  }
+  writeCertificates(pems: {
+    readonly node: string;
+    readonly key: string;
+    readonly root: string;
+  }): void {
+    this.#mkdir(this.path('certificates'));
+    writeFileAtomic.sync(this.certificates.root(), pems.root, { mode: 0o644 });
+    writeFileAtomic.sync(this.certificates.key(), pems.key, { mode: 0o600 });
+    writeFileAtomic.sync(this.certificates.node(), pems.node, { mode: 0o644 });
+  }
+
+  /** The highest leader that this node's agent has obeyed; it ignores older ones. */
+  readonly epochs = {
+    load: (): Epoch => this.#read<Epoch>('epoch.json') ?? { generation: 0, epoch: 0 },
+    save: (epoch: Epoch): void => this.#write('epoch.json', epoch, 0o600),
+  };
+
+  /** Makes the state directory. */
+  prepare(): void {
+    this.#mkdir(this.#dir);
+  }
+
+  /** Forgets the swarm: everything under the state directory that natswarm made. */
+  wipe(): void {
+    rmSync(this.path('node.json'), { force: true });
+    for (const name of ['certificates', 'keys.json', 'epoch.json', 'store', 'journal'])
+      rmSync(this.path(name), { recursive: true, force: true });
+  }
+
+  #mkdir(dir: string): void {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    chmodSync(dir, 0o700);
+  }
+
+  #read<T>(name: string): T | undefined {
+    const file = this.path(name);
+    if (!existsSync(file)) return undefined;
+    try {
+      return JSON.parse(readFileSync(file, 'utf8')) as T;
+    } catch (error) {
+      throw new Error(`${file} is damaged: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  #write(name: string, value: object, mode: number): void {
+    this.prepare();
+    writeFileAtomic.sync(this.path(name), `${JSON.stringify(value, undefined, 2)}\n`, { mode });
+  }
+}

@@ -1,0 +1,80 @@
+import { Fault } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { Node, NodeDescription, Task, TaskStatus } from '../model/objects.ts';
+import type { Change } from '../store/changes.ts';
+import type { Context, View } from '../store/view.ts';
+import { isAdvance, isTerminal, taskStateRank } from '../task-state.ts';
+
+/** A node said hello: it is ready, with this description. No change when nothing is new. */
+export function nodeReady(
+  view: View,
+  nodeId: string,
+  description: NodeDescription,
+): readonly Change[] {
+  const node = view.node(nodeId);
+  if (node === undefined) throw new Fault('NotFound', `node ${nodeId} not found`);
+  const same = JSON.stringify(node.description) === JSON.stringify(description);
+  if (same && node.status.state === 'ready') return [];
+  const status: Node['status'] = { ...node.status, state: 'ready', message: '' };
+  return [{ op: 'patch', kind: 'node', id: nodeId, fields: { description, status } }];
+}
+
+/** A node fell silent, left, or is not known since the leader changed. */
+export function nodeState(
+  view: View,
+  nodeId: string,
+  state: Node['status']['state'],
+  message: string,
+): readonly Change[] {
+  const node = view.node(nodeId);
+  if (node === undefined || (node.status.state === state && node.status.message === message))
+    return [];
+  return [
+    {
+      op: 'patch',
+      kind: 'node',
+      id: nodeId,
+      fields: { status: { ...node.status, state, message } },
+    },
+  ];
+}
+
+/**
+ * Status reports of one node. A node may speak of its own tasks only, and a state only ever advances; what does not
+ * is dropped, because reports may arrive twice or late. Unknown tasks are dropped too: they were deleted meanwhile.
+ */
+export function taskReports(
+  view: View,
+  ctx: Context,
+  nodeId: string,
+  updates: readonly { readonly taskId: string; readonly status: TaskStatus }[],
+): readonly Change[] {
+  return updates.flatMap(({ taskId, status }) => {
+    const task = view.task(taskId);
+    if (task === undefined) return [];
+    if (task.nodeId !== nodeId)
+      throw new Fault('PermissionDenied', `task ${taskId} is not assigned to node ${nodeId}`);
+    if (!accepts(task, status)) return [];
+    const runningAt = task.runningAt ?? (status.state === 'running' ? ctx.now : undefined);
+    return [
+      {
+        op: 'patch',
+        kind: 'task',
+        id: taskId,
+        fields: { status: bounded(status), ...(runningAt !== undefined && { runningAt }) },
+      } satisfies Change,
+    ];
+  });
+}
+
+const accepts = (task: Task, status: TaskStatus): boolean =>
+  taskStateRank[status.state] !== undefined &&
+  !isTerminal(task.status.state) &&
+  isAdvance(task.status.state, status.state);
+
+const cut = (text: string): string => text.slice(0, limits.statusTextLengthMax);
+const bounded = (status: TaskStatus): TaskStatus => ({
+  ...status,
+  message: cut(status.message),
+  ...(status.err !== undefined && { err: cut(status.err) }),
+});

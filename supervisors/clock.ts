@@ -1,0 +1,31 @@
+/** Time as everything in natswarm sees it: xstate's clock plus `now`. Implemented here and by `VirtualClock`. */
+export interface Clock {
+  /** Milliseconds on a monotonic scale without a fixed origin; for durations, never for dates. */
+  now(): number;
+  setTimeout(fn: () => void, ms: number): number;
+  clearTimeout(id: number): void;
+}
+
+/** Above this, Node's timers fire at once. */
+const timerMsMax = 2 ** 31 - 1;
+
+/** The machine's clock. The only place of natswarm that touches real timers. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout: (fn, ms) => Number(setTimeout(fn, Math.min(ms, timerMsMax))),
+  clearTimeout: (id) => clearTimeout(id),
+};
+
+/** Resolves after `ms`, or as soon as `scope` aborts: callers look at the scope again. */
+export function pause(clock: Clock, ms: number, scope: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (scope.aborted) return resolve();
+    const end = (): void => {
+      clock.clearTimeout(timer);
+      scope.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = clock.setTimeout(end, ms);
+    scope.addEventListener('abort', end, { once: true });
+  });
+}

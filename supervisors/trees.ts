@@ -1,0 +1,98 @@
+import type { ActorSpec } from './child.ts';
+import type { Flags, Restart } from './restart-policy.ts';
+import type { ChildSpec } from './supervisor.ts';
+
+/** A supervision tree as data: who, in which order, and what happens when one fails. Wiring adds the actors. */
+export interface Tree {
+  readonly flags: Flags;
+  readonly children: readonly {
+    readonly id: string;
+    readonly restart: Restart;
+    readonly stopLimitMs?: number;
+  }[];
+}
+
+/**
+ * natswarm's trees. Intensities multiply through levels, so the inner ones are small. The outermost is large against
+ * what its backoff allows (eight restarts a minute at the cap), so that a lasting trouble outside, such as a full
+ * disk, is tried again and again and ends neither the API nor the pass-through to the engine.
+ */
+export const trees = {
+  /** API and engine stand outside whatever dies with the bus. */
+  daemon: {
+    flags: {
+      strategy: 'oneForOne',
+      intensity: 50,
+      periodMs: 60_000,
+      backoffMinMs: 100,
+      backoffMaxMs: 8_000,
+    },
+    children: [
+      { id: 'engine', restart: 'permanent' },
+      { id: 'api', restart: 'permanent' },
+      { id: 'agent', restart: 'permanent' },
+      { id: 'manager', restart: 'permanent' },
+    ],
+  },
+  manager: {
+    flags: {
+      strategy: 'restForOne',
+      intensity: 5,
+      periodMs: 30_000,
+      backoffMinMs: 50,
+      backoffMaxMs: 2_000,
+    },
+    children: [
+      { id: 'nats-server', restart: 'permanent', stopLimitMs: 8_000 },
+      { id: 'connection', restart: 'permanent' },
+      { id: 'log', restart: 'permanent' },
+      { id: 'leadership', restart: 'permanent' },
+      { id: 'leader', restart: 'permanent' },
+    ],
+  },
+  leader: {
+    flags: {
+      strategy: 'restForOne',
+      intensity: 3,
+      periodMs: 10_000,
+      backoffMinMs: 20,
+      backoffMaxMs: 1_000,
+    },
+    children: [
+      { id: 'dispatcher', restart: 'permanent' },
+      { id: 'planners', restart: 'permanent' },
+    ],
+  },
+  /** Losing the session restarts no task. */
+  agent: {
+    flags: {
+      strategy: 'oneForOne',
+      intensity: 5,
+      periodMs: 30_000,
+      backoffMinMs: 100,
+      backoffMaxMs: 4_000,
+    },
+    children: [
+      { id: 'session', restart: 'permanent' },
+      { id: 'netplane', restart: 'permanent' },
+      { id: 'tasks', restart: 'permanent' },
+    ],
+  },
+} as const satisfies Readonly<Record<string, Tree>>;
+
+/** An actor, or a tree below, for one place of a tree. */
+export type Part =
+  | Pick<ActorSpec, 'logic' | 'input'>
+  | { readonly flags: Flags; readonly children: readonly ChildSpec[] };
+
+/** The children of a tree in its order, with their actors. A part that is `undefined` does not exist on this node. */
+export function grow<T extends Tree>(
+  tree: T,
+  parts: { readonly [K in T['children'][number]['id']]: Part | undefined },
+): readonly ChildSpec[] {
+  const byId: Readonly<Record<string, Part | undefined>> = parts;
+  return tree.children.flatMap((child) => {
+    const part = byId[child.id];
+    return part === undefined ? [] : [{ ...child, ...part }];
+  });
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { normalise } from '../compat/normalise.ts';
+import { type Row, table } from '../compat/table.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { dockerCli, type Engine, loadImages, startEngine } from '../support/engine.ts';
+
+/** One side of the comparison: dockerd's own swarm mode, or natswarm in front of another dockerd. */
+interface Side {
+  readonly socket: string;
+  readonly cliDir: string;
+}
+
+let swarmEngine: Engine;
+let engine: Engine;
+let daemon: Daemon;
+let swarm: Side;
+let natswarm: Side;
+
+beforeAll(async () => {
+  [swarmEngine, engine] = await Promise.all([
+    startEngine({ name: 'swarm' }),
+    startEngine({ name: 'natswarm' }),
+  ]);
+  await Promise.all([loadImages(swarmEngine), loadImages(engine)]);
+  daemon = await startDaemon(engine);
+  swarm = { socket: swarmEngine.socket, cliDir: join(swarmEngine.dir, 'cli') };
+  natswarm = { socket: daemon.socket, cliDir: join(daemon.dir, 'cli') };
+}, 120_000);
+
+afterAll(async () => {
+  await daemon?.stop();
+  await Promise.all([swarmEngine?.stop(), engine?.stop()]);
+}, 60_000);
+
+const title = (row: Row): string =>
+  'cli' in row
+    ? `docker ${row.cli.join(' ')}`
+    : `${row.api[0]} ${row.api[1]} ${JSON.stringify(row.api[2] ?? null).slice(0, 300)}`;
+
+test.each(table.map((row, n) => [`${n} ${title(row)}`, row] as const))(
+  '%s',
+  async (_title, row) => {
+    if (row.settled === true) await Promise.all([settle(swarm), settle(natswarm)]);
+    const [theirs, ours] = await Promise.all([run(swarm, row), run(natswarm, row)]);
+    if (row.natswarm !== undefined) expect(ours).toMatch(row.natswarm);
+    else expect(ours).toBe(theirs);
+  },
+  60_000,
+);
+
+async function run(side: Side, row: Row): Promise<string> {
+  if ('cli' in row) {
+    const { code, stdout, stderr } = await dockerCli(side.socket, side.cliDir, row.cli);
+    return `exit ${code}\n${normalise(stdout)}\n--- stderr\n${normalise(stderr)}`;
+  }
+  const [method, path, body] = row.api;
+  const { status, text } = await call(side.socket, method, path, body, row.headers);
+  return `${status} ${normalise(text)}`;
+}
+
+/** Until every service of the side has as many running tasks as it wants, and no update is under way. */
+async function settle(side: Side): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    const { text } = await call(side.socket, 'GET', '/v1.51/services?status=true');
+    const services = JSON.parse(text) as {
+      ServiceStatus: { RunningTasks: number; DesiredTasks: number };
+      UpdateStatus?: { State?: string };
+    }[];
+    const busy = services.some(
+      (s) =>
+        s.ServiceStatus.RunningTasks !== s.ServiceStatus.DesiredTasks ||
+        /^(updating|rollback_started)$/.test(s.UpdateStatus?.State ?? ''),
+    );
+    if (!busy) return;
+    await sleep(100);
+  }
+  throw new Error('not settled after 30 s');
+}
+
+function call(
+  socketPath: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const payload =
+      body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+    const req = request(
+      {
+        socketPath,
+        method,
+        path: encodeURI(path),
+        headers: {
+          ...(payload !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+      },
+      (res) => {
+        let text = '';
+        res.setEncoding('utf8');
+        res.on('data', (chunk: string) => (text += chunk));
+        res.on('end', () => resolve({ status: res.statusCode ?? 0, text }));
+      },
+    );
+    req.on('error', reject);
+    req.end(payload);
+  });
+}
