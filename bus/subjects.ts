@@ -25,6 +25,8 @@ export const subjects = {
   /** Everything that a node's agent may publish, and everything it may subscribe to. */
   agentPublishes: (node: string): string => `${root}.agent.${node}.>`,
   nodeSubscribes: (node: string): string => `${root}.node.${node}.>`,
+  /** All of natswarm's subjects. */
+  everything: 'natswarm.>',
   inboxPrefix: (node: string): string => `_INBOX_${node}`,
 } as const;
 export type AgentVerb = 'hello' | 'status' | 'beat';

@@ -4,6 +4,14 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** Largest request body of a swarm route, bytes. Swarm's own raft limit is 1.5 MB a transaction. */
   requestBodyBytesMax: 4 * MiB,
+  /** How long such a body may take to arrive, ms. */
+  requestBodyMs: 30_000,
+  /** Head of a request; `docker build` sends all registry credentials in one header. */
+  requestHeaderBytesMax: MiB,
+  /** Answers of the engine that the front itself reads (/info, past events), bytes. */
+  engineAnswerBytesMax: 16 * MiB,
+  /** How long the engine may take to answer a ping before its last known answer is given, ms. */
+  enginePingMs: 1_000,
   /** Largest log message (one group commit), bytes; the server's max_payload is a little above. */
   transactionBytesMax: 3 * MiB,
   transactionChangesMax: 5_000,
@@ -12,6 +20,16 @@ export const limits = {
   serverPayloadBytesMax: 4 * MiB,
   /** Changes of one plan that go into one transaction; the rest follows in the next. */
   planChangesMax: 1_000,
+  /** About how many bytes one plan may take of a transaction. */
+  planBytesMax: MiB,
+  /** Ended tasks kept of one slot, whatever the history's retention limit and `MaxAttempts` say. */
+  taskHistoryPerSlotMax: 1_000,
+  /** A slot gets a new task at most this often because the last one ended, even with a restart delay of 0. */
+  restartIntervalMsMin: 1_000,
+  /** How long a replacement waits for the task that it replaces to stop. */
+  taskStopWaitMs: 60_000,
+  /** Failures of one service on one node that the scheduler remembers. */
+  nodeFailuresKept: 100,
   /** Records asked of the log in one read. */
   logReadRecordsMax: 500,
   /** Records applied between two checkpoints of a manager's journal. */
@@ -23,8 +41,12 @@ export const limits = {
   /** Replicas of one service. */
   replicasMax: 100_000,
   nameLengthMax: 63,
+  /** One text field of a command (registry credentials are the longest), characters. */
+  commandTextLengthMax: 64 * KiB,
   /** Swarm-scoped events kept for `since`, as in Docker's daemon. */
   eventsKept: 256,
+  /** Swarm-scoped events that wait for one slow client of /events; beyond, it is disconnected. */
+  eventsQueuedMax: 4_096,
   /** Engine operations (create, start) that one agent runs at the same time. */
   engineOperationsMax: 8,
   /** Connections to the engine for short calls, and for those that last: streams, stops, pulls. */
@@ -40,8 +62,15 @@ export const limits = {
   /** How long a registry may stay silent before an image that is here already is used as it is. */
   pullAnswerMs: 5_000,
   statusReportTasksMax: 1_000,
+  /** Error texts in one status report together, characters. */
+  statusReportTextMax: MiB,
+  /** Tries to remove a container before the next full set of assignments has to find it again. */
+  containerRemoveTriesMax: 5,
   statusTextLengthMax: 4_096,
   logTailLinesMax: 1_000_000,
+  /** Tasks whose logs one request reads at the same time, without and with `follow`. */
+  logTasksAtOnceMax: 32,
+  logTasksFollowedMax: 2_048,
   apiConnectionsMax: 4_096,
   /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */
   busConnectionsMax: 16_384,

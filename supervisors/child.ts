@@ -1,6 +1,6 @@
-import { type Actor, type AnyActor, type AnyActorLogic, createActor } from 'xstate';
+import { type Actor, type AnyActorLogic, createActor } from 'xstate';
 import type { Clock } from './clock.ts';
-import type { Registry } from './registry.ts';
+import type { ChildActor, Registry } from './registry.ts';
 import type { Exit } from './restart-policy.ts';
 
 /** What every kind of supervisor needs. */
@@ -65,7 +65,7 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
   }
 
   start(): void {
-    this.#ports.registry?.set(this.#address, this.actor as AnyActor);
+    this.#ports.registry?.set(this.#address, this.actor as ChildActor);
     this.actor.start();
   }
 
@@ -87,14 +87,17 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
 
   #end(): void {
     this.#over = true; // first: aborting the scope may make the actor fail
-    this.#ports.registry?.delete(this.#address, this.actor as AnyActor);
+    this.#ports.registry?.delete(this.#address, this.actor as ChildActor);
     this.#scope.abort(); // xstate leaves the invokes of an errored actor running
   }
 
   #closed(): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#ports.clock.setTimeout(() => {
-        this.#ports.report('child_stop_limit', { child: this.#address, limitMs: this.#stopLimitMs });
+        this.#ports.report('child_stop_limit', {
+          child: this.#address,
+          limitMs: this.#stopLimitMs,
+        });
         resolve();
       }, this.#stopLimitMs);
       void Promise.allSettled(this.#closing).then(() => {

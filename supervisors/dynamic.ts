@@ -1,5 +1,6 @@
-import type { Actor, AnyActor, AnyActorLogic, InputFrom } from 'xstate';
+import type { Actor, AnyActorLogic, InputFrom } from 'xstate';
 import { ActorChild, addressOf, type ChildPorts, type Closing } from './child.ts';
+import type { ChildActor } from './registry.ts';
 import type { Exit } from './restart-policy.ts';
 
 export interface DynamicPorts extends ChildPorts {
@@ -41,12 +42,12 @@ export class DynamicSupervisor {
     return child.actor;
   }
 
-  get(id: string): AnyActor | undefined {
+  get(id: string): ChildActor | undefined {
     return this.#children.get(id)?.actor;
   }
 
   /** Running children, oldest first. */
-  *list(): Iterable<readonly [id: string, actor: AnyActor]> {
+  *list(): Iterable<readonly [id: string, actor: ChildActor]> {
     for (const [id, child] of this.#children) yield [id, child.actor];
   }
 

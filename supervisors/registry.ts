@@ -1,4 +1,8 @@
-import type { AnyActor } from 'xstate';
+/** A running child as others see it: who looks it up by name knows what it understands. */
+export interface ChildActor {
+  send(event: { readonly type: string; readonly [field: string]: unknown }): void;
+  getSnapshot(): { readonly status: string; readonly value?: unknown; readonly output?: unknown };
+}
 
 export interface TreeLine {
   readonly address: string;
@@ -8,19 +12,19 @@ export interface TreeLine {
 
 /** Running actors by address (`agent/<node>/task/<id>`), for lookups and diagnosis. */
 export class Registry {
-  readonly #actors = new Map<string, AnyActor>();
+  readonly #actors = new Map<string, ChildActor>();
 
   /** A new incarnation takes the address of the one before. */
-  set(address: string, actor: AnyActor): void {
+  set(address: string, actor: ChildActor): void {
     this.#actors.set(address, actor);
   }
 
   /** Frees the address unless another incarnation has it already. */
-  delete(address: string, actor: AnyActor): void {
+  delete(address: string, actor: ChildActor): void {
     if (this.#actors.get(address) === actor) this.#actors.delete(address);
   }
 
-  get(address: string): AnyActor | undefined {
+  get(address: string): ChildActor | undefined {
     return this.#actors.get(address);
   }
 
@@ -32,9 +36,8 @@ export class Registry {
   }
 }
 
-function stateOf(snapshot: { readonly status: string; readonly value?: unknown }): string {
-  return snapshot.value === undefined ? snapshot.status : path(snapshot.value);
-}
+const stateOf = (snapshot: ReturnType<ChildActor['getSnapshot']>): string =>
+  snapshot.value === undefined ? snapshot.status : path(snapshot.value);
 
 /** xstate's state value: a name, or one name per region with the states below it. */
 function path(value: unknown): string {

@@ -69,9 +69,14 @@ const containerOf = (container: ContainerStatus | undefined): { container?: Cont
 function exitError(exit: Exit | undefined): string | undefined {
   if (exit === undefined || (exit.container.exitCode === 0 && exit.reason === undefined))
     return undefined;
-  const reason = exit.reason === undefined ? '' : `: ${exit.reason}`;
-  return shorten(`task: non-zero exit (${exit.container.exitCode})${reason}`);
+  const { reason, container } = exit;
+  const cause = reason === unhealthy ? `dockerexec: ${unhealthy}` : reason;
+  return shorten(
+    `task: non-zero exit (${container.exitCode})${cause === undefined ? '' : `: ${cause}`}`,
+  );
 }
+/** The one reason that Swarm tells too, in its words; the others are natswarm's. */
+const unhealthy = 'unhealthy container';
 
 export const errorText = (error: unknown): string =>
   shorten(error instanceof Error ? error.message : String(error));

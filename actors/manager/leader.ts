@@ -17,7 +17,7 @@ import { isTerminal } from '../../domain/task-state.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
-import { nodeMachine } from './node.machine.ts';
+import { type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
 import { type PlanOutcome, serviceMachine } from './service.machine.ts';
@@ -128,7 +128,7 @@ export class Leader {
         error: wireFault(new Fault('NotFound', `node ${nodeId} not found`)),
       });
     this.#startNode(nodeId);
-    this.#nodes.get(nodeId)?.send({ type: 'hello', hello: body as Hello, reply });
+    this.#tellNode(nodeId, { type: 'hello', hello: body as Hello, reply });
   }
 
   #onStatus({ subject, body, reply }: BusMessage): void {
@@ -148,7 +148,11 @@ export class Leader {
 
   #onBeat({ subject, body }: BusMessage): void {
     const { session } = body as Beat;
-    this.#nodes.get(subjects.agentOf(subject))?.send({ type: 'beat', session });
+    this.#tellNode(subjects.agentOf(subject), { type: 'beat', session });
+  }
+
+  #tellNode(nodeId: string, event: NodeEvent): void {
+    this.#nodes.get(nodeId)?.send(event);
   }
 
   #startNode(nodeId: string): void {
@@ -192,11 +196,7 @@ export class Leader {
         changes.length === 0 &&
         view.service(serviceId) === undefined &&
         isEmpty(view.tasksOfService(serviceId));
-      const partial = changes.length > limits.planChangesMax;
-      return {
-        changes: partial ? changes.slice(0, limits.planChangesMax) : changes,
-        result: { wakeAt, gone, partial },
-      };
+      return { changes, result: { wakeAt, gone } };
     });
     return result;
   }
@@ -225,7 +225,7 @@ export class Leader {
     }
     for (const id of services) this.#wakeService(id);
     for (const [nodeId, change] of assignmentChanges(applied))
-      this.#nodes.get(nodeId)?.send({ type: 'changed', change });
+      this.#tellNode(nodeId, { type: 'changed', change });
     if (schedule) this.#singles.get('scheduler')?.send({ type: 'dirty' });
   }
 

@@ -4,7 +4,7 @@ import type { CommandContext } from '../../domain/commands/command.ts';
 import { daemonFault, noLeaderText } from '../../domain/errors.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
-import { type Committed, Committer } from './committer.ts';
+import { type Committed, Committer, type Decide } from './committer.ts';
 import { Leader } from './leader.ts';
 import { leadershipMachine } from './leadership.machine.ts';
 import { Replica, type Watcher } from './replica.ts';
@@ -21,6 +21,8 @@ export interface ManagerOptions {
   readonly newId: () => string;
   readonly newJoinToken: CommandContext['newJoinToken'];
   readonly report: (event: string, fields: object) => void;
+  /** Records between two checkpoints of the journal, where not `limits.checkpointEveryRecords`. */
+  readonly checkpointEvery?: number;
 }
 
 /** A request that needs a leader waits this long for one, ms; then it gets Swarm's no-leader text. */
@@ -46,7 +48,10 @@ export class Manager {
 
   /** Rebuilds the state from the journal. Rejects with JournalError when it is damaged. */
   static async open(options: ManagerOptions): Promise<Manager> {
-    const manager = new Manager(options, await Replica.open(options.journal));
+    const manager = new Manager(
+      options,
+      await Replica.open(options.journal, options.checkpointEvery),
+    );
     manager.#replica.watch(() => manager.#afterCommit());
     return manager;
   }
@@ -98,6 +103,13 @@ export class Manager {
   /** Runs a command on the leader; durable and in `view()` when it resolves. Rejects with a Fault. */
   async command(name: string, body: unknown): Promise<Committed<unknown>> {
     return (await this.#awaitLeader()).command(name, body);
+  }
+
+  /** Commits a decision of this daemon's own (founding the cluster, its node's state). */
+  async propose<T>(decide: Decide<T>): Promise<Committed<T>> {
+    await this.#awaitLeader();
+    if (this.#committer === undefined) throw daemonFault('Unknown', noLeaderText);
+    return this.#committer.propose(decide);
   }
 
   /** The state, at least as new as every write acknowledged before. */

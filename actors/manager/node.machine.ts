@@ -42,7 +42,8 @@ const wire = (error: unknown): HelloReply => ({
 
 /**
  * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
- * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello.
+ * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that beats without
+ * a session here (it was taken for silent, or has not heard of this leader) is asked for one.
  */
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, events: {} as NodeEvent, input: {} as NodeInput },
@@ -71,6 +72,9 @@ export const nodeMachine = setup({
     },
     refuse: ({ context }, params: { error: unknown }) => context.pending?.reply(wire(params.error)),
     forgetHello: assign({ pending: undefined }),
+    // Belongs to no session: to the agent a gap, so it says hello.
+    prompt: ({ context }) =>
+      context.send({ ...context.epoch, session: '', seq: 0, full: false, put: [], remove: [] }),
     tell: ({ context }, change: AssignmentChange) => {
       context.send({
         ...context.epoch,
@@ -100,7 +104,7 @@ export const nodeMachine = setup({
     },
   },
   states: {
-    unseen: { after: { grace: 'lost' } },
+    unseen: { on: { beat: { actions: 'prompt' } }, after: { grace: 'lost' } },
     registering: {
       invoke: {
         src: 'register',
@@ -136,6 +140,6 @@ export const nodeMachine = setup({
         onError: 'unseen',
       },
     },
-    down: {},
+    down: { on: { beat: { actions: 'prompt' } } },
   },
 });

@@ -21,18 +21,26 @@ export class Replica {
   #epoch = 0;
   #at = 0;
   #leader = '';
+  readonly #checkpointEvery: number;
   #sinceCheckpoint = 0;
-  #compacting: Promise<void> = Promise.resolve();
+  #compacting = false;
 
-  private constructor(journal: Journal, store: Store) {
+  private constructor(journal: Journal, checkpointEvery: number) {
     this.#journal = journal;
-    this.#store = store;
+    this.#store = new Store();
+    this.#checkpointEvery = checkpointEvery;
   }
 
-  /** Rebuilds the copy from the journal alone; `catchUp` brings it to the log's end. */
-  static async open(journal: Journal): Promise<Replica> {
+  /**
+   * Rebuilds the copy from the journal alone; `catchUp` brings it to the log's end.
+   * @param checkpointEvery records applied between two checkpoints
+   */
+  static async open(
+    journal: Journal,
+    checkpointEvery: number = limits.checkpointEveryRecords,
+  ): Promise<Replica> {
     const { checkpoint, records } = await journal.load();
-    const replica = new Replica(journal, new Store());
+    const replica = new Replica(journal, checkpointEvery);
     if (checkpoint !== undefined) {
       const state = decodeCheckpoint(checkpoint.data);
       replica.#store = Store.load(checkpoint.seq, state.objects);
@@ -42,6 +50,7 @@ export class Replica {
       replica.#leader = state.leader;
     }
     for (const record of records) replica.#applyRecord(record);
+    replica.#sinceCheckpoint = records.length;
     return replica;
   }
 
@@ -101,8 +110,9 @@ export class Replica {
   }
 
   /** Writes a checkpoint when enough has been applied since the last, then lets the log forget what is behind it. */
-  compact(log: StateLog): Promise<void> {
-    if (this.#sinceCheckpoint < limits.checkpointEveryRecords) return this.#compacting;
+  async compact(log: StateLog): Promise<void> {
+    if (this.#compacting || this.#sinceCheckpoint < this.#checkpointEvery) return;
+    this.#compacting = true;
     this.#sinceCheckpoint = 0;
     const seq = this.#store.index;
     const data = encodeCheckpoint({
@@ -111,11 +121,12 @@ export class Replica {
       leader: this.#leader,
       objects: this.#store.dump(),
     });
-    const checkpoint = { seq, hash: this.#hash, data };
-    this.#compacting = this.#compacting
-      .then(() => this.#journal.checkpoint(checkpoint))
-      .then(() => log.purge(Math.max(0, seq - limits.logTailRecordsKept)));
-    return this.#compacting;
+    try {
+      await this.#journal.checkpoint({ seq, hash: this.#hash, data });
+      await log.purge(Math.max(0, seq - limits.logTailRecordsKept));
+    } finally {
+      this.#compacting = false;
+    }
   }
 
   #applyRecord(record: LogRecord): void {

@@ -6,8 +6,6 @@ export interface PlanOutcome {
   readonly wakeAt?: number | undefined;
   /** The service is deleted and its last task too. */
   readonly gone: boolean;
-  /** The plan was too large for one transaction; the rest is to be planned at once. */
-  readonly partial: boolean;
 }
 export interface ServiceInput {
   readonly scope: AbortSignal;
@@ -67,11 +65,7 @@ export const serviceMachine = setup({
           { guard: ({ event }) => event.output.gone, target: 'gone' },
           {
             target: 'settling',
-            actions: assign(({ event, context }) => ({
-              dirty: context.dirty || event.output.partial,
-              wakeAt: event.output.wakeAt,
-              failures: 0,
-            })),
+            actions: assign(({ event }) => ({ wakeAt: event.output.wakeAt, failures: 0 })),
           },
         ],
         onError: {

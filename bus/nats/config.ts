@@ -72,7 +72,7 @@ export function serverConfig(options: ConfigOptions): string {
   };
   return `${JSON.stringify(config, undefined, 2)}\n`.replace(
     `"${storeKeyMark}"`,
-    `$${storeKeyVariable}`,
+    () => `$${storeKeyVariable}`,
   );
 }
 

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { replaceFile } from '../durable-file.ts';
 import { type Exit, clearStale, recordChild, spawnBound } from './child.ts';
 import { serverConfig, storeKeyValue, storeKeyVariable } from './config.ts';
 import { ServerError } from './errors.ts';
@@ -61,12 +61,13 @@ export async function startServer(options: ServerOptions): Promise<NatsServer> {
   await mkdir(options.storeDir, { recursive: true, mode: 0o700 });
   const name = `${options.nodeId}-${await incarnation(options.storeDir)}`;
   await writeTls(files, options.tls);
-  await writePrivate(files.config, configText(options, name, files));
+  await replaceFile(files.config, configText(options, name, files));
   const server = new Child(options, name, files);
   try {
     await server.ready(options);
   } catch (error) {
     await server.stop();
+    await server.removeFiles();
     throw error;
   }
   return server;
@@ -80,6 +81,7 @@ class Child implements NatsServer {
   readonly #files: Files;
   /** What the server complained about last: the reason when it ends. */
   #complaint = '';
+  #ended = false;
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
@@ -95,6 +97,9 @@ class Child implements NatsServer {
       });
       // 'close' comes after the last line of output.
       this.#process.once('close', (code, signal) => resolve({ code, signal }));
+    });
+    void this.exited.then(() => {
+      this.#ended = true;
     });
   }
 
@@ -128,11 +133,17 @@ class Child implements NatsServer {
   }
 
   async stop(): Promise<void> {
+    // Its files may be the next one's by now.
+    if (this.#ended) return;
     this.#process.kill('SIGTERM');
     const timer = setTimeout(() => this.#process.kill('SIGKILL'), stopTimeoutMs);
     await this.exited;
     clearTimeout(timer);
-    await rm(this.#files.dir, { recursive: true, force: true });
+    await this.removeFiles();
+  }
+
+  removeFiles(): Promise<void> {
+    return rm(this.#files.dir, { recursive: true, force: true });
   }
 
   #failure(exit: Exit): ServerError {
@@ -211,15 +222,9 @@ function configText(options: ServerOptions, serverName: string, files: Files): s
 }
 
 async function writeTls(files: Files, tls: TlsMaterial): Promise<void> {
-  await writePrivate(files.tls.key, tls.key);
-  await writePrivate(files.tls.cert, tls.cert);
-  await writePrivate(files.tls.ca, tls.ca);
-}
-
-/** Whole or not at all, and never readable by others. */
-async function writePrivate(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  await replaceFile(files.tls.key, tls.key);
+  await replaceFile(files.tls.cert, tls.cert);
+  await replaceFile(files.tls.ca, tls.ca);
 }
 
 /** JetStream's peer ID is a hash of the server's name; a store that was wiped must not come back under its old one. */
@@ -228,7 +233,7 @@ async function incarnation(storeDir: string): Promise<string> {
   const found = await readFile(file, 'utf8').catch(() => '');
   if (/^[0-9a-f]{8}$/.test(found)) return found;
   const drawn = randomBytes(4).toString('hex');
-  await writePrivate(file, drawn);
+  await replaceFile(file, drawn);
   return drawn;
 }
 

@@ -2,6 +2,7 @@ import type { ClusterId, NodeId, ServiceId, TaskId } from '../ids.ts';
 import type { DesiredState, TaskState } from '../task-state.ts';
 import type {
   ClusterSpec,
+  DiscreteOrNamedResource,
   EndpointSpec,
   Labels,
   NodeRole,
@@ -44,7 +45,11 @@ export interface Cluster extends Stored {
 export interface NodeDescription {
   readonly hostname: string;
   readonly platform: { readonly architecture: string; readonly os: string };
-  readonly resources: { readonly nanoCpus: number; readonly memoryBytes: number };
+  readonly resources: {
+    readonly nanoCpus: number;
+    readonly memoryBytes: number;
+    readonly generic?: readonly DiscreteOrNamedResource[];
+  };
   readonly engine: {
     readonly version: string;
     readonly labels: Labels;
@@ -88,12 +93,10 @@ export interface UpdateStatus {
 }
 /** What a running update must remember beyond what the tasks tell; lives in the store so a new leader goes on with it. */
 export interface UpdateProgress {
-  /** Ids of tasks made by this update that failed early, oldest first. */
-  readonly failed: readonly TaskId[];
+  /** How many tasks made by this update failed before running or within `Monitor`. */
+  readonly failed: number;
   /** Slots (or nodes) that were dirty when the update began. */
   readonly total: number;
-  /** When the last slot was done; the update completes `Monitor` later. */
-  readonly lastDoneAt?: number;
 }
 
 export interface Service extends Stored {

@@ -14,17 +14,16 @@ const escapes: Readonly<Record<string, string>> = {
 
 /** Go's `%q` of a string. */
 export const quote = (text: string): string =>
-  `"${text.replaceAll(/["\\\0-\x1f\x7f]/g, (c) => escapes[c] ?? `\\x${hex(c)}`)}"`;
+  `"${text.replaceAll(/["\\]|\p{Cc}/gu, (c) => escapes[c] ?? escaped(c.charCodeAt(0)))}"`;
 
-const hex = (c: string): string => c.charCodeAt(0).toString(16).padStart(2, '0');
+const escaped = (code: number): string =>
+  code < 0x80 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u00${code.toString(16)}`;
 
-/** Go's `%g` of a float. */
+/** Go's `%g` of a float: exponents below -4 and from 6 on in scientific form with two digits. */
 export function formatG(x: number): string {
-  const exponent = x === 0 ? 0 : Number(x.toExponential().split('e')[1]);
-  // Go takes the short form for fewer digits than the exponent, or for less than 1e21 of six or fewer.
-  const digits = x.toExponential().split('e')[0]?.replaceAll(/[-.]/g, '').length ?? 1;
-  if (exponent >= -4 && exponent < Math.max(6, digits)) return String(x);
   const [mantissa, power = '0'] = x.toExponential().split('e');
-  const sign = power.startsWith('-') ? '-' : '+';
-  return `${mantissa}e${sign}${power.replace(/^[+-]/, '').padStart(2, '0')}`;
+  const exponent = Number(power);
+  if (exponent >= -4 && exponent < 6) return String(x);
+  const digits = String(Math.abs(exponent)).padStart(2, '0');
+  return `${mantissa}e${exponent < 0 ? '-' : '+'}${digits}`;
 }

@@ -196,8 +196,10 @@ async function connectBus(daemon: Daemon, port: number): Promise<NatsConnection>
   const [cert, key, ca] = await Promise.all(
     ['swarm-node.crt', 'swarm-node.key', 'swarm-root-ca.crt'].map(file),
   );
+  const nodeId = await daemon.mustDocker('info', '--format', '{{.Swarm.NodeID}}');
   return connect({
     servers: `127.0.0.1:${port}`,
+    inboxPrefix: `_INBOX_${nodeId}`,
     tls: { cert, key, ca, servername: 'swarm-manager' } as object,
     maxReconnectAttempts: 3,
   });

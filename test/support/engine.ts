@@ -14,9 +14,9 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const here = import.meta.dirname;
-const hostScript = join(here, 'engine-host.sh');
-const imageScript = resolve(here, '../../deploy/test-image');
+const root = projectRoot(import.meta.dirname);
+const hostScript = join(root, 'test/support/engine-host.sh');
+const imageScript = join(root, 'deploy/test-image');
 
 /** What the test images are called; `loadImages` brings them. */
 export const WEB_1 = 'natswarm-web:1';
@@ -332,6 +332,14 @@ export async function httpGet(
     throw new Error(`no answer from http://${host}:${port}${path} (${code}): ${stderr.trim()}`);
   }
   return { status: Number(status), body: stdout.slice(stdout.indexOf('\r\n\r\n') + 4) };
+}
+
+/** The project's folder, from this file's or, where it was compiled (benchmarks), the output's. */
+function projectRoot(from: string): string {
+  if (existsSync(join(from, 'deploy/test-image'))) return from;
+  const parent = resolve(from, '..');
+  if (parent === from) throw new Error('deploy/test-image is in no folder above this file');
+  return projectRoot(parent);
 }
 
 /** Resolves as soon as `condition` holds; rejects, naming `what`, after `timeoutMs`. */

@@ -114,11 +114,7 @@ export class MemoryBus implements Bus {
     });
   }
 
-  subscribe(
-    subject: string,
-    handler: (message: BusMessage) => void,
-    queue?: string,
-  ): Unsubscribe {
+  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
     return this.#hub.add({ owner: this, pattern: subject.split('.'), handler, queue });
   }
 

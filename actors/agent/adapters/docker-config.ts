@@ -48,7 +48,10 @@ export function createBody(task: Task, node?: TemplateNode) {
     StopTimeout: spec.StopGracePeriod === undefined ? undefined : stopGraceSeconds(spec),
     Healthcheck: spec.Healthcheck,
     ExposedPorts: Object.fromEntries(hostPorts(task).map((port) => [enginePort(port), {}])),
-    HostConfig: hostConfig(task, (spec.Mounts ?? []).map((mount) => engineMount(mount, expand))),
+    HostConfig: hostConfig(
+      task,
+      (spec.Mounts ?? []).map((mount) => engineMount(mount, expand)),
+    ),
   };
 }
 export type CreateBody = ReturnType<typeof createBody>;

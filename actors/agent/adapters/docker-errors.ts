@@ -9,9 +9,9 @@ export class EngineReply extends EngineError {
   }
 }
 
-/** An engine that is shutting down fails what it was doing with texts like these. */
+/** An engine that is shutting down, or whose containerd has gone, fails what it was doing with texts like these. */
 const isEngineEnding = (message: string): boolean =>
-  /shutting down|context canceled|transport is closing|error reading from server|connection refused|code = Unavailable/i.test(
+  /shutting down|context canceled|transport is closing|error reading from server|: unavailable/i.test(
     message,
   );
 

@@ -1,5 +1,5 @@
 import { limits } from '../../../domain/limits.ts';
-import { EngineError } from '../ports.ts';
+import type { EngineError } from '../ports.ts';
 import { type Client, linesOf } from './docker-client.ts';
 import { labels } from './docker-config.ts';
 import { abortedError } from './docker-errors.ts';
@@ -123,7 +123,7 @@ export class EngineEvents {
     this.#last.delete(id);
     this.#last.set(id, this.#count);
     if (this.#last.size > limits.engineEventsKept) this.#forgetOldest();
-    for (const waiter of [...(this.#waiters.get(id) ?? [])]) waiter.wake();
+    for (const waiter of this.#waiters.get(id) ?? []) waiter.wake();
   }
 
   #forgetOldest(): void {

@@ -1,4 +1,5 @@
 import { limits } from '../../../domain/limits.ts';
+import { EngineError } from '../ports.ts';
 import { type Client, linesOf, segment } from './docker-client.ts';
 import { isImageId, isPinned } from './docker-config.ts';
 import { abortedError, engineError } from './docker-errors.ts';
@@ -81,11 +82,12 @@ export class Images {
 
   #begin(key: string, image: string, auth: string | undefined): Flight {
     const abort = new AbortController();
-    const outcome = this.#attempt(image, auth, abort.signal).then((error) => {
+    const outcome = this.#attempt(image, auth, abort.signal).then((failure) => {
+      const error = failure?.message;
       const ended = { at: this.#options.now(), ...(error === undefined ? {} : { error }) };
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
-      // an attempt that nobody waited for to the end proves nothing
-      if (flight.passengers > 0) this.#remember(key, ended);
+      // `retryable`: the engine was away, or nobody waited to the end; that says nothing of the registry
+      if (failure?.retryable !== true) this.#remember(key, ended);
       if (error !== undefined) this.#options.report('image_pull_failed', { image, error });
       return ended;
     });
@@ -106,12 +108,12 @@ export class Images {
       this.#outcomes.delete(oldest);
   }
 
-  /** Never rejects; gives the reason of a failure. */
+  /** Never rejects; gives the failure, if any. */
   async #attempt(
     image: string,
     auth: string | undefined,
     left: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<EngineError | undefined> {
     const silence = new AbortController();
     const giveUp = (): void => silence.abort();
     left.addEventListener('abort', giveUp);
@@ -129,12 +131,14 @@ export class Images {
       for await (const line of linesOf(stream)) {
         clearTimeout(timer); // the registry has answered: from now on it may take its time
         const { error } = JSON.parse(line) as { readonly error?: string };
-        if (error !== undefined) return error;
+        if (error !== undefined) return new EngineError(error, false);
       }
       return undefined;
     } catch (error) {
       const isSilent = silence.signal.aborted && !left.aborted;
-      return isSilent ? 'the registry did not answer in time' : engineError(error, left).message;
+      return isSilent
+        ? new EngineError('the registry did not answer in time', false)
+        : engineError(error, left);
     } finally {
       clearTimeout(timer);
       left.removeEventListener('abort', giveUp);
@@ -158,6 +162,6 @@ function unlessAborted<T>(promise: Promise<T>, scope: AbortSignal): Promise<T> {
     if (scope.aborted) return reject(abortedError());
     const abort = (): void => reject(abortedError());
     scope.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => scope.removeEventListener('abort', abort));
+    void promise.then(resolve, reject).finally(() => scope.removeEventListener('abort', abort));
   });
 }

@@ -1,0 +1,232 @@
+import type { ContainerInspectInfo } from 'dockerode';
+import type { Task } from '../../../domain/model/objects.ts';
+import { type Controller, EngineError, type Exit, type Found, type Run } from '../ports.ts';
+import { type Client, segment } from './docker-client.ts';
+import {
+  containerName,
+  createBody,
+  hasTemplates,
+  labels,
+  stopGraceSeconds,
+  type TemplateNode,
+} from './docker-config.ts';
+import { EngineReply, hasStatus, isMissingImage } from './docker-errors.ts';
+import type { EngineEvents } from './docker-events.ts';
+import { exitOf, type Facts, factsOf, foundOf, hasEnded, runOf } from './docker-facts.ts';
+import type { Images } from './docker-images.ts';
+import type { Gate } from './gate.ts';
+
+/** What all controllers of one executor share. */
+export interface Shared {
+  readonly client: Client;
+  readonly events: Pick<EngineEvents, 'now' | 'isUnchanged' | 'changed' | 'open'>;
+  readonly images: Pick<Images, 'refresh' | 'fetch'>;
+  /** Bounds creates and starts: the engine's expensive calls. */
+  readonly gate: Gate;
+  readonly templateNode: (scope: AbortSignal) => Promise<TemplateNode>;
+}
+
+/** SIGKILL: what an unhealthy container's end looks like. */
+const killedExitCode = 137;
+
+/**
+ * One container, in as few calls as can be: create, start, and one look at it. After that it is looked at only when
+ * the event stream says that something may have changed.
+ */
+export class DockerController implements Controller {
+  readonly #task: Task;
+  readonly #shared: Shared;
+  readonly #path: string;
+  /** Known to exist and never started: start needs no look first. */
+  #isNew = false;
+  /** The last look, and the event count when it was taken. */
+  #seen: { readonly facts: Facts; readonly at: number } | undefined;
+  /** A create or start that the engine may still be at although its caller has gone. */
+  #pending: Promise<unknown> = Promise.resolve();
+
+  constructor(task: Task, shared: Shared) {
+    this.#task = task;
+    this.#shared = shared;
+    this.#path = `/containers/${segment(containerName(task))}`;
+  }
+
+  async find(scope: AbortSignal): Promise<Found> {
+    return foundOf(await this.#look(scope));
+  }
+
+  async prepare(scope: AbortSignal): Promise<void> {
+    const task = this.#task;
+    const node = hasTemplates(task) ? await this.#shared.templateNode(scope) : undefined;
+    const body = createBody(task, node);
+    const auth = task.spec.ContainerSpec.PullOptions?.RegistryAuth;
+    const { events, images } = this.#shared;
+    events.open();
+    await images.refresh(body.Image, auth, scope);
+    try {
+      await this.#create(body, scope);
+    } catch (error) {
+      if (!isMissingImage(error)) throw error;
+      const reason = await images.fetch(body.Image, auth, scope);
+      // Swarm shows the first half only, and its users look for an image that is there (moby#31063)
+      if (reason !== undefined)
+        throw reason === '' ? error : new EngineError(`${error.message}: ${reason}`, false);
+      await this.#create(body, scope);
+    }
+  }
+
+  async start(scope: AbortSignal): Promise<Run> {
+    if (!this.#isNew && (await this.#look(scope)) === undefined) throw this.#absent();
+    if (this.#isNew) {
+      this.#isNew = false;
+      this.#seen = undefined;
+      await this.#exclusive(() => this.#post('/start'), scope).catch(describeStart);
+    }
+    return this.#watch(scope, (facts) => this.#started(facts));
+  }
+
+  wait(scope: AbortSignal): Promise<Exit> {
+    return this.#watch(scope, (facts) => {
+      if (facts !== undefined) return hasEnded(facts) ? exitOf(facts) : undefined;
+      const container = { id: this.#seen?.facts.id ?? '', pid: 0, exitCode: killedExitCode };
+      return { container, reason: 'container destroyed' };
+    });
+  }
+
+  async shutdown(scope: AbortSignal): Promise<Exit | undefined> {
+    await this.#pending;
+    const query = { t: stopGraceSeconds(this.#task.spec.ContainerSpec) };
+    const call = {
+      method: 'POST',
+      path: `${this.#path}/stop`,
+      query,
+      patient: true,
+      scope,
+    } as const;
+    try {
+      await this.#shared.client.request(call);
+    } catch (error) {
+      if (!hasStatus(error, 404)) throw error;
+    }
+    const facts = await this.#look(scope);
+    if (facts === undefined || !facts.isStarted) return undefined;
+    return hasEnded(facts) ? exitOf(facts) : this.wait(scope);
+  }
+
+  async remove(scope: AbortSignal): Promise<void> {
+    await this.#pending;
+    await removeContainer(this.#shared.client, this.#path, scope);
+    this.#isNew = false;
+  }
+
+  async #create(body: object, scope: AbortSignal): Promise<void> {
+    const query = { name: containerName(this.#task) };
+    const call = { method: 'POST', path: '/containers/create', query, body } as const;
+    try {
+      await this.#exclusive(() => this.#shared.client.request(call), scope);
+      this.#isNew = true;
+    } catch (error) {
+      // made by an earlier attempt whose answer was lost
+      if (!hasStatus(error, 409) || (await this.#look(scope)) === undefined) throw error;
+    }
+  }
+
+  /** What the state means for a start: undefined while it has to be waited for. */
+  #started(facts: Facts | undefined): Run | undefined {
+    if (facts === undefined) throw this.#absent();
+    if (facts.isRunning)
+      return facts.health === undefined || facts.health === 'healthy' ? runOf(facts) : undefined;
+    if (!facts.isStarted) throw new EngineError('the container did not start', false);
+    const exit = exitOf(facts);
+    // with a health check it must never have counted as running; without one, or at code 0, `wait` tells
+    if (facts.health !== undefined && facts.exitCode !== 0) throw exitError(exit);
+    return runOf(facts);
+  }
+
+  /** Looks now unless the last look still holds, then after each change, until `decide` has an answer. */
+  async #watch<T>(
+    scope: AbortSignal,
+    decide: (facts: Facts | undefined) => T | undefined,
+  ): Promise<T> {
+    const { events } = this.#shared;
+    for (;;) {
+      const seen = this.#seen;
+      const isValid = seen !== undefined && events.isUnchanged(seen.facts.id, seen.at);
+      const facts = isValid ? seen.facts : await this.#look(scope);
+      const answer = decide(facts);
+      if (answer !== undefined) return answer;
+      if (facts?.isRunning === true && facts.health === 'unhealthy') await this.#kill();
+      const { facts: last, at } = this.#seen ?? { facts: { id: '' }, at: 0 };
+      await events.changed(last.id, at, scope);
+    }
+  }
+
+  /** Asks the engine. Gives undefined where there is no container of this very task. */
+  async #look(scope: AbortSignal): Promise<Facts | undefined> {
+    const at = this.#shared.events.now();
+    try {
+      const path = `${this.#path}/json`;
+      const info = (await this.#shared.client.request({ path, scope })) as ContainerInspectInfo;
+      if (info.Config.Labels[labels.taskId] !== this.#task.id) return undefined;
+      const facts = factsOf(info, this.#task);
+      this.#seen = { facts, at };
+      this.#isNew = !facts.isStarted;
+      return facts;
+    } catch (error) {
+      if (hasStatus(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  async #kill(): Promise<void> {
+    try {
+      await this.#post('/kill');
+    } catch (error) {
+      // it has ended by itself or is gone; the next look tells
+      if (!hasStatus(error, 409) && !hasStatus(error, 404)) throw error;
+    }
+  }
+
+  #post(action: string): Promise<unknown> {
+    return this.#shared.client.request({ method: 'POST', path: `${this.#path}${action}` });
+  }
+
+  /**
+   * Runs a call that changes the container. Aborting leaves the caller's wait, not the call: a create cut off
+   * half-way may still make a container, and then nobody would remove it.
+   */
+  #exclusive(call: () => Promise<unknown>, scope: AbortSignal): Promise<unknown> {
+    const work = this.#shared.gate.run(call, scope);
+    this.#pending = work.catch(() => undefined);
+    return work;
+  }
+
+  #absent(): EngineError {
+    return new EngineError(`No such container: ${containerName(this.#task)}`, false);
+  }
+}
+
+/** Removes a container and its anonymous volumes, running or not. Gone already, or being removed, is as good. */
+export async function removeContainer(
+  client: Client,
+  path: string,
+  scope: AbortSignal,
+): Promise<void> {
+  try {
+    await client.request({ method: 'DELETE', path, query: { force: true, v: true }, scope });
+  } catch (error) {
+    if (!hasStatus(error, 404) && !hasStatus(error, 409)) throw error;
+  }
+}
+
+/** Swarm's words for a start that the engine refuses. */
+function describeStart(error: unknown): never {
+  if (error instanceof EngineReply && !error.retryable)
+    throw new EngineError(`starting container failed: ${error.message}`, false);
+  throw error;
+}
+
+/** Swarm's words for a container that ended before it was healthy. */
+function exitError({ container, reason }: Exit): EngineError {
+  const cause = reason === undefined ? '' : `: dockerexec: ${reason}`;
+  return new EngineError(`task: non-zero exit (${container.exitCode})${cause}`, false);
+}

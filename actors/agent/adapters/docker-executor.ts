@@ -1,0 +1,113 @@
+import type { ContainerInfo } from 'dockerode';
+import { limits } from '../../../domain/limits.ts';
+import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
+import type { Controller, Executor, LogChunk, LogOptions } from '../ports.ts';
+import { EngineClient, segment } from './docker-client.ts';
+import { containerName, labels, type TemplateNode } from './docker-config.ts';
+import { DockerController, removeContainer, type Shared } from './docker-controller.ts';
+import { abortedError } from './docker-errors.ts';
+import { EngineEvents, pause } from './docker-events.ts';
+import { descriptionOf, type EngineInfo } from './docker-facts.ts';
+import { Images } from './docker-images.ts';
+import { readLogs } from './docker-logs.ts';
+import { Gate } from './gate.ts';
+
+const readyMinMs = 50;
+const readyMaxMs = 1_000;
+const pingMs = 2_000;
+
+export interface DockerExecutorOptions {
+  /** Path of the engine's Unix socket. */
+  readonly socketPath: string;
+  /** Ends the event stream and all connections. */
+  readonly scope: AbortSignal;
+  /** Never pull: DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1 of Docker's daemon. */
+  readonly isOffline?: boolean;
+  /** Creates and starts at the same time; `limits.engineOperationsMax` when absent. */
+  readonly operationsMax?: number;
+  /** For the log: what the port cannot tell. Never holds credentials. */
+  readonly report?: (event: string, fields: object) => void;
+}
+
+/** The Docker Engine behind a socket. Nothing is asked of it before the first call. */
+export const createDockerExecutor = (options: DockerExecutorOptions): Executor =>
+  new DockerExecutor(options);
+
+class DockerExecutor implements Executor {
+  readonly #client: EngineClient;
+  readonly #shared: Shared;
+  #templateNode: TemplateNode | undefined;
+
+  constructor(options: DockerExecutorOptions) {
+    this.#client = new EngineClient(options.socketPath, options.scope);
+    this.#shared = {
+      client: this.#client,
+      events: new EngineEvents(this.#client, options.scope),
+      images: new Images(this.#client, {
+        isOffline: options.isOffline ?? false,
+        report: options.report ?? (() => undefined),
+        now: () => performance.now(),
+      }),
+      gate: new Gate(options.operationsMax ?? limits.engineOperationsMax),
+      templateNode: (scope) => this.#nodeForTemplates(scope),
+    };
+  }
+
+  async describe(scope: AbortSignal): Promise<NodeDescription> {
+    const info = (await this.#client.request({ path: '/info', scope })) as EngineInfo;
+    const description = descriptionOf(info);
+    const { architecture, os } = description.platform;
+    this.#templateNode = {
+      Hostname: description.hostname,
+      Platform: { Architecture: architecture, OS: os },
+    };
+    return description;
+  }
+
+  controller(task: Task): Controller {
+    return new DockerController(task, this.#shared);
+  }
+
+  async taskIds(nodeId: string, scope: AbortSignal): Promise<readonly string[]> {
+    const containers = await this.#list(`${labels.nodeId}=${nodeId}`, scope);
+    return [...new Set(containers.flatMap(({ Labels }) => Labels[labels.taskId] ?? []))];
+  }
+
+  async removeOrphan(taskId: string, scope: AbortSignal): Promise<void> {
+    for (const { Id } of await this.#list(`${labels.taskId}=${taskId}`, scope))
+      await removeContainer(this.#client, `/containers/${segment(Id)}`, scope);
+  }
+
+  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
+    return readLogs(this.#client, `/containers/${segment(containerName(task))}`, options, scope);
+  }
+
+  async ready(scope: AbortSignal): Promise<void> {
+    for (let delayMs = readyMinMs; ; delayMs = Math.min(delayMs * 2, readyMaxMs)) {
+      if (scope.aborted) throw abortedError();
+      try {
+        await this.#client.request({
+          path: '/_ping',
+          scope: AbortSignal.any([scope, AbortSignal.timeout(pingMs)]),
+        });
+        return;
+      } catch {
+        await pause(delayMs, scope);
+      }
+    }
+  }
+
+  async #list(label: string, scope: AbortSignal): Promise<readonly ContainerInfo[]> {
+    const query = { all: true, filters: JSON.stringify({ label: [label] }) };
+    return (await this.#client.request({
+      path: '/containers/json',
+      query,
+      scope,
+    })) as ContainerInfo[];
+  }
+
+  async #nodeForTemplates(scope: AbortSignal): Promise<TemplateNode> {
+    if (this.#templateNode === undefined) await this.describe(scope);
+    return this.#templateNode as TemplateNode;
+  }
+}

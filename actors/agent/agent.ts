@@ -1,0 +1,171 @@
+import { fromCallback } from 'xstate';
+import type { Bus } from '../../bus/ports.ts';
+import type { Assign, Epoch } from '../../bus/protocol.ts';
+import type { Task } from '../../domain/model/objects.ts';
+import type { TaskState } from '../../domain/task-state.ts';
+import { type Clock, pause } from '../../supervisors/clock.ts';
+import type { Registry } from '../../supervisors/registry.ts';
+import { Supervisor } from '../../supervisors/supervisor.ts';
+import { grow, type Part, trees } from '../../supervisors/trees.ts';
+import { EpochGate, type EpochStore } from './epoch-gate.ts';
+import type { Executor, LogChunk, LogOptions } from './ports.ts';
+import { Reporter } from './reporter.ts';
+import { sessionMachine } from './session.machine.ts';
+import { errorText } from './task-status.ts';
+import { Worker } from './worker.ts';
+
+export interface AgentOptions {
+  readonly nodeId: string;
+  /** May be without a connection. */
+  readonly bus: Bus;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  /** Wall clock, ms. */
+  readonly wallNow: () => number;
+  readonly random: () => number;
+  readonly newId: () => string;
+  readonly epochStore: EpochStore;
+  readonly log: (event: string, fields: object) => void;
+  /** Hears of every newer epoch that the node obeys. */
+  readonly onEpoch?: (epoch: Epoch) => void;
+  readonly registry?: Registry;
+  readonly netplane?: Part;
+  /** The tree gave up: its actors have ended, the containers run on. */
+  readonly onEscalate?: (reason: unknown) => void;
+}
+
+/** A node's agent: keeps the containers of the tasks that the leader assigns, whether or not there is a leader. */
+export interface Agent {
+  start(): void;
+  /** Ends the agent for good; containers run on, and the next agent of this node adopts them. */
+  stop(): Promise<void>;
+  /** Stops and removes every task container of this node, by force where it takes too long, and ends the agent. */
+  removeAll(): Promise<void>;
+  tasks(): readonly { readonly id: string; readonly state: TaskState }[];
+  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
+}
+
+export const createAgent = (options: AgentOptions): Agent => new NodeAgent(options);
+
+/** What containers have for a proper stop when the node leaves, and what their removal by force may take, ms. */
+const leaveStopLimitMs = 15_000;
+const leaveForceLimitMs = 15_000;
+
+/** The agent's part `tasks`: applies assignments in order. */
+const workerLogic = fromCallback<
+  { readonly type: 'assign'; readonly assign: Assign },
+  { readonly worker: Worker }
+>(({ input, receive }) => {
+  receive(({ assign }) => input.worker.apply(assign));
+});
+
+class NodeAgent implements Agent {
+  readonly #options: AgentOptions;
+  readonly #gate: EpochGate;
+  /** Outlives sessions and worker alike: a status must not get lost because an actor restarts. */
+  readonly #reporter: Reporter;
+  readonly #supervisor: Supervisor;
+  #worker: Worker | undefined;
+
+  constructor(options: AgentOptions) {
+    const { nodeId, bus, clock, random, log, epochStore, registry } = options;
+    this.#options = options;
+    this.#gate = new EpochGate(epochStore, log, (epoch) => options.onEpoch?.(epoch));
+    const onRefused = (): void => this.#resync();
+    this.#reporter = new Reporter({ nodeId, bus, clock, random, log, onRefused });
+    const address = `agent/${nodeId}`;
+    const ports = { clock, random, report: log, address };
+    this.#supervisor = new Supervisor(
+      trees.agent.flags,
+      grow(trees.agent, {
+        session: this.#sessionPart(),
+        netplane: options.netplane,
+        tasks: this.#tasksPart(),
+      }),
+      registry === undefined ? ports : { ...ports, registry },
+      (reason) => options.onEscalate?.(reason),
+    );
+  }
+
+  start(): void {
+    this.#supervisor.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#reporter.close();
+    await this.#supervisor.stop();
+  }
+
+  async removeAll(): Promise<void> {
+    const { clock } = this.#options;
+    await this.#supervisor.remove('session'); // from here on nothing new is assigned
+    const stopped = new AbortController();
+    await Promise.race([this.#worker?.dropAll(), pause(clock, leaveStopLimitMs, stopped.signal)]);
+    stopped.abort();
+    await this.stop();
+    await this.#removeByForce();
+  }
+
+  tasks(): readonly { readonly id: string; readonly state: TaskState }[] {
+    return this.#worker?.tasks() ?? [];
+  }
+
+  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
+    return this.#options.executor.logs(task, options, scope);
+  }
+
+  /** Whatever containers of this node there still are, known or not. */
+  async #removeByForce(): Promise<void> {
+    const { clock, executor, nodeId, log } = this.#options;
+    const scope = new AbortController();
+    const timer = clock.setTimeout(() => scope.abort(), leaveForceLimitMs);
+    try {
+      for (const id of await executor.taskIds(nodeId, scope.signal))
+        await executor.removeOrphan(id, scope.signal);
+    } catch (error) {
+      log('containers_left', { error: errorText(error) });
+    } finally {
+      clock.clearTimeout(timer);
+    }
+  }
+
+  #resync(): void {
+    this.#supervisor.get('session')?.send({ type: 'resync' });
+  }
+
+  #sessionPart(): Part {
+    const { nodeId, bus, clock, random, newId, log, executor } = this.#options;
+    return {
+      logic: sessionMachine,
+      input: (scope) => ({
+        nodeId,
+        bus,
+        clock,
+        random,
+        newId,
+        log,
+        scope,
+        gate: this.#gate,
+        describe: (signal: AbortSignal) => executor.describe(signal),
+        onAssign: (assign: Assign) =>
+          this.#supervisor.get('tasks')?.send({ type: 'assign', assign }),
+        onSession: (session: string | undefined) => this.#reporter.setSession(session),
+      }),
+    };
+  }
+
+  #tasksPart(): Part {
+    const { nodeId, executor, clock, wallNow, log, registry } = this.#options;
+    return {
+      logic: workerLogic,
+      input: (scope) => {
+        const ports = { nodeId, executor, clock, wallNow, log, scope, reporter: this.#reporter };
+        const isFirst = this.#worker === undefined;
+        const worker = new Worker(registry === undefined ? ports : { ...ports, registry });
+        this.#worker = worker;
+        if (!isFirst) this.#resync(); // what the broken one knew comes anew with the full set
+        return { worker };
+      },
+    };
+  }
+}

@@ -1,0 +1,100 @@
+import { fromCallback, fromPromise } from 'xstate';
+import type { Bus } from '../../bus/ports.ts';
+import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import { subjects } from '../../bus/subjects.ts';
+import type { NodeDescription } from '../../domain/model/objects.ts';
+import type { Clock } from '../../supervisors/clock.ts';
+import { asAssign, asEpoch, asHelloReply } from './bodies.ts';
+import type { EpochGate } from './epoch-gate.ts';
+
+export interface SessionInput {
+  readonly nodeId: string;
+  readonly bus: Bus;
+  readonly describe: (scope: AbortSignal) => Promise<NodeDescription>;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1; spreads beats and tries. */
+  readonly random: () => number;
+  readonly newId: () => string;
+  readonly gate: EpochGate;
+  readonly scope: AbortSignal;
+  /** Takes every assignment of this session, in order and without gaps. */
+  readonly onAssign: (assign: Assign) => void;
+  /** The id of the session that the leader has taken, or undefined when it is over. */
+  readonly onSession: (session: string | undefined) => void;
+  readonly log: (event: string, fields: object) => void;
+}
+export type SessionEvent =
+  | { readonly type: 'bus'; readonly connected: boolean }
+  | { readonly type: 'assign'; readonly assign: Assign }
+  | { readonly type: 'notice'; readonly epoch: Epoch }
+  /** The full set is needed again. */
+  | { readonly type: 'resync' };
+
+export interface SessionContext extends SessionInput {
+  readonly session: string;
+  /** The last assignment's number; 0 before the full set. */
+  readonly seq: number;
+  readonly description: NodeDescription | undefined;
+  readonly heartbeatMs: number;
+  /** Tries since the session was last steady. */
+  readonly failures: number;
+  /** The newest leader of which a notice has told. */
+  readonly noticed: Epoch | undefined;
+}
+
+/** Limit of the answer to a hello, ms. */
+const helloLimitMs = 5_000;
+/** Share of the heartbeat by which beats are spread, to both sides. */
+const beatJitter = 0.1;
+
+/** Turns what the bus brings into events; its subscriptions outlive reconnects. */
+export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBack }) => {
+  const { bus, nodeId, scope, log } = input;
+  const off = [
+    bus.onConnection((connected) => sendBack({ type: 'bus', connected })),
+    bus.subscribe(subjects.node(nodeId, 'assign'), ({ body, subject }) => {
+      const taken = asAssign(body);
+      if (taken === undefined) log('message_not_understood', { subject });
+      else sendBack({ type: 'assign', assign: taken });
+    }),
+    bus.subscribe(subjects.leader, ({ body }) => {
+      const epoch = asEpoch(body);
+      if (epoch !== undefined) sendBack({ type: 'notice', epoch });
+    }),
+  ];
+  const close = (): void => {
+    for (const unsubscribe of off.splice(0)) unsubscribe();
+  };
+  scope.addEventListener('abort', close, { once: true });
+  sendBack({ type: 'bus', connected: bus.isConnected() });
+  return close;
+});
+
+/** Beats until it is stopped. The hello counts as the first one. */
+export const beats = fromCallback<SessionEvent, SessionContext>(({ input }) => {
+  const { bus, nodeId, clock, random, heartbeatMs, session, scope } = input;
+  let timer: number;
+  const next = (): void => {
+    const spread = 1 + beatJitter * (2 * random() - 1);
+    timer = clock.setTimeout(() => {
+      bus.publish(subjects.agent(nodeId, 'beat'), { session });
+      next();
+    }, heartbeatMs * spread);
+  };
+  next();
+  const close = (): void => clock.clearTimeout(timer);
+  scope.addEventListener('abort', close, { once: true });
+  return close;
+});
+
+export const describe = fromPromise<NodeDescription, SessionContext>(({ input, signal }) =>
+  input.describe(AbortSignal.any([signal, input.scope])),
+);
+
+/** Undefined when the answer is not one. */
+export const hello = fromPromise<HelloReply | undefined, SessionContext>(async ({ input }) => {
+  const { bus, nodeId, session, description } = input;
+  if (description === undefined) throw new Error('hello without a description');
+  const body: Hello = { session, description };
+  return asHelloReply(await bus.request(subjects.agent(nodeId, 'hello'), body, helloLimitMs));
+});

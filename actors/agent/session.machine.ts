@@ -1,0 +1,231 @@
+import { assign, setup } from 'xstate';
+import { type Assign, type Epoch, type HelloReply, isNewer } from '../../bus/protocol.ts';
+import type { NodeDescription } from '../../domain/model/objects.ts';
+import { backoffMs } from './backoff.ts';
+import {
+  beats,
+  describe,
+  ears,
+  hello,
+  type SessionContext,
+  type SessionEvent,
+  type SessionInput,
+} from './session-actors.ts';
+import { errorText } from './task-status.ts';
+
+/** How often the description is looked at again, ms (swarm-compat §4.6). */
+const describeEveryMs = 20_000;
+/** Limits of one look at the engine and of the way of the full set, ms. */
+const describeLimitMs = 5_000;
+const fullSetLimitMs = 5_000;
+
+type Args = { context: SessionContext };
+const assigned = ({ event }: { event: Extract<SessionEvent, { type: 'assign' }> }) => event.assign;
+const isStale = { type: 'isStale' as const, params: assigned };
+const isNext = { type: 'isNext' as const, params: assigned };
+const take = { type: 'take' as const, params: assigned };
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/**
+ * The node's session with the leader: hello, the full set of assignments, then numbered increments, and beats. Whatever
+ * goes wrong (a gap, another session's assignment, a newer leader, a lost connection) ends in another hello.
+ */
+export const sessionMachine = setup({
+  types: {
+    context: {} as SessionContext,
+    events: {} as SessionEvent,
+    input: {} as SessionInput,
+  },
+  actors: { ears, beats, describe, hello },
+  actions: {
+    countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
+    forgetFailures: assign({ failures: 0 }),
+    openSession: assign({ session: ({ context }) => context.newId(), seq: 0 }),
+    closeSession: assign({ session: '', seq: 0 }),
+    describeNode: assign((_, description: NodeDescription) => ({ description })),
+    accept: assign((_, reply: HelloReply) => (reply.ok ? { heartbeatMs: reply.heartbeatMs } : {})),
+    heed: assign((_, epoch: Epoch) => ({ noticed: epoch })),
+    obey: ({ context }, epoch: Epoch) => context.gate.obey(epoch),
+    count: assign((_, { seq }: Assign) => ({ seq })),
+    take: ({ context }, message: Assign) => {
+      context.gate.obey(message);
+      context.onAssign(message);
+    },
+    announce: ({ context }) => context.onSession(context.session),
+    renounce: ({ context }) => context.onSession(undefined),
+    note: ({ context }, { event, cause }: { event: string; cause?: unknown }) =>
+      context.log(event, cause === undefined ? {} : { error: errorText(cause) }),
+  },
+  guards: {
+    isConnected: (_, { connected }: { connected: boolean }) => connected,
+    isStale: ({ context }, epoch: Epoch) => context.gate.isStale(epoch),
+    isNews: ({ context }, epoch: Epoch) =>
+      context.gate.isNew(epoch) &&
+      (context.noticed === undefined || isNewer(epoch, context.noticed)),
+    isNext: ({ context }, { session, seq, full }: Assign) =>
+      session !== '' &&
+      session === context.session &&
+      seq === context.seq + 1 &&
+      full === (seq === 1),
+    isTaken: ({ context }, reply: HelloReply | undefined) =>
+      reply !== undefined && reply.ok && !context.gate.isStale(reply),
+    isChanged: ({ context }, description: NodeDescription) =>
+      !same(description, context.description),
+    isDescribed: ({ context }) => context.description !== undefined,
+    hasNoFullSet: ({ context }) => context.seq === 0,
+  },
+  delays: {
+    backoff: ({ context }: Args) => backoffMs(context.failures, context.random()),
+    describeEvery: describeEveryMs,
+    describeLimit: describeLimitMs,
+    fullSetLimit: fullSetLimitMs,
+  },
+}).createMachine({
+  id: 'session',
+  context: ({ input }) => ({
+    ...input,
+    session: '',
+    seq: 0,
+    description: undefined,
+    heartbeatMs: 0,
+    failures: 0,
+    noticed: undefined,
+  }),
+  invoke: { src: 'ears', input: ({ context }) => context },
+  initial: 'connecting',
+  on: {
+    bus: [
+      {
+        guard: { type: 'isConnected', params: ({ event }) => event },
+        target: '.greeting',
+      },
+      { target: '.connecting', actions: 'countFailure' },
+    ],
+    assign: [
+      { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
+      { guard: isNext, actions: [{ type: 'count', params: assigned }, take] },
+    ],
+    notice: {
+      guard: { type: 'isNews', params: ({ event }) => event.epoch },
+      target: '.greeting',
+      actions: [{ type: 'heed', params: ({ event }) => event.epoch }, 'countFailure'],
+    },
+    resync: { target: '.greeting', actions: 'countFailure' },
+  },
+  states: {
+    connecting: { on: { notice: {}, resync: {} } },
+    greeting: {
+      initial: 'pausing',
+      states: {
+        pausing: { after: { backoff: 'describing' } },
+        describing: {
+          invoke: {
+            src: 'describe',
+            input: ({ context }) => context,
+            onDone: {
+              target: 'hailing',
+              actions: { type: 'describeNode', params: ({ event }) => event.output },
+            },
+            onError: [
+              { guard: 'isDescribed', target: 'hailing' }, // the engine is away, the node is not
+              {
+                target: 'pausing',
+                actions: [
+                  'countFailure',
+                  {
+                    type: 'note',
+                    params: ({ event }) => ({ event: 'not_described', cause: event.error }),
+                  },
+                ],
+              },
+            ],
+          },
+          after: {
+            describeLimit: [
+              { guard: 'isDescribed', target: 'hailing' },
+              { target: 'pausing', actions: 'countFailure' },
+            ],
+          },
+        },
+        hailing: {
+          entry: 'openSession',
+          invoke: {
+            src: 'hello',
+            input: ({ context }) => context,
+            onDone: [
+              {
+                guard: { type: 'isTaken', params: ({ event }) => event.output },
+                target: '#session.active',
+                actions: [
+                  { type: 'accept', params: ({ event }) => event.output as HelloReply },
+                  { type: 'obey', params: ({ event }) => event.output as Epoch & HelloReply },
+                ],
+              },
+              {
+                target: 'pausing',
+                actions: [
+                  'countFailure',
+                  {
+                    type: 'note',
+                    params: ({ event: { output } }) => ({
+                      event: 'hello_refused',
+                      cause:
+                        output?.ok === false ? output.error.message : 'stale or unknown answer',
+                    }),
+                  },
+                ],
+              },
+            ],
+            onError: {
+              target: 'pausing',
+              actions: [
+                'countFailure',
+                {
+                  type: 'note',
+                  params: ({ event }) => ({ event: 'hello_unanswered', cause: event.error }),
+                },
+              ],
+            },
+          },
+        },
+      },
+    },
+    active: {
+      entry: 'announce',
+      exit: ['renounce', 'closeSession'],
+      invoke: { src: 'beats', input: ({ context }) => context },
+      on: {
+        assign: [
+          { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
+          { guard: isNext, actions: [{ type: 'count', params: assigned }, take] },
+          {
+            target: 'greeting',
+            actions: ['countFailure', { type: 'note', params: { event: 'assignment_gap' } }],
+          },
+        ],
+      },
+      after: {
+        fullSetLimit: { guard: 'hasNoFullSet', target: 'greeting', actions: 'countFailure' },
+      },
+      initial: 'steady',
+      states: {
+        steady: { after: { describeEvery: { target: 'checking', actions: 'forgetFailures' } } },
+        checking: {
+          invoke: {
+            src: 'describe',
+            input: ({ context }) => context,
+            onDone: [
+              {
+                guard: { type: 'isChanged', params: ({ event }) => event.output },
+                target: '#session.greeting',
+              },
+              { target: 'steady' },
+            ],
+            onError: 'steady',
+          },
+          after: { describeLimit: 'steady' },
+        },
+      },
+    },
+  },
+});

@@ -1,0 +1,226 @@
+import type { Assign } from '../../bus/protocol.ts';
+import { limits } from '../../domain/limits.ts';
+import type { Task, TaskStatus } from '../../domain/model/objects.ts';
+import { isAdvance, isTerminal, type TaskState } from '../../domain/task-state.ts';
+import { type Clock, pause } from '../../supervisors/clock.ts';
+import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
+import type { Registry } from '../../supervisors/registry.ts';
+import type { Exit } from '../../supervisors/restart-policy.ts';
+import { createLimiter, type Limiter } from './limiter.ts';
+import type { Controller, Executor, StatusReporter } from './ports.ts';
+import { desireEvent, taskMachine } from './task.machine.ts';
+import { errorText, isRetryable } from './task-status.ts';
+
+export interface WorkerPorts {
+  readonly nodeId: string;
+  readonly executor: Executor;
+  readonly reporter: StatusReporter;
+  readonly clock: Clock;
+  /** Wall clock, ms. */
+  readonly wallNow: () => number;
+  readonly log: (event: string, fields: object) => void;
+  readonly registry?: Registry;
+  /** Ends the worker and its actors; containers stay as they are. */
+  readonly scope: AbortSignal;
+}
+
+interface Entry {
+  task: Task;
+  /** The furthest status known here. */
+  status: TaskStatus;
+  readonly controller: Controller;
+  /** Not assigned any more: its container goes as soon as it has stopped. */
+  leaving: boolean;
+  crashed: boolean;
+}
+
+/** Pause before a container that could not be removed is tried again, ms. */
+const removeRetryMs = 1_000;
+
+/**
+ * The tasks assigned to this node: an actor for each that lives, the last status of each that has ended. One change of
+ * the assignments costs the same however many tasks there are.
+ */
+export class Worker {
+  readonly #ports: WorkerPorts;
+  readonly #entries = new Map<string, Entry>();
+  readonly #actors: DynamicSupervisor;
+  readonly #limited: Limiter = createLimiter(limits.engineOperationsMax);
+  #onEmpty: () => void = () => undefined;
+  #sweeping = false;
+  #sweepAgain = false;
+
+  constructor(ports: WorkerPorts) {
+    this.#ports = ports;
+    this.#actors = new DynamicSupervisor({
+      clock: ports.clock,
+      report: ports.log,
+      address: `agent/${ports.nodeId}/task`,
+      ...(ports.registry === undefined ? {} : { registry: ports.registry }),
+      onExit: (id, exit) => this.#exited(id, exit),
+    });
+    ports.scope.addEventListener('abort', () => void this.#actors.stopAll(), { once: true });
+  }
+
+  apply(assign: Assign): void {
+    if (assign.full) {
+      const assigned = new Set(assign.put.map((task) => task.id));
+      for (const entry of this.#entries.values())
+        if (!assigned.has(entry.task.id)) this.#drop(entry);
+    }
+    for (const task of assign.put) this.#put(task, assign.full);
+    for (const id of assign.remove) {
+      const entry = this.#entries.get(id);
+      if (entry !== undefined) this.#drop(entry);
+    }
+    if (assign.full) void this.#sweep();
+  }
+
+  tasks(): readonly { readonly id: string; readonly state: TaskState }[] {
+    return [...this.#entries.values()].map(({ task, status }) => ({
+      id: task.id,
+      state: status.state,
+    }));
+  }
+
+  /** Stops every task and removes its container, as if none were assigned any more. Resolves when all are gone. */
+  dropAll(): Promise<void> {
+    for (const entry of this.#entries.values()) this.#drop(entry);
+    if (this.#entries.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  #put(task: Task, full: boolean): void {
+    const entry = this.#entries.get(task.id);
+    if (entry === undefined) return this.#add(task);
+    const known = entry.task;
+    entry.task = task;
+    // A full set shows what the leader knows; it may have lost what it once acknowledged (restored or forced anew).
+    if (full && isAdvance(task.status.state, entry.status.state))
+      this.#ports.reporter.report(task.id, entry.status);
+    if (known.desired !== task.desired) this.#desire(task);
+  }
+
+  #add(task: Task): void {
+    const controller = this.#ports.executor.controller(task);
+    const { status } = task;
+    const entry: Entry = { task, status, controller, leaving: false, crashed: false };
+    this.#entries.set(task.id, entry);
+    if (mayLive(task)) this.#start(entry);
+  }
+
+  #start(entry: Entry, failure?: string): void {
+    const { executor, wallNow, log } = this.#ports;
+    const { task, status, controller } = entry;
+    this.#actors.start(task.id, taskMachine, (scope) => ({
+      task: { ...task, status },
+      controller,
+      reporter: { report: (id, next) => this.#report(id, next) },
+      engineReady: (signal) => executor.ready(signal),
+      wallNow,
+      log,
+      scope,
+      ...(failure === undefined ? {} : { failure }),
+    }));
+    this.#desire(task);
+    if (isTerminal(task.status.state)) this.#stop(entry);
+  }
+
+  #desire(task: Task): void {
+    const event = desireEvent(task.desired);
+    if (event !== undefined) this.#actors.get(task.id)?.send(event);
+  }
+
+  #stop({ task }: Entry): void {
+    this.#actors.get(task.id)?.send({ type: 'desire.shutdown' });
+  }
+
+  #report(id: string, status: TaskStatus): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.status = status;
+    this.#ports.reporter.report(id, status);
+  }
+
+  /** A task actor ended. If natswarm broke, not the task, a second actor stops the container and says so. */
+  #exited(id: string, exit: Exit): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    if (exit.kind === 'error' && !entry.crashed) {
+      entry.crashed = true;
+      this.#start(entry, `agent: ${errorText(exit.error)}`);
+      if (entry.leaving) this.#stop(entry);
+    } else if (entry.leaving) void this.#remove(entry);
+  }
+
+  #drop(entry: Entry): void {
+    if (entry.leaving) return;
+    entry.leaving = true;
+    if (this.#actors.get(entry.task.id) === undefined) void this.#remove(entry);
+    else this.#stop(entry);
+  }
+
+  async #remove(entry: Entry): Promise<void> {
+    const { id } = entry.task;
+    const gone = await this.#insist('container_not_removed', { task: id }, (scope) =>
+      this.#limited(() => entry.controller.remove(scope)),
+    );
+    if (this.#ports.scope.aborted) return;
+    this.#entries.delete(id);
+    if (this.#entries.size === 0) this.#onEmpty();
+    if (!gone) this.#ports.log('container_left', { task: id });
+  }
+
+  /** Removes containers of tasks that are not assigned; runs once at a time, again when asked meanwhile. */
+  async #sweep(): Promise<void> {
+    this.#sweepAgain = true;
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    while (this.#sweepAgain && !this.#ports.scope.aborted) {
+      this.#sweepAgain = false;
+      await this.#insist('orphans_not_removed', {}, (scope) => this.#removeOrphans(scope));
+    }
+    this.#sweeping = false;
+  }
+
+  async #removeOrphans(scope: AbortSignal): Promise<void> {
+    const { executor, nodeId, log } = this.#ports;
+    for (const id of await executor.taskIds(nodeId, scope)) {
+      if (this.#entries.has(id)) continue;
+      await this.#limited(() => executor.removeOrphan(id, scope));
+      log('orphan_removed', { task: id });
+    }
+  }
+
+  /** Tries until it is done, waiting for the engine where it is away; false after too many failures of another kind. */
+  async #insist(
+    event: string,
+    fields: object,
+    run: (scope: AbortSignal) => Promise<void>,
+  ): Promise<boolean> {
+    const { scope, clock, executor, log } = this.#ports;
+    for (let tries = 0; tries < limits.containerRemoveTriesMax && !scope.aborted; ) {
+      try {
+        await run(scope);
+        return true;
+      } catch (error) {
+        if (scope.aborted) return false;
+        log(event, { ...fields, error: errorText(error) });
+        if (!isRetryable(error)) tries++;
+        await pause(clock, removeRetryMs, scope);
+        await executor.ready(scope).catch(() => undefined);
+      }
+    }
+    return false;
+  }
+}
+
+/**
+ * Whether a task that is new here may have, or get, a running container. Ends that this node reported are final; those
+ * that the manager declared (`rejected` by the constraint enforcer, `orphaned`) say nothing about the container.
+ */
+const mayLive = (task: Task): boolean => {
+  const { state } = task.status;
+  return state !== 'complete' && state !== 'shutdown' && state !== 'failed';
+};

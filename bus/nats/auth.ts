@@ -1,0 +1,119 @@
+import type { Msg } from 'nats';
+import {
+  type AuthRequest,
+  decodeAuthRequest,
+  type NKey,
+  type Permissions,
+  PkiError,
+  type Role,
+  signAuthResponseJwt,
+  signUserJwt,
+  type TrustedRoots,
+  verifyNodeCertificate,
+} from '../../pki/mod.ts';
+import type { Unsubscribe } from '../ports.ts';
+import { subjects } from '../subjects.ts';
+import { accounts } from './config.ts';
+import type { Link } from './link.ts';
+
+export interface AuthOptions {
+  /** The account key whose public half is the server's `issuer`. */
+  readonly issuer: NKey;
+  readonly clusterId: string;
+  /** Asked for each connection: during a rotation there are two roots. */
+  readonly roots: () => TrustedRoots;
+  /** Nodes that were removed, or lost the role that their certificate names while it is still valid. */
+  readonly isRevoked: (nodeId: string, role: Role) => boolean;
+  readonly now: () => number;
+  readonly onDenied: (denial: Denial) => void;
+}
+
+/** For logs only; the client is told nothing but "Authorization Violation". */
+export interface Denial {
+  readonly reason: string;
+  readonly host: string;
+  /** Node ID that the certificate claims; '' without a certificate that can be trusted. */
+  readonly nodeId: string;
+}
+
+const calloutSubject = '$SYS.REQ.USER.AUTH';
+/** Every manager answers for every other one's server; each question goes to one of them. */
+const queueGroup = 'natswarm';
+/** An agent answers a request with as many messages as it takes, for a day: logs can be followed. */
+const respond = { max: -1, ttlMs: 86_400_000 } as const;
+
+/** Answers the server's question who a connection is and what it may do, until unsubscribed. */
+export function serveAuth(link: Link, options: AuthOptions): Unsubscribe {
+  const subscription = link.nc.subscribe(calloutSubject, {
+    queue: queueGroup,
+    callback: (error, message) => {
+      if (error === null) answer(message, options);
+    },
+  });
+  return () => subscription.unsubscribe();
+}
+
+function answer(message: Msg, options: AuthOptions): void {
+  const nowMs = options.now();
+  let request: AuthRequest;
+  try {
+    request = decodeAuthRequest(message.string(), nowMs);
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    // Not from a server, so there is nobody to answer.
+    options.onDenied({ reason: error.message, host: '', nodeId: '' });
+    return;
+  }
+  const decision = decide(request, options, nowMs);
+  if ('error' in decision)
+    options.onDenied({
+      reason: decision.error,
+      host: request.clientHost ?? '',
+      nodeId: decision.nodeId,
+    });
+  message.respond(
+    signAuthResponseJwt({ issuer: options.issuer, request, nowMs, answer: decision }),
+  );
+}
+
+type Decision = { readonly userJwt: string } | { readonly error: string; readonly nodeId: string };
+
+function decide(request: AuthRequest, options: AuthOptions, nowMs: number): Decision {
+  const pem = request.tls?.verifiedChains[0]?.[0];
+  if (pem === undefined) return { error: 'no certificate', nodeId: '' };
+  const verified = verifyNodeCertificate(pem, options.roots(), options.clusterId, nowMs);
+  if (!verified.ok) return { error: `certificate: ${verified.reason}`, nodeId: '' };
+  const { nodeId, role } = verified;
+  if (options.isRevoked(nodeId, role)) return { error: 'revoked', nodeId };
+  const permissions = permissionsOf(role, nodeId);
+  if (permissions === undefined) return { error: `no rights for role ${role}`, nodeId };
+  return {
+    userJwt: signUserJwt({
+      issuer: options.issuer,
+      userKey: request.userKey,
+      account: accounts.bus,
+      name: nodeId,
+      permissions,
+      nowMs,
+      expiresAtMs: verified.notAfterMs,
+    }),
+  };
+}
+
+/** What a certificate lets its holder do on the bus; undefined: nothing. */
+export function permissionsOf(role: Role, nodeId: string): Permissions | undefined {
+  const inbox = `${subjects.inboxPrefix(nodeId)}.>`;
+  switch (role) {
+    case 'worker':
+      return {
+        publish: { allow: [subjects.agentPublishes(nodeId)] },
+        subscribe: { allow: [subjects.nodeSubscribes(nodeId), subjects.leader, inbox] },
+        respond,
+      };
+    case 'manager':
+      // Answers go to every node's inbox, which no pattern of NATS names.
+      return { publish: { allow: ['>'] }, subscribe: { allow: [subjects.everything, inbox] } };
+    case 'client':
+      return undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import { headers, type Msg, type MsgHdrs } from 'nats';
+import {
+  CodecError,
+  decodeBody,
+  type Encoding,
+  encodeBody,
+  encodingHeader,
+  encodingOf,
+} from '../codec.ts';
+import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../ports.ts';
+import { toBusError } from './errors.ts';
+import { connectLink, type Link, type LinkOptions } from './link.ts';
+
+export interface BusOptions extends LinkOptions {
+  /**
+   * Told of what nobody waits for: failed attempts to connect, refusals by the server, unreadable messages, handlers
+   * that threw. `subject` is '' where there is none.
+   */
+  readonly onError: (error: Error, subject: string) => void;
+  /** Gives up the first connection; afterwards it does nothing. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BusConnection extends Bus {
+  /** Managers to connect to from the next reconnect on, as `host:port`. */
+  setServers(servers: readonly string[]): void;
+  /** Connects anew, with the certificate of now. */
+  reconnect(): Promise<void>;
+  /** Resolves when the connection is closed for good; it is made anew by `connectBus` only. */
+  readonly closed: Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Resolves once the first connection is made; rejects with the signal's reason only. */
+export async function connectBus(options: BusOptions): Promise<BusConnection> {
+  const onError = (error: Error): void => options.onError(error, '');
+  const link = await connectLink(options, onError, options.signal);
+  return new NatsBus(link, options.onError);
+}
+
+class NatsBus implements BusConnection {
+  readonly closed: Promise<void>;
+  readonly #link: Link;
+  readonly #onError: BusOptions['onError'];
+
+  constructor(link: Link, onError: BusOptions['onError']) {
+    this.closed = link.closed;
+    this.#link = link;
+    this.#onError = onError;
+  }
+
+  publish(subject: string, body: unknown): void {
+    const data = encodeBody(body, 'msgpack');
+    // The library would keep it for later, when it may be wrong by then.
+    if (this.#link.isConnected())
+      this.#link.nc.publish(subject, data, { headers: msgpackHeader() });
+  }
+
+  async request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
+    const data = encodeBody(body, 'msgpack');
+    return decodeMessage(await this.#link.request(subject, data, timeoutMs, msgpackHeader()));
+  }
+
+  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
+    const subscription = this.#link.nc.subscribe(subject, {
+      ...(queue === undefined ? {} : { queue }),
+      callback: (error, message) => {
+        if (error !== null) this.#onError(toBusError(error), subject);
+        else this.#deliver(message, handler);
+      },
+    });
+    return () => subscription.unsubscribe();
+  }
+
+  isConnected(): boolean {
+    return this.#link.isConnected();
+  }
+
+  onConnection(listener: (connected: boolean) => void): Unsubscribe {
+    return this.#link.onConnection(listener);
+  }
+
+  setServers(servers: readonly string[]): void {
+    this.#link.nc.setServers([...servers]);
+  }
+
+  reconnect(): Promise<void> {
+    return this.#link.nc.reconnect();
+  }
+
+  close(): Promise<void> {
+    return this.#link.close();
+  }
+
+  /** An error must not get into the library: it would stop reading from the connection. */
+  #deliver(message: Msg, handler: (message: BusMessage) => void): void {
+    try {
+      handler(this.#read(message));
+    } catch (error) {
+      this.#onError(error as Error, message.subject);
+    }
+  }
+
+  #read(message: Msg): BusMessage {
+    const encoding = encodingOfMessage(message);
+    const plain = { subject: message.subject, body: decodeBody(message.data, encoding) };
+    if (message.reply === undefined || message.reply === '') return plain;
+    const headersOut = encoding === 'msgpack' ? { headers: msgpackHeader() } : {};
+    const reply = (body: unknown): void => {
+      message.respond(encodeBody(body, encoding), headersOut);
+    };
+    return { ...plain, reply };
+  }
+}
+
+function decodeMessage(message: Msg): unknown {
+  try {
+    return decodeBody(message.data, encodingOfMessage(message));
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    throw new BusError('refused', `unreadable answer: ${error.message}`);
+  }
+}
+
+const encodingOfMessage = (message: Msg): Encoding =>
+  encodingOf(message.headers?.get(encodingHeader));
+
+/** A new one each time: the library may add to it. */
+function msgpackHeader(): MsgHdrs {
+  const header = headers();
+  header.set(encodingHeader, 'msgpack');
+  return header;
+}

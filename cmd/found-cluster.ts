@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import type { InitRequest } from '../api/ports.ts';
+import { daemonFault } from '../domain/errors.ts';
+import type { NodeDescription } from '../domain/model/objects.ts';
+import type { Availability, ClusterSpec } from '../domain/model/spec.ts';
+import { clusterSpecForInit } from '../domain/spec/cluster.ts';
+import type { Change } from '../domain/store/changes.ts';
+import {
+  Authority,
+  createCluster,
+  createNKey,
+  generateKeys,
+  makeJoinToken,
+  newJoinSecret,
+  privateKeyToPem,
+  seedOf,
+} from '../pki/mod.ts';
+import { type Endpoint, joinHostPort } from './addresses.ts';
+import type { Identity, ManagerKeys } from './node-files.ts';
+import { newId } from './wire-manager.ts';
+
+/** Everything that `swarm init` draws up before anything runs. */
+export interface NewCluster {
+  readonly identity: Identity;
+  readonly keys: ManagerKeys;
+  readonly certificates: { readonly node: string; readonly key: string; readonly root: string };
+  readonly rootKeyPem: string;
+  readonly spec: ClusterSpec;
+  readonly availability: Availability;
+  readonly addresses: {
+    readonly defaultAddrPool: readonly string[];
+    readonly subnetSize: number;
+    readonly dataPathPort: number;
+  };
+}
+
+const defaults = { pool: ['10.0.0.0/8'], subnetSize: 24, dataPathPort: 4789 } as const;
+const dataPathPorts = { min: 1024, max: 49151 } as const;
+
+/** Checks the request in the order of Docker's daemon, with its texts, and draws ids, keys and certificates. */
+export async function newIdentity(
+  request: InitRequest,
+  nowMs: number,
+  resolveAddresses: () => Promise<{ readonly listen: Endpoint; readonly advertise: Endpoint }>,
+): Promise<NewCluster> {
+  if (request.forceNewCluster) throw notYet('--force-new-cluster');
+  if (request.listenAddr === '')
+    throw daemonFault('InvalidArgument', 'invalid ListenAddr "": invalid empty address');
+  const spec = clusterSpecForInit(request.spec);
+  const availability = availabilityFrom(request.availability);
+  if (request.autoLockManagers || spec.EncryptionConfig.AutoLockManagers) throw notYet('autolock');
+  const { listen, advertise } = await resolveAddresses();
+  const addresses = {
+    defaultAddrPool:
+      request.defaultAddrPool.length > 0 ? request.defaultAddrPool : [...defaults.pool],
+    subnetSize: subnetSizeFrom(request),
+    dataPathPort: dataPathPortFrom(request.dataPathPort),
+  };
+  const clusterId = newId();
+  const nodeId = newId();
+  const material = createCluster({ clusterId, nowMs });
+  const { privateKey, publicKey } = generateKeys();
+  const certificate = new Authority(material).signNode({
+    nodeId,
+    role: 'manager',
+    publicKey,
+    validityMs: spec.CAConfig.NodeCertExpiry / 1e6,
+    nowMs,
+  });
+  return {
+    identity: {
+      nodeId,
+      clusterId,
+      listenAddr: joinHostPort(listen),
+      advertiseHost: advertise.host,
+      advertisePort: advertise.port,
+      generation: 1,
+    },
+    keys: {
+      dataKey: randomBytes(32).toString('hex'),
+      busIssuerSeed: seedOf(createNKey('account')),
+    },
+    certificates: {
+      node: certificate,
+      key: privateKeyToPem(privateKey),
+      root: material.rootCertPem,
+    },
+    rootKeyPem: material.rootKeyPem,
+    spec,
+    availability,
+    addresses,
+  };
+}
+
+/** The log's first transaction: the cluster and this node, its only manager. */
+export function firstObjects(cluster: NewCluster, description: NodeDescription): readonly Change[] {
+  const { identity, certificates } = cluster;
+  const token = (): string => makeJoinToken(certificates.root, newJoinSecret());
+  return [
+    {
+      op: 'put',
+      kind: 'cluster',
+      object: {
+        id: identity.clusterId,
+        spec: cluster.spec,
+        rootCa: {
+          certPem: certificates.root,
+          keyPem: cluster.rootKeyPem,
+          tokens: { worker: token(), manager: token() },
+        },
+        busIssuerSeed: cluster.keys.busIssuerSeed,
+        ...cluster.addresses,
+      },
+    },
+    {
+      op: 'put',
+      kind: 'node',
+      object: {
+        id: identity.nodeId,
+        spec: { Labels: {}, Role: 'manager', Availability: cluster.availability },
+        role: 'manager',
+        description,
+        status: { state: 'ready', message: '', addr: identity.advertiseHost },
+        manager: {
+          addr: joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort }),
+          reachability: 'reachable',
+        },
+      },
+    },
+  ];
+}
+
+const notYet = (what: string): Error =>
+  daemonFault('Unimplemented', `${what} is not supported by this version of natswarm`);
+
+function availabilityFrom(given: string): Availability {
+  if (given === '') return 'active';
+  if (given === 'active' || given === 'pause' || given === 'drain') return given;
+  throw daemonFault('InvalidArgument', `invalid Availability: "${given}"`);
+}
+
+function subnetSizeFrom({ subnetSize }: InitRequest): number {
+  if (subnetSize === 0) return defaults.subnetSize;
+  if (subnetSize > 29) throw daemonFault('Unknown', `subnet size is out of range: ${subnetSize}`);
+  return subnetSize;
+}
+
+function dataPathPortFrom(port: number): number {
+  if (port === 0) return defaults.dataPathPort;
+  if (port < dataPathPorts.min || port > dataPathPorts.max)
+    throw daemonFault(
+      'Unknown',
+      `Datapath port number is not in valid range (${dataPathPorts.min}-${dataPathPorts.max}) : ${port}`,
+    );
+  return port;
+}

@@ -1,0 +1,320 @@
+import { networkInterfaces } from 'node:os';
+import { type Agent, createAgent } from '../actors/agent/agent.ts';
+import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
+import type { Manager } from '../actors/manager/manager.ts';
+import type { InitRequest, LocalState, Swarm } from '../api/ports.ts';
+import { connectBus } from '../bus/nats/bus.ts';
+import { subjects } from '../bus/subjects.ts';
+import { daemonFault } from '../domain/errors.ts';
+import type { Task } from '../domain/model/objects.ts';
+import type { Applied } from '../domain/store/changes.ts';
+import type { View } from '../domain/store/view.ts';
+import { tlsInfo } from '../pki/mod.ts';
+import { systemClock } from '../supervisors/clock.ts';
+import type { Registry } from '../supervisors/registry.ts';
+import { runs } from '../supervisors/run.ts';
+import type { Supervisor } from '../supervisors/supervisor.ts';
+import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
+import { cliListenAddr, type Config } from './config.ts';
+import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
+import { actorLog, type Logger } from './log.ts';
+import type { Identity, NodeFiles } from './node-files.ts';
+import {
+  aborted,
+  busAddress,
+  managerChildren,
+  managerParts,
+  newId,
+  tlsOf,
+} from './wire-manager.ts';
+
+export interface SwarmNodeOptions {
+  readonly config: Config;
+  readonly files: NodeFiles;
+  readonly executor: Executor;
+  readonly logger: Logger;
+  readonly supervisor: Supervisor;
+  readonly registry: Registry;
+  /** Address ranges of the engine's own networks, in CIDR form. */
+  readonly engineSubnets: () => Promise<readonly string[]>;
+}
+
+const text = {
+  notManager:
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  preparing:
+    'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
+  inSwarm:
+    'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
+  notInSwarm: 'This node is not part of a swarm',
+  lastManager:
+    'You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ',
+} as const;
+const managerPatienceMs = 20_000;
+
+/**
+ * This daemon's place in a swarm: none, or a manager with its agent. `init` and `leave` add and remove the children
+ * of the daemon's supervisor; both are taken one at a time.
+ */
+export class SwarmNode implements Swarm {
+  readonly #options: SwarmNodeOptions;
+  readonly #listeners = new Set<(changes: readonly Applied[]) => void>();
+  #identity: Identity | undefined;
+  #manager: Manager | undefined;
+  #agent: Agent | undefined;
+  #waiting = new Set<() => void>();
+  #turn: Promise<unknown> = Promise.resolve();
+  #error = '';
+
+  constructor(options: SwarmNodeOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up the place that the files tell of. What an init that was cut off left behind is removed. */
+  start(): void {
+    const { files } = this.#options;
+    this.#identity = files.identity();
+    if (this.#identity === undefined) files.wipe();
+    else this.#addChildren(this.#identity, false);
+  }
+
+  local(): LocalState {
+    const identity = this.#identity;
+    return {
+      state: identity === undefined ? 'inactive' : 'active',
+      nodeId: identity?.nodeId ?? '',
+      nodeAddr: identity?.advertiseHost ?? '',
+      manager: identity !== undefined,
+      error: this.#error,
+      remoteManagers:
+        identity === undefined ? [] : [{ nodeId: identity.nodeId, addr: managerAddr(identity) }],
+    };
+  }
+
+  init(request: InitRequest): Promise<string> {
+    return this.#inTurn(() => this.#init(request));
+  }
+  leave(force: boolean): Promise<void> {
+    return this.#inTurn(() => this.#leave(force));
+  }
+
+  async command(name: string, body: unknown): Promise<unknown> {
+    const manager = await this.#awaitManager();
+    return (await manager.command(name, body)).result;
+  }
+  async read(): Promise<View> {
+    return (await this.#awaitManager()).read();
+  }
+  leaderId(): string {
+    return this.#manager?.leaderId() ?? '';
+  }
+  watch(listener: (changes: readonly Applied[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  taskLogs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
+    if (this.#agent === undefined || task.nodeId !== this.#identity?.nodeId)
+      throw daemonFault('Unavailable', `node ${task.nodeId} is not available`);
+    return this.#agent.logs(task, options, scope);
+  }
+
+  /** init and leave never overlap. */
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #init(request: InitRequest): Promise<string> {
+    if (this.#identity !== undefined) throw daemonFault('Unavailable', text.inSwarm);
+    const { config, files, executor } = this.#options;
+    const cluster = await this.#newCluster(request);
+    files.prepare();
+    files.writeKeys(cluster.keys);
+    files.writeCertificates(cluster.certificates);
+    try {
+      const failed = new Promise<never>((_, reject) => {
+        this.#addManager(cluster.identity, true, reject);
+      });
+      const manager = await Promise.race([failed, this.#awaitManagerUp()]);
+      const description = await executor.describe(AbortSignal.timeout(10_000));
+      const objects = firstObjects(cluster, { ...description, tls: this.#tlsInfo() });
+      await Promise.race([
+        failed,
+        manager.propose(() => ({ changes: objects, result: undefined })),
+      ]);
+    } catch (error) {
+      await this.#removeChildren();
+      files.wipe();
+      throw asInitFault(error, config);
+    }
+    files.writeIdentity(cluster.identity);
+    this.#identity = cluster.identity;
+    this.#addAgent(cluster.identity);
+    return cluster.identity.nodeId;
+  }
+
+  async #newCluster(request: InitRequest): Promise<NewCluster> {
+    const { config, engineSubnets } = this.#options;
+    const interfaces = networkInterfaces();
+    const asked = request.listenAddr === cliListenAddr ? config.listenAddr : request.listenAddr;
+    return newIdentity(request, Date.now(), async () => {
+      const listen = resolveListen(asked, interfaces);
+      const advertise = resolveAdvertise(
+        request.advertiseAddr === '' ? config.advertiseAddr : request.advertiseAddr,
+        listen.port,
+        interfaces,
+        await engineSubnets(),
+      );
+      return { listen, advertise };
+    });
+  }
+
+  async #leave(force: boolean): Promise<void> {
+    const identity = this.#identity;
+    if (identity === undefined) throw daemonFault('Unavailable', text.notInSwarm);
+    if (!force) throw daemonFault('Unavailable', text.lastManager);
+    await this.#agent?.removeAll();
+    await this.#removeChildren();
+    this.#options.files.wipe();
+    this.#identity = undefined;
+    this.#error = '';
+  }
+
+  #addChildren(identity: Identity, create: boolean): void {
+    this.#addManager(identity, create, () => undefined);
+    this.#addAgent(identity);
+  }
+
+  #addManager(identity: Identity, create: boolean, onFailure: (error: unknown) => void): void {
+    const { config, files, logger, supervisor } = this.#options;
+    for (const child of managerChildren({
+      config,
+      files,
+      identity,
+      logger,
+      create,
+      onManager: (manager) => this.#setManager(manager),
+      onFailure: (error) => {
+        this.#error = error instanceof Error ? error.message : String(error);
+        onFailure(error);
+      },
+    }))
+      supervisor.add(child);
+  }
+
+  #addAgent(identity: Identity): void {
+    this.#options.supervisor.add({
+      id: 'agent',
+      restart: 'permanent',
+      ...runs((scope) => this.#runAgent(identity, scope)),
+    });
+  }
+
+  async #runAgent(identity: Identity, scope: AbortSignal): Promise<void> {
+    const { config, files, executor, logger, registry } = this.#options;
+    const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
+    const bus = await connectBus({
+      servers: [busAddress(config)],
+      name: `agent ${identity.nodeId}`,
+      tls: () => tlsOf(files),
+      inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+      onError: (error, subject) => report('bus_failed', { error: error.message, subject }),
+      signal: scope,
+    });
+    const agent = createAgent({
+      nodeId: identity.nodeId,
+      bus,
+      executor: this.#describing(executor),
+      clock: systemClock,
+      wallNow: Date.now,
+      random: Math.random,
+      newId,
+      epochStore: files.epochs,
+      registry,
+      log: report,
+    });
+    agent.start();
+    this.#agent = agent;
+    await aborted(scope);
+    this.#agent = undefined;
+    await agent.stop();
+    await bus.close();
+  }
+
+  /** The executor's description with what only the daemon knows: the certificate in use. */
+  #describing(executor: Executor): Executor {
+    return {
+      describe: async (scope) => ({ ...(await executor.describe(scope)), tls: this.#tlsInfo() }),
+      controller: (task) => executor.controller(task),
+      taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
+      removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
+      logs: (task, options, scope) => executor.logs(task, options, scope),
+      ready: (scope) => executor.ready(scope),
+    };
+  }
+
+  #tlsInfo() {
+    const root = this.#options.files.certificate('root');
+    const info = tlsInfo(root, root);
+    return {
+      trustRoot: info.TrustRoot,
+      issuerSubject: info.CertIssuerSubject,
+      issuerPublicKey: info.CertIssuerPublicKey,
+    };
+  }
+
+  async #removeChildren(): Promise<void> {
+    for (const id of ['agent', ...managerParts.toReversed()])
+      await this.#options.supervisor.remove(id);
+  }
+
+  #setManager(manager: Manager | undefined): void {
+    this.#manager = manager;
+    if (manager === undefined) return;
+    this.#error = '';
+    manager.watch((applied) => {
+      for (const listener of this.#listeners) listener(applied);
+    });
+    for (const wake of [...this.#waiting]) wake();
+  }
+
+  /** The manager as soon as it runs; Docker's 503 texts outside a swarm and when it does not come up. */
+  #awaitManager(): Promise<Manager> {
+    if (this.#identity === undefined)
+      return Promise.reject(daemonFault('Unavailable', text.notManager));
+    return this.#awaitManagerUp();
+  }
+
+  #awaitManagerUp(): Promise<Manager> {
+    if (this.#manager !== undefined) return Promise.resolve(this.#manager);
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.#waiting.delete(wake);
+        systemClock.clearTimeout(timer);
+      };
+      const wake = (): void => {
+        end();
+        if (this.#manager === undefined) reject(daemonFault('Unavailable', text.preparing));
+        else resolve(this.#manager);
+      };
+      const timer = systemClock.setTimeout(wake, managerPatienceMs);
+      this.#waiting.add(wake);
+    });
+  }
+}
+
+const managerAddr = (identity: Identity): string =>
+  joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort });
+
+function asInitFault(error: unknown, config: Config): unknown {
+  const code = (error as { code?: unknown }).code;
+  if (code === 'port-taken') return daemonFault('Unknown', (error as Error).message);
+  if (code === 'ENOENT' || /ENOENT/.test(String(error)))
+    return daemonFault(
+      'Unknown',
+      `cannot run ${config.natsServer}: ${String(error)}; set --nats-server`,
+    );
+  return error;
+}

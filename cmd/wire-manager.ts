@@ -1,0 +1,221 @@
+import { randomBytes } from 'node:crypto';
+import { serveAuth } from '../bus/nats/auth.ts';
+import { connectBus } from '../bus/nats/bus.ts';
+import { connectLink, type Link, type TlsMaterial } from '../bus/nats/link.ts';
+import { NatsLog } from '../bus/nats/log.ts';
+import { startServer } from '../bus/nats/server.ts';
+import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
+import { FileJournal } from '../bus/journal/journal.ts';
+import { subjects } from '../bus/subjects.ts';
+import { Manager } from '../actors/manager/manager.ts';
+import { idFromBytes } from '../domain/ids.ts';
+import { makeJoinToken, newJoinSecret, nkeyFromSeed, trustRoots } from '../pki/mod.ts';
+import { systemClock } from '../supervisors/clock.ts';
+import { runs } from '../supervisors/run.ts';
+import type { ChildSpec } from '../supervisors/supervisor.ts';
+import type { Config } from './config.ts';
+import { actorLog, type Logger } from './log.ts';
+import type { Identity, NodeFiles } from './node-files.ts';
+
+export interface ManagerWiring {
+  readonly config: Config;
+  readonly files: NodeFiles;
+  readonly identity: Identity;
+  readonly logger: Logger;
+  /** The log is made when it is not there; only right at init, before anything was acknowledged. */
+  readonly create: boolean;
+  /** Told when the manager runs, and with undefined when it does not any more. */
+  readonly onManager: (manager: Manager | undefined) => void;
+  /** An attempt to start a part failed; the supervisor tries again. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+export const newId = (): string => idFromBytes(randomBytes(16));
+export const managerParts = ['bus-server', 'bus-auth', 'manager'] as const;
+
+/** Where this daemon's own clients find its bus server. */
+export const busAddress = (config: Config): string => `127.0.0.1:${config.busPort}`;
+
+/**
+ * The children that make a node a manager. Each is restarted alone: connections come back by themselves, and the
+ * leader waits for its log, so losing nats-server costs a pause and ends nothing else.
+ */
+export function managerChildren(wiring: ManagerWiring): readonly ChildSpec[] {
+  const users = createOwnUsers();
+  return [
+    {
+      id: 'bus-server',
+      restart: 'permanent',
+      stopLimitMs: 8_000,
+      ...runs((scope) => reporting(wiring, () => runServer(wiring, users, scope))),
+    },
+    {
+      id: 'bus-auth',
+      restart: 'permanent',
+      ...runs((scope) => reporting(wiring, () => runAuth(wiring, users, scope))),
+    },
+    {
+      id: 'manager',
+      restart: 'permanent',
+      ...runs((scope) => reporting(wiring, () => runManager(wiring, users, scope))),
+    },
+  ];
+}
+
+async function reporting(wiring: ManagerWiring, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    wiring.onFailure(error);
+    throw error;
+  }
+}
+
+/** The certificate in use now; read again for each connection, so a renewed one is taken. */
+export const tlsOf = (files: NodeFiles): TlsMaterial => ({
+  cert: files.certificate('node'),
+  key: files.certificate('key'),
+  ca: files.certificate('root'),
+});
+
+async function runServer(
+  wiring: ManagerWiring,
+  users: OwnUsers,
+  scope: AbortSignal,
+): Promise<void> {
+  const { config, files, identity, logger } = wiring;
+  const keys = files.keys();
+  const log = logger.child({ actor: 'bus-server', node: identity.nodeId });
+  const server = await startServer({
+    binary: config.natsServer,
+    runDir: config.runDir,
+    storeDir: files.path('store', String(identity.generation)),
+    storeKey: Buffer.from(keys.dataKey, 'hex'),
+    nodeId: identity.nodeId,
+    host: hostOf(identity.listenAddr),
+    port: config.busPort,
+    tls: tlsOf(files),
+    issuer: nkeyFromSeed(keys.busIssuerSeed).publicKey,
+    users,
+    log: (level, line) => log[level]({ line }, 'nats_server'),
+    signal: scope,
+  });
+  log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
+  const exit = await Promise.race([server.exited, aborted(scope)]);
+  if (exit !== undefined)
+    throw new Error(`nats-server ended (${exit.signal ?? `code ${exit.code}`})`);
+  await server.stop();
+}
+
+async function runAuth(wiring: ManagerWiring, users: OwnUsers, scope: AbortSignal): Promise<void> {
+  const { files, identity, logger } = wiring;
+  const report = actorLog(logger, { actor: 'bus-auth', node: identity.nodeId });
+  const link = await ownLink(wiring, users.auth, 'auth', scope);
+  const stop = serveAuth(link, {
+    issuer: nkeyFromSeed(files.keys().busIssuerSeed),
+    clusterId: identity.clusterId,
+    roots: cachedRoots(files),
+    isRevoked: () => false,
+    now: Date.now,
+    onDenied: (denial) => report('bus_connection_denied', denial),
+  });
+  await aborted(scope);
+  stop();
+  await link.close();
+}
+
+/** The root changes only with the cluster's CA; it is read again when the file's text differs. */
+function cachedRoots(files: NodeFiles): () => ReturnType<typeof trustRoots> {
+  let text = '';
+  let roots = trustRoots(files.certificate('root'));
+  return () => {
+    const now = files.certificate('root');
+    if (now !== text) {
+      text = now;
+      roots = trustRoots(now);
+    }
+    return roots;
+  };
+}
+
+async function runManager(
+  wiring: ManagerWiring,
+  users: OwnUsers,
+  scope: AbortSignal,
+): Promise<void> {
+  const { config, files, identity, logger } = wiring;
+  const report = actorLog(logger, { actor: 'manager', node: identity.nodeId });
+  const closing: (() => Promise<void>)[] = [];
+  try {
+    const link = await ownLink(wiring, users.log, 'log', scope);
+    closing.unshift(() => link.close());
+    const log = new NatsLog({
+      link,
+      onError: (error) => report('log_tail_failed', { error: error.message }),
+    });
+    if (wiring.create) await log.createIfMissing();
+    const bus = await connectBus({
+      servers: [busAddress(config)],
+      name: `manager ${identity.nodeId}`,
+      tls: () => tlsOf(files),
+      inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+      onError: (error, subject) => report('bus_failed', { error: error.message, subject }),
+      signal: scope,
+    });
+    closing.unshift(() => bus.close());
+    const manager = await Manager.open({
+      nodeId: identity.nodeId,
+      generation: identity.generation,
+      bus,
+      log,
+      journal: new FileJournal({
+        dir: files.path('journal', String(identity.generation)),
+        key: Buffer.from(files.keys().dataKey, 'hex'),
+        generation: identity.generation,
+      }),
+      clock: systemClock,
+      wallNow: Date.now,
+      random: Math.random,
+      newId,
+      newJoinToken: () => makeJoinToken(files.certificate('root'), newJoinSecret()),
+      report,
+    });
+    closing.unshift(() => manager.stop());
+    manager.start();
+    wiring.onManager(manager);
+    await aborted(scope);
+  } finally {
+    wiring.onManager(undefined);
+    for (const close of closing) await close();
+  }
+}
+
+function ownLink(
+  wiring: ManagerWiring,
+  user: OwnUsers[keyof OwnUsers],
+  name: string,
+  scope: AbortSignal,
+): Promise<Link> {
+  const report = wiring.logger.child({ actor: name, node: wiring.identity.nodeId });
+  return connectLink(
+    {
+      servers: [busAddress(wiring.config)],
+      name: `${name} ${wiring.identity.nodeId}`,
+      tls: () => tlsOf(wiring.files),
+      user,
+    },
+    (error) => report.debug({ error: error.message }, 'bus_link_failed'),
+    scope,
+  );
+}
+
+/** Resolves with nothing when the scope ends. */
+export function aborted(scope: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (scope.aborted) return resolve(undefined);
+    scope.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+}
+
+const hostOf = (listenAddr: string): string =>
+  listenAddr.slice(0, listenAddr.lastIndexOf(':')).replaceAll(/[[\]]/g, '');

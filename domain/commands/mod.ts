@@ -1,0 +1,17 @@
+import { clusterUpdate } from './cluster.ts';
+import type { Command } from './command.ts';
+import { nodeRemove, nodeUpdate } from './node.ts';
+import { serviceCreate, serviceRemove, serviceUpdate } from './service.ts';
+
+/** Every command by its name on the bus. Names come from clients: the table has no prototype to be found in. */
+export const commands: Readonly<Record<string, Command>> = Object.assign(
+  Object.create(null) as Record<string, Command>,
+  {
+    'service.create': serviceCreate,
+    'service.update': serviceUpdate,
+    'service.remove': serviceRemove,
+    'node.update': nodeUpdate,
+    'node.remove': nodeRemove,
+    'cluster.update': clusterUpdate,
+  },
+);

@@ -1,0 +1,100 @@
+import { limits } from '../limits.ts';
+import type { Node, Service, Task } from '../model/objects.ts';
+import type { Placement } from '../model/spec.ts';
+import { nodeMatches, parseConstraints } from '../schedule/constraint.ts';
+import { Capacity } from '../schedule/capacity.ts';
+import { needsOf } from '../schedule/needs.ts';
+import type { Change } from '../store/changes.ts';
+import type { Context, View } from '../store/view.ts';
+import { isTerminal, isWanted, taskStateRank } from '../task-state.ts';
+import { specDifference } from './dirty.ts';
+import type { Plan } from './plan.ts';
+import { isGlobal } from './slot.ts';
+import { isActive, isPaused } from './update-state.ts';
+
+/** A node that was down for this long does not come back with its tasks (swarm-compat §4.6). */
+const orphanedAfterMs = 24 * 60 * 60 * 1_000;
+
+/**
+ * What a change of one node means for the tasks on it: a deleted node's tasks, and those of a node down for a day, are
+ * orphaned; tasks that the node no longer may or can run are rejected. That a node is down or drained is the service
+ * plan's to handle. Called when the node changed, after a change of leader, and at `wakeAt`.
+ */
+export function planNode(view: View, nodeId: string, ctx: Context): Plan {
+  const node = view.node(nodeId);
+  if (node === undefined)
+    return orphan(view, nodeId, ctx, 'Task belonged to a node that has been deleted');
+  if (node.status.state === 'down') {
+    // A change of the down node's spec starts its day anew; nothing depends on the hour.
+    const wakeAt = node.meta.updatedAt + orphanedAfterMs;
+    if (ctx.now < wakeAt) return hasLive(view, nodeId) ? { changes: [], wakeAt } : { changes: [] };
+    return orphan(view, nodeId, ctx, 'Node was down for too long');
+  }
+  return node.spec.Availability === 'active' ? enforce(view, node, ctx) : { changes: [] };
+}
+
+const isLive = (task: Task): boolean =>
+  taskStateRank[task.status.state] >= taskStateRank.assigned && !isTerminal(task.status.state);
+
+const hasLive = (view: View, nodeId: string): boolean => {
+  for (const task of view.tasksOfNode(nodeId)) if (isLive(task)) return true;
+  return false;
+};
+
+function orphan(view: View, nodeId: string, ctx: Context, message: string): Plan {
+  const status = { state: 'orphaned', at: ctx.now, message } as const;
+  return bounded(
+    ctx,
+    [...view.tasksOfNode(nodeId)]
+      .filter(isLive)
+      .map(({ id }) => ({ op: 'patch', kind: 'task', id, fields: { status } })),
+  );
+}
+
+/** Rejects what the node's labels, role or resources no longer allow. Ports and replicas per node are not looked at. */
+function enforce(view: View, node: Node, ctx: Context): Plan {
+  const capacity = new Capacity(node);
+  const changes: Change[] = [];
+  for (const task of view.tasksOfNode(node.id)) {
+    if (!isLive(task) || !isWanted(task.desired)) continue;
+    const needs = needsOf(task);
+    const constraints = parseConstraints(placementFor(view, task)?.Constraints ?? []);
+    if (nodeMatches(constraints, node) && capacity.fits(needs)) capacity.take(needs);
+    else
+      changes.push({
+        op: 'patch',
+        kind: 'task',
+        id: task.id,
+        fields: {
+          status: {
+            ...task.status,
+            state: 'rejected',
+            at: ctx.now,
+            message: 'task rejected by constraint enforcer',
+            err: 'assigned node no longer meets constraints',
+          },
+        },
+      });
+  }
+  return bounded(ctx, changes);
+}
+
+/**
+ * The placement that holds for a task: its own, or its service's where only that was changed since, because such tasks
+ * are not updated while their node fits. During an update those that do not fit are the update's to replace. Tasks of
+ * global services are the service plan's, which ends them without a trace of failure.
+ */
+function placementFor(view: View, task: Task): Placement | undefined {
+  const service: Service | undefined = view.service(task.serviceId);
+  if (service === undefined) return task.spec.Placement;
+  if (isGlobal(service)) return undefined;
+  if (isActive(service) || isPaused(service) || service.specVersion === task.specVersion)
+    return task.spec.Placement;
+  const { placement, rest } = specDifference(service, task);
+  return placement && !rest ? service.spec.TaskTemplate.Placement : task.spec.Placement;
+}
+
+const bounded = (ctx: Context, changes: readonly Change[]): Plan =>
+  changes.length <= limits.planChangesMax
+    ? { changes }
+    : { changes: changes.slice(0, limits.planChangesMax), wakeAt: ctx.now };

@@ -1,0 +1,162 @@
+import { limits } from '../limits.ts';
+import type { Task } from '../model/objects.ts';
+import type { View } from '../store/view.ts';
+import { isTerminal } from '../task-state.ts';
+import { newTask } from './new-task.ts';
+import type { Sheet } from './sheet.ts';
+import { endedItself, newestOf, predecessorOf, type Slot, wantedOf } from './slot.ts';
+import { isActive, isPaused } from './update-state.ts';
+
+const nsPerMs = 1e6;
+const delayNsDefault = 5e9;
+
+/** Why a wanted task needs a replacement: it ended, or the manager lost or gave up its node. */
+type Break = 'dead' | 'lost';
+
+export function breakOf(view: View, task: Task): Break | undefined {
+  if (isTerminal(task.status.state)) return task.status.state === 'orphaned' ? 'lost' : 'dead';
+  if (task.nodeId === '') return undefined;
+  const node = view.node(task.nodeId);
+  const lost =
+    node === undefined || node.status.state === 'down' || node.spec.Availability === 'drain';
+  return lost ? 'lost' : undefined;
+}
+
+/**
+ * Leaves a slot with one task that is wanted and can run, as far as the restart policy allows. During a start-first
+ * update a slot has two: the new one, and the old one until the new one runs. Then the old one is a safety net, and
+ * only the new one is restarted.
+ */
+export function mend(sheet: Sheet, slot: Slot): void {
+  const wanted = wantedOf(slot);
+  const current = retainBest(sheet, slot, wanted.filter((t) => !sheet.isDirty(t)));
+  const old = retainBest(sheet, slot, wanted.filter((t) => sheet.isDirty(t)));
+  const oldWorks = old !== undefined && breakOf(sheet.view, old) === undefined;
+  if (current === undefined) {
+    if (old === undefined) revive(sheet, slot);
+    else if (oldWorks) retry(sheet, slot, old);
+    else replace(sheet, slot, old);
+    return;
+  }
+  if (old !== undefined && !oldWorks) sheet.shutdown(slot, old);
+  if (breakOf(sheet.view, current) === undefined) return;
+  if (oldWorks && isPaused(sheet.service)) sheet.shutdown(slot, current);
+  else replace(sheet, slot, current);
+}
+
+/** More than one of a kind comes from a plan that was cut short by a crash. */
+function retainBest(sheet: Sheet, slot: Slot, tasks: readonly Task[]): Task | undefined {
+  const worth = (t: Task): number =>
+    (breakOf(sheet.view, t) === undefined ? 2 : 0) + (t.status.state === 'running' ? 1 : 0);
+  let best: Task | undefined;
+  for (const task of tasks) if (best === undefined || worth(task) >= worth(best)) best = task;
+  for (const task of tasks) if (task !== best) sheet.shutdown(slot, task);
+  return best;
+}
+
+function replace(sheet: Sheet, slot: Slot, task: Task): void {
+  const waits = task.desired === 'ready' ? (task.startAfter ?? 0) : 0;
+  if (endedItself(task) && waits > sheet.now && !isOvertaken(sheet, task)) {
+    // It failed while it was being prepared: its own delay goes on, or a missing image would spin.
+    sheet.wake(waits);
+    sheet.note('waiting for the restart delay');
+    return;
+  }
+  if (mayRestart(task, slot)) respawn(sheet, slot, task);
+  else sheet.note('not restarted by its restart policy');
+  sheet.shutdown(slot, task);
+}
+
+/** Nothing is wanted in the slot: either its last task may not be restarted, or a replacement was never written. */
+function revive(sheet: Sheet, slot: Slot): void {
+  const last = newestOf(slot);
+  if (last === undefined) return;
+  const rerun =
+    sheet.service.updateStatus?.state === 'rollback_started' &&
+    last.specVersion !== sheet.service.specVersion;
+  // An outdated one that ended for good is the rolling update's to run again, in its turn.
+  if (mayRestart(last, slot) || (rerun && !sheet.isDirty(last))) respawn(sheet, slot, last);
+  else sheet.note('not restarted by its restart policy');
+}
+
+/** The new task of a start-first update ended while the old one still runs. */
+function retry(sheet: Sheet, slot: Slot, old: Task): void {
+  const last = newestOf(slot);
+  if (last === undefined || last === old || isPaused(sheet.service)) return;
+  if (last.specVersion === sheet.service.specVersion && endedItself(last) && mayRestart(last, slot))
+    respawn(sheet, slot, last);
+}
+
+/** Whether the task's own restart policy lets something run after it in its slot (swarm-compat §4.3). */
+function mayRestart(task: Task, slot: Slot): boolean {
+  const { Condition = 'any', MaxAttempts = 0, Window = 0 } = task.spec.RestartPolicy ?? {};
+  if (Condition === 'none') return false;
+  if (Condition === 'on-failure' && task.status.state === 'complete') return false;
+  if (MaxAttempts === 0 || !endedItself(task)) return true;
+  if (Window === 0) return (task.restarts ?? 0) < MaxAttempts;
+  const since = task.meta.updatedAt - Window / nsPerMs;
+  const ends = slot.tasks.filter(
+    (t) => t.specVersion === task.specVersion && endedItself(t) && t.meta.updatedAt > since,
+  );
+  return ends.length <= MaxAttempts;
+}
+
+/** Makes the task that follows `last` in its slot. */
+function respawn(sheet: Sheet, slot: Slot, last: Task): void {
+  const { service, now } = sheet;
+  const sameVersion = last.specVersion === service.specVersion;
+  const updated = isOvertaken(sheet, last);
+  const unfinished =
+    last.byUpdate === true && sameVersion && !endedItself(last) && last.runningAt === undefined;
+  const startAfter = endedItself(last) ? startAfterEnd(last, now) : last.startAfter;
+  const restarts = sameVersion ? (last.restarts ?? 0) + (endedItself(last) ? 1 : 0) : 0;
+  sheet.create(
+    slot,
+    newTask(service, slot.key, now, {
+      replaces: predecessorOf(last),
+      ...(startAfter !== undefined && startAfter > now && !updated && { startAfter }),
+      ...((updated || unfinished) && { byUpdate: true }),
+      ...(restarts > 0 && { restarts }),
+    }),
+  );
+}
+
+/**
+ * A running update is going to replace the task anyway. What follows it is a step of the update then, and another
+ * program, so it waits for no restart delay.
+ */
+const isOvertaken = (sheet: Sheet, task: Task): boolean =>
+  isActive(sheet.service) && sheet.isDirty(task);
+
+/**
+ * A task that ended is followed after its restart delay; one lost with its node at once. A floor between two tasks of
+ * a slot keeps a service that ends as soon as it starts from spinning.
+ */
+const startAfterEnd = (last: Task, now: number): number =>
+  Math.max(
+    now + (last.spec.RestartPolicy?.Delay ?? delayNsDefault) / nsPerMs,
+    last.meta.createdAt + limits.restartIntervalMsMin,
+  );
+
+/** Lets replacements start whose delay is over and whose predecessor has stopped. */
+export function promote(sheet: Sheet, slot: Slot): void {
+  for (const task of slot.tasks) {
+    if (task.desired !== 'ready' || isTerminal(task.status.state)) continue;
+    if ((task.startAfter ?? 0) > sheet.now) {
+      sheet.wake(task.startAfter ?? 0);
+      sheet.note('waiting for the restart delay');
+    } else if (mustWait(sheet, slot, task)) {
+      sheet.wake(task.meta.createdAt + limits.taskStopWaitMs);
+      sheet.note('waiting for the old task to stop');
+    } else sheet.patch(slot, task, { desired: 'running' });
+  }
+}
+
+/** The task before still runs on a node that answers, and has not been waited for long enough. */
+function mustWait(sheet: Sheet, slot: Slot, task: Task): boolean {
+  const before = slot.tasks.find((t) => t.id === task.replaces);
+  if (before === undefined || before.nodeId === '' || isTerminal(before.status.state)) return false;
+  const node = sheet.nodeOf(before);
+  if (node === undefined || node.status.state === 'down') return false;
+  return sheet.now < task.meta.createdAt + limits.taskStopWaitMs;
+}

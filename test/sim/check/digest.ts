@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto';
+import { kinds } from '../../../domain/model/objects.ts';
+import type { View } from '../../../domain/store/view.ts';
+
+/** A hash of everything that the state holds, in an order of its own. Absent and undefined fields are the same. */
+export function digest(view: View): string {
+  const hash = createHash('sha256');
+  for (const kind of kinds)
+    for (const object of [...view.list(kind)].sort((a, b) => (a.id < b.id ? -1 : 1)))
+      hash.update(JSON.stringify(object, sorted));
+  return hash.digest('hex');
+}
+
+const sorted = (_key: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    : value;

@@ -1,0 +1,224 @@
+import { decodeBody, encodeBody } from '../../../bus/codec.ts';
+import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../../bus/ports.ts';
+import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import type { SimProcess } from './process.ts';
+import type { Random } from './random.ts';
+
+export interface Link {
+  /** One way, ms. */
+  readonly latencyMinMs: number;
+  readonly latencyMaxMs: number;
+}
+interface Subscription {
+  readonly owner: SimBus;
+  readonly pattern: readonly string[];
+  readonly handler: (message: BusMessage) => void;
+  readonly queue: string | undefined;
+}
+
+/**
+ * The bus of the simulated cluster. Each connection is a first-in-first-out pipe to the server and one back, with
+ * latencies drawn message by message. Bodies go through the real codec. Messages are lost when a connection is cut while
+ * they are on their way, and now and then for no reason (`lossRate`): plain ones, requests and answers alike.
+ */
+export class SimNetwork {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly link: Link;
+  /** Probability that a message is lost. */
+  lossRate = 0;
+  /** The server is down: nobody has a connection. */
+  #down = false;
+  readonly #buses = new Set<SimBus>();
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #watchers = new Set<(subject: string, body: unknown) => void>();
+
+  constructor(clock: VirtualClock, random: Random, link: Link) {
+    this.clock = clock;
+    this.random = random;
+    this.link = link;
+  }
+
+  /** A connection that lives with its process. */
+  connect(process: SimProcess): SimBus {
+    const bus = new SimBus(this, process);
+    this.#buses.add(bus);
+    process.onDeath(() => {
+      bus.setReachable(false);
+      this.#buses.delete(bus);
+      for (const subscription of this.#subscriptions)
+        if (subscription.owner === bus) this.#subscriptions.delete(subscription);
+    });
+    return bus;
+  }
+
+  /** Sees every message that a subscriber gets. */
+  watch(watcher: (subject: string, body: unknown) => void): void {
+    this.#watchers.add(watcher);
+  }
+
+  get isDown(): boolean {
+    return this.#down;
+  }
+  setDown(down: boolean): void {
+    this.#down = down;
+    for (const bus of this.#buses) bus.refresh();
+  }
+
+  add(subscription: Subscription): Unsubscribe {
+    this.#subscriptions.add(subscription);
+    return () => this.#subscriptions.delete(subscription);
+  }
+
+  /** Sends to every subscriber that matches now; answers how many there are. */
+  route(from: SimBus, subject: string, body: unknown, reply?: BusMessage['reply']): number {
+    const data = encodeBody(body, 'msgpack');
+    const targets = this.#targets(subject.split('.'));
+    const arrivesAt = from.up.next();
+    for (const target of targets)
+      this.carry(target.owner, arrivesAt, () => {
+        if (!this.#subscriptions.has(target)) return;
+        const copy = decodeBody(data, 'msgpack');
+        for (const watcher of this.#watchers) watcher(subject, copy);
+        target.handler({ subject, body: copy, ...(reply !== undefined && { reply }) });
+      });
+    return targets.length;
+  }
+
+  /** Runs `arrive` at the other end of a connection, unless the message is lost on the way. */
+  carry(to: SimBus, fromMs: number, arrive: () => void): void {
+    const connection = to.connection;
+    const lost = this.random.chance(this.lossRate);
+    const due = to.down.next(fromMs);
+    if (lost) return;
+    this.clock.setTimeout(() => {
+      if (to.isConnected() && to.connection === connection) arrive();
+    }, due - this.clock.now());
+  }
+
+  #targets(subject: readonly string[]): readonly Subscription[] {
+    const queues = new Set<string>();
+    return [...this.#subscriptions].filter(({ owner, pattern, queue }) => {
+      if (!owner.isConnected() || !matches(pattern, subject)) return false;
+      if (queue === undefined) return true;
+      const first = !queues.has(queue);
+      queues.add(queue);
+      return first;
+    });
+  }
+}
+
+/** One direction of a connection: when the next message arrives. */
+class Pipe {
+  readonly #network: SimNetwork;
+  #last = 0;
+
+  constructor(network: SimNetwork) {
+    this.#network = network;
+  }
+
+  next(fromMs = this.#network.clock.now()): number {
+    const { random, link } = this.#network;
+    const due = fromMs + random.between(link.latencyMinMs, link.latencyMaxMs);
+    this.#last = Math.max(this.#last, due);
+    return this.#last;
+  }
+}
+
+export class SimBus implements Bus {
+  readonly up: Pipe;
+  readonly down: Pipe;
+  readonly #network: SimNetwork;
+  readonly #process: SimProcess;
+  readonly #listeners = new Set<(connected: boolean) => void>();
+  readonly #waiting = new Set<(error: BusError) => void>();
+  #reachable = true;
+  #connected: boolean;
+  /** Counts connections: what was sent on an earlier one does not arrive on a later one. */
+  connection = 0;
+
+  constructor(network: SimNetwork, process: SimProcess) {
+    this.#network = network;
+    this.#process = process;
+    this.up = new Pipe(network);
+    this.down = new Pipe(network);
+    this.#connected = !network.isDown;
+  }
+
+  publish(subject: string, body: unknown): void {
+    if (this.#connected) this.#network.route(this, subject, body);
+  }
+
+  request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (!this.#connected) return reject(new BusError('disconnected', 'not connected'));
+      const { clock } = this.#process;
+      const end = (): void => {
+        clock.clearTimeout(timer);
+        this.#waiting.delete(fail);
+      };
+      const fail = (error: BusError): void => {
+        end();
+        reject(error);
+      };
+      const timer = clock.setTimeout(() => fail(new BusError('timeout', subject)), timeoutMs);
+      this.#waiting.add(fail);
+      const answered = (arrive: () => void): void =>
+        this.#network.carry(this, clock.now(), () => {
+          if (this.#waiting.has(fail)) arrive();
+        });
+      const reply = (answer: unknown): void => {
+        const data = encodeBody(answer, 'msgpack');
+        answered(() => {
+          end();
+          resolve(decodeBody(data, 'msgpack'));
+        });
+      };
+      if (this.#network.route(this, subject, body, reply) === 0)
+        answered(() => fail(new BusError('no-responder', subject)));
+    });
+  }
+
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    queue?: string,
+  ): Unsubscribe {
+    const pattern = subject.split('.');
+    return this.#network.add({ owner: this, pattern, handler, queue });
+  }
+
+  isConnected(): boolean {
+    return this.#connected;
+  }
+
+  onConnection(listener: (connected: boolean) => void): Unsubscribe {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Cuts this connection, or lets it be made again. */
+  setReachable(reachable: boolean): void {
+    this.#reachable = reachable;
+    this.refresh();
+  }
+
+  refresh(): void {
+    const connected = this.#reachable && !this.#network.isDown;
+    if (connected === this.#connected) return;
+    this.#connected = connected;
+    this.connection++;
+    if (!this.#process.alive) return;
+    if (!connected)
+      for (const fail of [...this.#waiting]) fail(new BusError('disconnected', 'connection lost'));
+    for (const listener of [...this.#listeners]) listener(connected);
+  }
+}
+
+function matches(pattern: readonly string[], subject: readonly string[]): boolean {
+  for (const [i, token] of pattern.entries()) {
+    if (token === '>') return subject.length > i;
+    if (subject[i] === undefined || (token !== '*' && token !== subject[i])) return false;
+  }
+  return pattern.length === subject.length;
+}

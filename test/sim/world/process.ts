@@ -1,0 +1,52 @@
+import type { Clock } from '../../../supervisors/clock.ts';
+import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+
+/**
+ * One incarnation of a simulated operating-system process. After `kill` nothing in it happens any more: its timers do not
+ * fire, and what it waits for never comes.
+ */
+export class SimProcess {
+  readonly clock: Clock;
+  readonly #deaths = new Set<() => void>();
+  #alive = true;
+
+  constructor(clock: VirtualClock) {
+    this.clock = {
+      now: () => clock.now(),
+      setTimeout: (fn, ms) =>
+        clock.setTimeout(() => {
+          if (this.#alive) fn();
+        }, ms),
+      clearTimeout: (id) => clock.clearTimeout(id),
+    };
+  }
+
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  onDeath(run: () => void): void {
+    this.#deaths.add(run);
+  }
+
+  /** kill -9. */
+  kill(): void {
+    this.#alive = false;
+    for (const run of this.#deaths) run();
+    this.#deaths.clear();
+  }
+
+  /** A promise of the world outside as this process sees it. */
+  guard<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      promise.then(
+        (value) => {
+          if (this.#alive) resolve(value);
+        },
+        (error: unknown) => {
+          if (this.#alive) reject(error as Error);
+        },
+      );
+    });
+  }
+}

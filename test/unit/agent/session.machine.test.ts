@@ -1,0 +1,210 @@
+import { describe, expect, test } from '@jest/globals';
+import { Fault } from '../../../domain/errors.ts';
+import { subjects } from '../../../bus/subjects.ts';
+import { buildTask } from './builders.ts';
+import { description } from './fake-engine.ts';
+import { buildAgent, runningAgent } from './harness.ts';
+
+const refusal = { ok: false, error: { code: 'Unavailable', message: 'no', origin: 'manager' } };
+
+describe('greeting', () => {
+  test('hello, then beats in the asked period with jitter', async () => {
+    const h = await runningAgent();
+    expect(h.leader.hellos).toEqual([{ session: 'session1', description }]);
+    expect(h.state('session')).toBe('active.steady');
+    await h.go(10_000, 10);
+    expect(h.beats()).toBeGreaterThanOrEqual(9);
+    expect(h.beats()).toBeLessThanOrEqual(11);
+    expect(h.hub.bodies(subjects.agent('n1', 'beat'))[0]).toEqual({ session: 'session1' });
+  });
+
+  test('waits for the bus', async () => {
+    const h = buildAgent({ connected: false });
+    h.agent.start();
+    await h.go(60_000, 100);
+    expect(h.state('session')).toBe('connecting');
+    h.bus.setConnected(true);
+    await h.go(200);
+    expect(h.state('session')).toBe('active.steady');
+  });
+
+  test('waits for an engine that has never been seen', async () => {
+    const h = buildAgent();
+    h.engine.away = true;
+    h.agent.start();
+    await h.go(60_000, 100);
+    expect(h.leader.hellos).toEqual([]);
+    h.engine.away = false;
+    await h.go(8_000, 100);
+    expect(h.leader.hellos).toHaveLength(1);
+  });
+
+  test('uses the last description while the engine is away', async () => {
+    const h = await runningAgent();
+    h.engine.away = true;
+    h.leader.epoch = { generation: 1, epoch: 2 };
+    h.leader.notice();
+    await h.go(200);
+    expect(h.leader.hellos.map((hello) => hello.description)).toEqual([description, description]);
+  });
+
+  test('is tried again with a backoff that ends at 8 s', async () => {
+    const h = buildAgent();
+    h.leader.onHello = () => refusal;
+    h.agent.start();
+    await h.go(60_000, 10);
+    const first = h.leader.hellos.length;
+    expect(first).toBeGreaterThan(8);
+    expect(first).toBeLessThan(18);
+    await h.go(60_000, 100);
+    expect(h.leader.hellos.length - first).toBeGreaterThanOrEqual(7);
+    h.leader.onHello = undefined;
+    await h.go(8_000, 100);
+    expect(h.state('session')).toBe('active.steady');
+  });
+
+  test.each([
+    ['no answer', undefined],
+    ['nonsense', 'hm'],
+    ['an answer without a period', { ok: true, generation: 1, epoch: 1 }],
+    ['a refusal', { ok: false, error: { ...new Fault('NotFound', 'no node'), message: 'no' } }],
+  ])('survives %s', async (_, answer) => {
+    const h = buildAgent();
+    h.leader.onHello = () => answer;
+    h.agent.start();
+    await h.go(6_000, 10);
+    expect(h.state('session')).toMatch(/^greeting/);
+    h.leader.onHello = undefined;
+    await h.go(10_000, 10);
+    expect(h.state('session')).toBe('active.steady');
+  });
+});
+
+describe('says hello again', () => {
+  test('after a gap, and takes the full set that follows', async () => {
+    const h = await runningAgent();
+    h.leader.tasks = [buildTask('t1'), buildTask('t2')];
+    h.leader.seq++; // one message lost
+    h.leader.send({ put: [buildTask('t2')] });
+    await h.go(200);
+    expect(h.leader.hellos.map((hello) => hello.session)).toEqual(['session1', 'session2']);
+    expect(h.agent.tasks().map((t) => t.id)).toEqual(['t1', 't2']);
+  });
+
+  test('when the leader is in another session', async () => {
+    const h = await runningAgent();
+    h.leader.send({}, { session: 'of somebody else' });
+    await h.go(200);
+    expect(h.leader.hellos).toHaveLength(2);
+  });
+
+  test('when a newer leader gives notice, once', async () => {
+    const h = await runningAgent();
+    h.leader.epoch = { generation: 1, epoch: 2 };
+    h.leader.notice();
+    await h.go(200);
+    h.leader.notice();
+    await h.go(200);
+    expect(h.leader.hellos).toHaveLength(2);
+    expect(h.epochs).toEqual([
+      { generation: 1, epoch: 1 },
+      { generation: 1, epoch: 2 },
+    ]);
+  });
+
+  test('but frequent notices do not keep it from greeting', async () => {
+    const h = await runningAgent();
+    h.leader.epoch = { generation: 1, epoch: 2 };
+    for (let i = 0; i < 100; i++) {
+      h.leader.notice();
+      await h.go(10);
+    }
+    expect(h.leader.hellos).toHaveLength(2);
+  });
+
+  test('after the connection was lost', async () => {
+    const h = await runningAgent();
+    h.bus.setConnected(false);
+    await h.go(1_000, 10);
+    expect(h.state('session')).toBe('connecting');
+    h.bus.setConnected(true);
+    await h.go(200);
+    expect(h.leader.hellos).toHaveLength(2);
+  });
+
+  test('when the full set does not come', async () => {
+    const h = buildAgent();
+    h.leader.sendsFullSet = false;
+    h.agent.start();
+    await h.go(5_000, 10);
+    h.leader.sendsFullSet = true;
+    await h.go(200, 10);
+    expect(h.leader.hellos).toHaveLength(2);
+  });
+
+  test('when its description has changed, looked at every 20 s', async () => {
+    const h = await runningAgent();
+    await h.go(60_000, 100);
+    expect(h.leader.hellos).toHaveLength(1);
+    h.engine.description = { ...description, hostname: 'renamed' };
+    await h.go(21_000, 100);
+    expect(h.leader.hellos.map((hello) => hello.description.hostname)).toEqual(['host', 'renamed']);
+  });
+});
+
+describe('old leaders', () => {
+  test('an assignment of a lower epoch is ignored', async () => {
+    const h = buildAgent({ saved: { generation: 2, epoch: 5 } });
+    h.leader.epoch = { generation: 2, epoch: 5 };
+    h.agent.start();
+    await h.go(20);
+    h.leader.send({ put: [buildTask('t1')] }, { epoch: 4 });
+    h.leader.send({ put: [buildTask('t2')] }, { generation: 1, epoch: 9 });
+    await h.go(20);
+    expect(h.agent.tasks()).toEqual([]);
+    expect(h.events.filter((e) => e === 'stale_assignment')).toHaveLength(2);
+    expect(h.leader.hellos).toHaveLength(1);
+  });
+
+  test('nor is its answer to a hello taken, in the next life of the daemon either', async () => {
+    const h = await runningAgent();
+    h.leader.epoch = { generation: 1, epoch: 7 };
+    h.leader.notice();
+    await h.go(200);
+    await h.agent.stop();
+    expect(h.saved.at(-1)).toEqual({ generation: 1, epoch: 7 });
+    h.leader.epoch = { generation: 1, epoch: 6 };
+    h.leader.tasks = [buildTask('t1')];
+    const next = h.remake();
+    next.start();
+    await h.go(10_000, 10);
+    expect(next.tasks()).toEqual([]);
+    expect(h.state('session')).toMatch(/^greeting/);
+    h.leader.epoch = { generation: 1, epoch: 7 };
+    await h.go(10_000, 10);
+    expect(next.tasks()).toHaveLength(1);
+  });
+
+  test('a disk that takes no epoch stops nothing', async () => {
+    const h = buildAgent();
+    h.saved.push = () => {
+      throw new Error('disk full');
+    };
+    h.leader.tasks = [buildTask('t1')];
+    h.agent.start();
+    await h.go(50);
+    expect(h.events).toContain('epoch_not_saved');
+    expect(h.agent.tasks()).toEqual([{ id: 't1', state: 'running' }]);
+  });
+});
+
+test('what is no assignment is dropped', async () => {
+  const h = await runningAgent();
+  const other = h.hub.connect();
+  for (const body of [null, 'x', { put: [] }, { generation: 1, epoch: 1, session: 'session1' }])
+    other.publish(subjects.node('n1', 'assign'), body);
+  other.publish(subjects.leader, { generation: 'x' });
+  await h.go(200);
+  expect(h.events.filter((e) => e === 'message_not_understood')).toHaveLength(4);
+  expect(h.leader.hellos).toHaveLength(1);
+});
