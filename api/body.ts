@@ -10,7 +10,8 @@ import { endOfFirstValue } from './json-syntax.ts';
 export async function readJson(req: IncomingMessage): Promise<unknown> {
   const length = req.headers['content-length'];
   const isEmpty =
-    req.headers['transfer-encoding'] === undefined && (length === undefined || Number(length) === 0);
+    req.headers['transfer-encoding'] === undefined &&
+    (length === undefined || Number(length) === 0);
   checkContentType(req.headers['content-type'] ?? '', isEmpty);
   if (isEmpty) return {};
   const text = (await readBody(req)).toString();

@@ -37,7 +37,7 @@ export class Identity {
       'Api-Version': this.maxVersion,
       'Docker-Experimental': text(headers['docker-experimental'], 'false'),
       Ostype: text(headers['ostype'], 'linux'),
-      Server: text(headers.server, this.#headers['Server'] ?? ''),
+      Server: text(headers['server'], this.#headers['Server'] ?? ''),
     };
     const builder = headers['builder-version'];
     this.#builder = typeof builder === 'string' ? { 'Builder-Version': builder } : {};

@@ -7,7 +7,7 @@ import { HttpError } from './errors.ts';
 const space = /[ \t\r\n]*/y;
 const number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const numberBegun = /-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?)?/y;
-const plainText = /[^"\\\0-\x1f]*/y;
+const plainText = /(?:(?!["\\])[ -\uffff])*/y;
 const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 const escapeBegun = /\\(?:u[0-9a-fA-F]{0,3})?$/y;
 const literals: Readonly<Record<string, string>> = { t: 'true', f: 'false', n: 'null' };

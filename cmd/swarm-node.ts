@@ -188,12 +188,13 @@ export class SwarmNode implements Swarm {
   }
 
   #addManager(identity: Identity, create: boolean, onFailure: (error: unknown) => void): void {
-    const { config, files, logger, supervisor } = this.#options;
+    const { config, files, logger, supervisor, registry } = this.#options;
     for (const child of managerChildren({
       config,
       files,
       identity,
       logger,
+      registry,
       create,
       onManager: (manager) => this.#setManager(manager),
       onFailure: (error) => {

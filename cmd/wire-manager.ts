@@ -11,6 +11,7 @@ import { Manager } from '../actors/manager/manager.ts';
 import { idFromBytes } from '../domain/ids.ts';
 import { makeJoinToken, newJoinSecret, nkeyFromSeed, trustRoots } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
+import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import type { Config } from './config.ts';
@@ -22,6 +23,7 @@ export interface ManagerWiring {
   readonly files: NodeFiles;
   readonly identity: Identity;
   readonly logger: Logger;
+  readonly registry: Registry;
   /** The log is made when it is not there; only right at init, before anything was acknowledged. */
   readonly create: boolean;
   /** Told when the manager runs, and with undefined when it does not any more. */
@@ -97,7 +99,8 @@ async function runServer(
     tls: tlsOf(files),
     issuer: nkeyFromSeed(keys.busIssuerSeed).publicKey,
     users,
-    log: (level, line) => log[level]({ line }, 'nats_server'),
+    // its banner is nobody's news
+    log: (level, line) => log[level === 'info' ? 'debug' : level]({ line }, 'nats_server'),
     signal: scope,
   });
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
@@ -177,6 +180,7 @@ async function runManager(
       wallNow: Date.now,
       random: Math.random,
       newId,
+      registry: wiring.registry,
       newJoinToken: () => makeJoinToken(files.certificate('root'), newJoinSecret()),
       report,
     });

@@ -28,8 +28,9 @@ export const limits = {
   restartIntervalMsMin: 1_000,
   /** How long a replacement waits for the task that it replaces to stop. */
   taskStopWaitMs: 60_000,
-  /** Failures of one service on one node that the scheduler remembers. */
+  /** Failures of one service on one node that the scheduler remembers, and of how many services. */
   nodeFailuresKept: 100,
+  nodeFailingServicesKept: 1_000,
   /** Records asked of the log in one read. */
   logReadRecordsMax: 500,
   /** Records applied between two checkpoints of a manager's journal. */
@@ -41,6 +42,8 @@ export const limits = {
   /** Replicas of one service. */
   replicasMax: 100_000,
   nameLengthMax: 63,
+  /** Templates of one container spec together, characters. */
+  templateTextMax: 128 * KiB,
   /** One text field of a command (registry credentials are the longest), characters. */
   commandTextLengthMax: 64 * KiB,
   /** Swarm-scoped events kept for `since`, as in Docker's daemon. */

@@ -46,6 +46,7 @@ export class Worker {
   readonly #entries = new Map<string, Entry>();
   readonly #actors: DynamicSupervisor;
   readonly #limited: Limiter = createLimiter(limits.engineOperationsMax);
+  #ready: Promise<void> | undefined;
   #onEmpty: () => void = () => undefined;
   #sweeping = false;
   #sweepAgain = false;
@@ -112,13 +113,13 @@ export class Worker {
   }
 
   #start(entry: Entry, failure?: string): void {
-    const { executor, wallNow, log } = this.#ports;
+    const { wallNow, log } = this.#ports;
     const { task, status, controller } = entry;
     this.#actors.start(task.id, taskMachine, (scope) => ({
       task: { ...task, status },
       controller,
       reporter: { report: (id, next) => this.#report(id, next) },
-      engineReady: (signal) => executor.ready(signal),
+      engineReady: () => this.#engineReady(),
       wallNow,
       log,
       scope,
@@ -193,13 +194,22 @@ export class Worker {
     }
   }
 
+  /** One question to the engine for all that wait for it. */
+  #engineReady(): Promise<void> {
+    const { executor, scope } = this.#ports;
+    this.#ready ??= executor.ready(scope).finally(() => {
+      this.#ready = undefined;
+    });
+    return this.#ready;
+  }
+
   /** Tries until it is done, waiting for the engine where it is away; false after too many failures of another kind. */
   async #insist(
     event: string,
     fields: object,
     run: (scope: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
-    const { scope, clock, executor, log } = this.#ports;
+    const { scope, clock, log } = this.#ports;
     for (let tries = 0; tries < limits.containerRemoveTriesMax && !scope.aborted; ) {
       try {
         await run(scope);
@@ -209,7 +219,7 @@ export class Worker {
         log(event, { ...fields, error: errorText(error) });
         if (!isRetryable(error)) tries++;
         await pause(clock, removeRetryMs, scope);
-        await executor.ready(scope).catch(() => undefined);
+        await this.#engineReady().catch(() => undefined);
       }
     }
     return false;

@@ -15,6 +15,7 @@ import type { Applied, Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import { isTerminal } from '../../domain/task-state.ts';
 import type { Clock } from '../../supervisors/clock.ts';
+import type { Registry } from '../../supervisors/registry.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
 import { type NodeEvent, nodeMachine } from './node.machine.ts';
@@ -32,6 +33,7 @@ export interface LeaderOptions {
   readonly newJoinToken: CommandContext['newJoinToken'];
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
+  readonly registry?: Registry;
 }
 
 /** Pauses between two plans, ms. */
@@ -53,12 +55,13 @@ export class Leader {
     this.#options = options;
     const ports = (kind: string) => ({
       clock: options.clock,
-      report: (event: string, fields: object) =>
-        options.log(event, { supervisor: kind, ...fields }),
+      address: `leader/${kind}`,
+      ...(options.registry !== undefined && { registry: options.registry }),
+      report: (event: string, fields: object) => options.log(event, fields),
     });
     this.#services = new DynamicSupervisor(ports('services'));
     this.#nodes = new DynamicSupervisor(ports('nodes'));
-    this.#singles = new DynamicSupervisor(ports('leader'));
+    this.#singles = new DynamicSupervisor(ports('single'));
     this.#scheduler = new Scheduler(options.replica.store);
   }
 

@@ -4,6 +4,7 @@ import type { CommandContext } from '../../domain/commands/command.ts';
 import { daemonFault, noLeaderText } from '../../domain/errors.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
+import type { Registry } from '../../supervisors/registry.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
 import { Leader } from './leader.ts';
 import { leadershipMachine } from './leadership.machine.ts';
@@ -23,6 +24,8 @@ export interface ManagerOptions {
   readonly report: (event: string, fields: object) => void;
   /** Records between two checkpoints of the journal, where not `limits.checkpointEveryRecords`. */
   readonly checkpointEvery?: number;
+  /** Where the leader's actors can be looked up. */
+  readonly registry?: Registry;
 }
 
 /** A request that needs a leader waits this long for one, ms; then it gets Swarm's no-leader text. */
@@ -136,7 +139,8 @@ export class Manager {
   #deposed: (() => void) | undefined;
 
   #lead(deposed: () => void): () => void {
-    const { bus, clock, wallNow, random, generation, newJoinToken, report } = this.#options;
+    const { bus, clock, wallNow, random, generation, newJoinToken, report, registry } =
+      this.#options;
     if (this.#committer === undefined) return () => undefined;
     const leader = new Leader({
       bus,
@@ -148,6 +152,7 @@ export class Manager {
       generation,
       newJoinToken,
       log: report,
+      ...(registry !== undefined && { registry }),
     });
     this.#deposed = deposed;
     this.#leader = leader;

@@ -148,6 +148,8 @@ export interface Task extends Stored {
   readonly replaces?: TaskId;
   /** Made by a rolling update or rollback (not by a restart): watched by its monitor. */
   readonly byUpdate?: boolean;
+  /** Tasks of this slot and spec version that ended before this one and were restarted; absent: none. */
+  readonly restarts?: number;
 }
 
 export interface ObjectOf {

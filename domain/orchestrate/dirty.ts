@@ -16,10 +16,7 @@ export function specDifference(service: Service, task: Task): SpecDifference {
   const found = task.spec;
   return {
     placement: !sameData(wanted.Placement, found.Placement),
-    registryAuth: !sameData(
-      wanted.ContainerSpec.PullOptions,
-      found.ContainerSpec.PullOptions,
-    ),
+    registryAuth: !sameData(wanted.ContainerSpec.PullOptions, found.ContainerSpec.PullOptions),
     rest:
       !sameData(remainder(wanted), remainder(found)) ||
       !sameData(endpoint(service.spec.EndpointSpec), endpoint(task.endpoint)),

@@ -35,9 +35,7 @@ function retention(sheet: Sheet): number {
   const attempts = sheet.service.spec.TaskTemplate.RestartPolicy?.MaxAttempts ?? 0;
   const orchestration = sheet.view.cluster()?.spec.Orchestration;
   const limit =
-    attempts > 0
-      ? attempts + 1
-      : (orchestration?.TaskHistoryRetentionLimit ?? retentionDefault);
+    attempts > 0 ? attempts + 1 : (orchestration?.TaskHistoryRetentionLimit ?? retentionDefault);
   const max = limits.taskHistoryPerSlotMax;
   return limit < 0 ? max : Math.min(limit, max);
 }

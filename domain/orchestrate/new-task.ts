@@ -2,9 +2,7 @@ import type { Service, Task, TaskStatus } from '../model/objects.ts';
 import type { Draft } from '../store/changes.ts';
 import { isGlobal, type SlotKey } from './slot.ts';
 
-type Extras = Partial<
-  Pick<Task, 'desired' | 'startAfter' | 'replaces' | 'byUpdate' | 'restarts'>
->;
+type Extras = Partial<Pick<Task, 'desired' | 'startAfter' | 'replaces' | 'byUpdate' | 'restarts'>>;
 
 /** A task of the service as it is now. It waits for `ready` unless `extras` says more. */
 export function newTask(

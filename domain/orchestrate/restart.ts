@@ -29,8 +29,16 @@ export function breakOf(view: View, task: Task): Break | undefined {
  */
 export function mend(sheet: Sheet, slot: Slot): void {
   const wanted = wantedOf(slot);
-  const current = retainBest(sheet, slot, wanted.filter((t) => !sheet.isDirty(t)));
-  const old = retainBest(sheet, slot, wanted.filter((t) => sheet.isDirty(t)));
+  const current = retainBest(
+    sheet,
+    slot,
+    wanted.filter((t) => !sheet.isDirty(t)),
+  );
+  const old = retainBest(
+    sheet,
+    slot,
+    wanted.filter((t) => sheet.isDirty(t)),
+  );
   const oldWorks = old !== undefined && breakOf(sheet.view, old) === undefined;
   if (current === undefined) {
     if (old === undefined) revive(sheet, slot);

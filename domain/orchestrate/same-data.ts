@@ -2,9 +2,7 @@
 export function sameData(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (Array.isArray(a))
-    return (
-      Array.isArray(b) && a.length === b.length && a.every((item, i) => sameData(item, b[i]))
-    );
+    return Array.isArray(b) && a.length === b.length && a.every((item, i) => sameData(item, b[i]));
   if (!isRecord(a) || !isRecord(b)) return false;
   const keys = definedKeys(a);
   return (

@@ -9,7 +9,9 @@ import { type Slot, type SlotKey, slotsOf } from './slot.ts';
 
 type TaskPatch = Partial<Pick<Task, 'desired' | 'status' | 'replaces'>>;
 type ServiceChange = Extract<Change, { op: 'patch'; kind: 'service' }>;
-type TaskChange = Extract<Change, { kind: 'task' }>;
+type TaskChange =
+  | Extract<Change, { op: 'put' | 'patch'; kind: 'task' }>
+  | Extract<Change, { op: 'delete' }>;
 
 /** About what a change takes in the log beside a new task's spec, bytes. */
 const changeBytes = 400;

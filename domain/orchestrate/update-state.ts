@@ -19,8 +19,10 @@ export function rolloutOf(service: Service): Rollout {
   const { UpdateConfig, RollbackConfig } = service.spec;
   const config = isRollback(service) ? RollbackConfig : UpdateConfig;
   const parallelism = config?.Parallelism ?? 1;
-  const delayMs = (config?.Delay ?? 0) / nsPerMs;
-  const monitorMs = (config?.Monitor || monitorNsDefault) / nsPerMs;
+  // Swarm does not check a RollbackConfig, so negative durations are possible there.
+  const delayMs = Math.max(0, (config?.Delay ?? 0) / nsPerMs);
+  const monitorNs = config?.Monitor ?? 0;
+  const monitorMs = (monitorNs > 0 ? monitorNs : monitorNsDefault) / nsPerMs;
   return {
     parallelism: parallelism === 0 ? Number.POSITIVE_INFINITY : parallelism,
     delayMs,

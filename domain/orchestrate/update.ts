@@ -3,15 +3,7 @@ import type { Service, Task, UpdateState } from '../model/objects.ts';
 import { isTerminal, isWanted } from '../task-state.ts';
 import { newTask } from './new-task.ts';
 import type { Sheet } from './sheet.ts';
-import {
-  endedItself,
-  isIdle,
-  newestOf,
-  predecessorOf,
-  runs,
-  type Slot,
-  wantedOf,
-} from './slot.ts';
+import { endedItself, isIdle, newestOf, predecessorOf, runs, type Slot, wantedOf } from './slot.ts';
 import { isActive, isPaused, isRollback, type Rollout, rolloutOf } from './update-state.ts';
 
 /**
@@ -68,7 +60,11 @@ function stop(sheet: Sheet, { action }: Rollout, task: Task): void {
       updateProgress: undefined,
     });
   } else if (isRollback(service))
-    setStatus(sheet, 'rollback_paused', `${action === 'rollback' ? 'rollback' : 'update'} paused ${cause}`);
+    setStatus(
+      sheet,
+      'rollback_paused',
+      `${action === 'rollback' ? 'rollback' : 'update'} paused ${cause}`,
+    );
   else setStatus(sheet, 'paused', `update paused ${cause}`);
 }
 

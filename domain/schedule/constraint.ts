@@ -3,11 +3,12 @@ import type { Node } from '../model/objects.ts';
 import type { Labels } from '../model/spec.ts';
 import { contains, parseAddress, parseNetwork } from './address.ts';
 
-/** One expression of `Placement.Constraints` (swarm-compat §3.3). Each means the same on every node. */
+/** One expression of `Placement.Constraints` (swarm-compat §3.3), read once and asked of many nodes. */
 export interface Constraint {
   readonly key: string;
   readonly operator: '==' | '!=';
   readonly value: string;
+  readonly matches: (node: Node) => boolean;
 }
 
 const operators = ['==', '!='] as const;
@@ -29,65 +30,69 @@ function parseConstraint(text: string): Constraint {
   const value = text.slice(at + operator.length).trim();
   if (!keyPattern.test(key)) throw new Fault('Unknown', `key '${key}' is invalid`);
   if (!valuePattern.test(value)) throw new Fault('Unknown', `value '${value}' is invalid`);
-  return { key, operator, value };
+  return { key, operator, value, matches: matcher(key, operator, value) };
 }
 
-/** Whether the node satisfies all of them. What a node does not have is equal to ''. */
-export function nodeMatches(constraints: readonly Constraint[], node: Node): boolean {
-  return constraints.every((constraint) => matches(constraint, node));
+/** Whether the node satisfies all of them. */
+export const nodeMatches = (constraints: readonly Constraint[], node: Node): boolean =>
+  constraints.every((constraint) => constraint.matches(node));
+
+type Matcher = Constraint['matches'];
+
+function matcher(key: string, operator: Constraint['operator'], value: string): Matcher {
+  const wanted = operator === '==';
+  const isEqual = key.toLowerCase() === 'node.ip' ? addressEquals(value) : textEquals(key, value);
+  // Keys that nobody knows, and values that are no address, parse but match no node.
+  return isEqual === undefined ? () => false : (node) => isEqual(node) === wanted;
 }
 
-function matches(constraint: Constraint, node: Node): boolean {
-  const key = constraint.key.toLowerCase();
-  if (key === 'node.ip') return matchesAddress(constraint, node.status.addr);
-  const found = valueOf(constraint.key, key, node);
-  // Keys that nobody knows parse, but match no node.
-  if (found === undefined) return false;
-  const equal = found.toLowerCase() === constraint.value.toLowerCase();
-  return equal === (constraint.operator === '==');
+function textEquals(key: string, value: string): Matcher | undefined {
+  const read = readers.get(key.toLowerCase()) ?? labelReader(key);
+  const lower = value.toLowerCase();
+  return read === undefined ? undefined : (node) => read(node).toLowerCase() === lower;
 }
 
-function valueOf(key: string, lower: string, node: Node): string | undefined {
-  switch (lower) {
-    case 'node.id':
-      return node.id;
-    case 'node.hostname':
-      return node.description?.hostname ?? '';
-    case 'node.role':
-      return node.role;
-    case 'node.platform.os':
-      return node.description?.platform.os ?? '';
-    case 'node.platform.arch':
-      return node.description?.platform.architecture ?? '';
-    default:
-      return labelOf(key, node);
-  }
+/** The value is an address or a CIDR. */
+function addressEquals(value: string): Matcher | undefined {
+  const single = parseAddress(value);
+  const network = single === undefined ? parseNetwork(value) : { address: single, bits: 128 };
+  if (network === undefined) return undefined;
+  return (node) => {
+    const address = parseAddress(node.status.addr);
+    return address !== undefined && contains(network, address);
+  };
 }
+
+/** What a node does not have reads as ''. */
+type Reader = (node: Node) => string;
+
+const readers: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ['node.id', (node) => node.id],
+  ['node.hostname', (node) => node.description?.hostname ?? ''],
+  ['node.role', (node) => node.role],
+  ['node.platform.os', (node) => node.description?.platform.os ?? ''],
+  ['node.platform.arch', (node) => node.description?.platform.architecture ?? ''],
+]);
 
 const nodeLabels = 'node.labels.';
 const engineLabels = 'engine.labels.';
 
 /**
- * The label that `node.labels.K` or `engine.labels.K` names on this node, '' when it has none; undefined when `key` is
- * of another form. The prefix is case-insensitive, the label's own key is not.
+ * Reads the label that `node.labels.K` or `engine.labels.K` names; undefined when `key` is of another form. The prefix
+ * is case-insensitive, the label's own key is not.
  */
-export function labelOf(key: string, node: Node): string | undefined {
+export function labelReader(key: string): Reader | undefined {
   const lower = key.toLowerCase();
-  if (lower.startsWith(nodeLabels) && key.length > nodeLabels.length)
-    return own(node.spec.Labels, key.slice(nodeLabels.length));
-  if (lower.startsWith(engineLabels) && key.length > engineLabels.length)
-    return own(node.description?.engine.labels ?? {}, key.slice(engineLabels.length));
+  if (lower.startsWith(nodeLabels) && key.length > nodeLabels.length) {
+    const name = key.slice(nodeLabels.length);
+    return (node) => own(node.spec.Labels, name);
+  }
+  if (lower.startsWith(engineLabels) && key.length > engineLabels.length) {
+    const name = key.slice(engineLabels.length);
+    return (node) => own(node.description?.engine.labels ?? {}, name);
+  }
   return undefined;
 }
 
 const own = (labels: Labels, key: string): string =>
   Object.hasOwn(labels, key) ? (labels[key] ?? '') : '';
-
-/** The value is an address or a CIDR; anything else matches no node. */
-function matchesAddress({ operator, value }: Constraint, addr: string): boolean {
-  const single = parseAddress(value);
-  const wanted = single === undefined ? parseNetwork(value) : { address: single, bits: 128 };
-  if (wanted === undefined) return false;
-  const address = parseAddress(addr);
-  return (address !== undefined && contains(wanted, address)) === (operator === '==');
-}

@@ -27,7 +27,7 @@ export class TemplateError extends Error {
   }
 }
 
-export const functions = new Set(['index', 'join', 'print', 'printf']);
+const functions = new Set(['index', 'join', 'print', 'printf']);
 const otherBuiltins = new Set(
   'and break call define block continue else eq ge gt html if js le len lt ne not or println range slice template urlquery with'.split(
     ' ',
@@ -42,8 +42,17 @@ interface Token {
   readonly spaced: boolean;
 }
 
+/** Space, then one of: field, word, string, number, sign. */
 const tokenPattern =
-  /(?<space>[ \t\r\n]*)(?:(?<field>\.[A-Za-z_]\w*)|(?<word>[A-Za-z_]\w*)|(?<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)|(?<number>[+-]?\d+(?:\.\d+)?)|(?<sign>[().|]))/y;
+  /([ \t\r\n]*)(?:(\.[A-Za-z_]\w*)|([A-Za-z_]\w*)|("(?:[^"\\\n]|\\.)*"|`[^`]*`)|([+-]?\d+(?:\.\d+)?)|([().|]))/y;
+
+function kindOf(match: RegExpExecArray): Token['kind'] {
+  if (match[2] !== undefined) return 'field';
+  if (match[3] !== undefined) return 'word';
+  if (match[4] !== undefined) return 'string';
+  if (match[5] !== undefined) return 'number';
+  return match[6] === '.' ? 'dot' : (match[6] as '(' | ')' | '|');
+}
 
 /** Splits the inside of one action; `start` is its offset in the template. */
 function tokensOf(inside: string, start: number): Token[] {
@@ -52,18 +61,17 @@ function tokensOf(inside: string, start: number): Token[] {
   const end = inside.trimEnd().length;
   while (tokenPattern.lastIndex < end) {
     const from = tokenPattern.lastIndex;
-    const groups = tokenPattern.exec(inside)?.groups;
-    if (groups === undefined)
+    const match = tokenPattern.exec(inside);
+    if (match === null)
       throw badToken(inside.slice(from, end).trimStart(), start + from, tokens.length > 0);
-    const { space = '', field, word, string, number, sign = '' } = groups;
-    const text = field ?? word ?? string ?? number ?? sign;
-    const kind = field ? 'field' : word ? 'word' : string ? 'string' : number ? 'number' : sign;
+    const kind = kindOf(match);
+    const space = match[1] ?? '';
     const at = start + from + space.length;
-    const spaced = space !== '' || from === 0;
     const next = inside[tokenPattern.lastIndex] ?? ' ';
     if ((kind === 'field' || kind === 'word') && !/[\s.,|:()]/.test(next))
       throw new TemplateError(`bad character ${codePoint(next)} '${next}'`, at);
-    tokens.push({ kind: (kind === '.' ? 'dot' : kind) as Token['kind'], text, at, spaced });
+    const text = match[0].slice(space.length);
+    tokens.push({ kind, text, at, spaced: space !== '' || from === 0 });
   }
   return tokens;
 }
@@ -88,11 +96,15 @@ function badToken(rest: string, at: number, afterOperand: boolean): TemplateErro
 const unsupported = (what: string): string =>
   `${what} not supported by natswarm's templates, only fields, ${[...functions].join(', ')}`;
 
+/** Parsing recurses; nobody nests deeper. */
+const depthMax = 100;
+
 /** Reads one action's tokens from left to right. */
 class Reader {
   readonly #tokens: readonly Token[];
   readonly #end: number;
   #next = 0;
+  #depth = 0;
 
   constructor(tokens: readonly Token[], end: number) {
     this.#tokens = tokens;
@@ -104,10 +116,10 @@ class Reader {
   }
 
   pipeline(nested: boolean): Pipeline {
-    const commands: Command[] = [this.#command('missing value for command')];
+    const commands: Command[] = [this.#command()];
     while (this.#token?.kind === '|') {
       this.#next += 1;
-      commands.push(this.#command('missing value for command'));
+      commands.push(this.#command());
     }
     const end = this.#token;
     if (nested && end === undefined) throw new TemplateError('unclosed left paren', this.#end);
@@ -115,10 +127,10 @@ class Reader {
     return commands;
   }
 
-  #command(missing: string): Command {
+  #command(): Command {
     const operands: Operand[] = [];
     const first = this.#token;
-    if (first === undefined) throw new TemplateError(missing, this.#end);
+    if (first === undefined) throw new TemplateError('missing value for command', this.#end);
     if (first.kind === '|') throw new TemplateError('unexpected "|" in command', first.at);
     for (let token = this.#token; token !== undefined; token = this.#token) {
       if (token.kind === '|' || token.kind === ')') break;
@@ -167,7 +179,10 @@ class Reader {
   }
 
   #parenthesis(open: Token): Operand {
+    this.#depth += 1;
+    if (this.#depth > depthMax) throw new TemplateError('too many nested parentheses', open.at);
     const commands = this.pipeline(true);
+    this.#depth -= 1;
     this.#next += 1;
     const after = this.#token;
     if (after?.kind === 'field' && !after.spaced)

@@ -4,6 +4,7 @@
  * trim markers; everything else is refused by name. As in Swarm, a missing key is an error (`missingkey=error`),
  * but `index` of a missing label is ''.
  */
+import { limits } from '../limits.ts';
 import type { Labels } from '../model/spec.ts';
 import { invalid } from './faults.ts';
 import { quote } from './go-text.ts';
@@ -229,13 +230,21 @@ function evaluate(pipeline: Pipeline, data: TemplateData): Value {
 
 export const isTemplate = (source: string): boolean => source.includes('{{');
 
+function render(source: string, data: TemplateData): string {
+  let out = '';
+  for (const part of parseTemplate(source)) {
+    out += typeof part === 'string' ? part : show(evaluate(part, data));
+    // A large label, used often, would make a text without end.
+    if (out.length > limits.specBytesMax) throw new TemplateError('the expansion is too large', 0);
+  }
+  return out;
+}
+
 /** Expands one text. Throws a `Fault` with Go's words, e.g. `template: expansion:1: unclosed action`. */
 export function expandTemplate(source: string, data: TemplateData): string {
   if (!isTemplate(source)) return source;
   try {
-    return parseTemplate(source)
-      .map((part) => (typeof part === 'string' ? part : show(evaluate(part, data))))
-      .join('');
+    return render(source, data);
   } catch (error) {
     if (error instanceof TemplateError)
       throw invalid(`template: expansion:${placed(error, source)}`);

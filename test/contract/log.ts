@@ -7,6 +7,8 @@ export interface LogHarness {
   open(): Promise<StateLog>;
   /** Waits for a promise; simulated time passes meanwhile. */
   settle<T>(promise: Promise<T>): Promise<T>;
+  /** A pause of the log's own time. */
+  pause(ms: number): Promise<void>;
   /** Breaks the log's service in the middle of whatever goes on, and brings it back. */
   interrupt(): Promise<void>;
   close(): Promise<void>;
@@ -19,6 +21,7 @@ const texts = (records: readonly LogRecord[]): readonly string[] =>
 /** Writes a record at `expectedLast + 1` and finds out what became of it, by the rule of DESIGN.md §3. */
 export async function commit(
   log: StateLog,
+  pause: LogHarness['pause'],
   expectedLast: number,
   data: Uint8Array,
 ): Promise<'mine' | 'other'> {
@@ -28,6 +31,7 @@ export async function commit(
     const [found] = await log.read(expectedLast + 1, 1).catch(() => []);
     if (found?.seq === expectedLast + 1)
       return Buffer.compare(found.data, data) === 0 ? 'mine' : 'other';
+    await pause(10);
   }
 }
 
@@ -76,8 +80,8 @@ export function logContract(name: string, create: () => Promise<LogHarness>): vo
         const last = await end();
         const outcomes = await settle(
           Promise.all([
-            commit(log, last, bytes(`one ${round}`)),
-            commit(other, last, bytes(`two ${round}`)),
+            commit(log, harness.pause, last, bytes(`one ${round}`)),
+            commit(other, harness.pause, last, bytes(`two ${round}`)),
           ]),
         );
         expect([...outcomes].sort()).toEqual(['mine', 'other']);
@@ -152,7 +156,7 @@ export function logContract(name: string, create: () => Promise<LogHarness>): vo
       let stop = false;
       const writing = (async () => {
         for (let i = 0; !stop; i++) {
-          const outcome = await commit(log, last + i, bytes(`w${i}`));
+          const outcome = await commit(log, harness.pause, last + i, bytes(`w${i}`));
           expect(outcome).toBe('mine');
           written.push(`w${i}`);
         }

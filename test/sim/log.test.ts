@@ -2,17 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import { VirtualClock } from '../../supervisors/virtual-clock.ts';
 import { commit, logContract } from '../contract/log.ts';
 import { type LogFaults, noFaults, SimLog } from './world/log.ts';
+import { Random } from './world/random.ts';
 
-/** Small, fast, good enough for tests (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const randomOf = (seed: number): (() => number) => {
+  const random = new Random(seed);
+  return () => random.next();
+};
 
 /** Lets time pass until the promise is settled. */
 async function settle<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
@@ -43,6 +38,7 @@ logContract('simulated', async () => {
       return client;
     },
     settle: (promise) => settle(clock, promise),
+    pause: wait,
     interrupt: async () => {
       log.faults = { ...noFaults, delayMs: [1, 30] };
       await wait(200);
@@ -70,13 +66,17 @@ describe('faults', () => {
     async (seed) => {
       const clock = new VirtualClock();
       const log = new SimLog(clock, randomOf(seed), faulty);
+      const pause = (ms: number): Promise<void> =>
+        new Promise((resolve) => {
+          clock.setTimeout(resolve, ms);
+        });
       const acknowledged = new Map<number, string>();
       const writers = ['a', 'b', 'c'].map(async (name) => {
         const client = log.client();
         let last = 0;
         for (let i = 0; i < 40; i++) {
           const text = `${name}${i}`;
-          while ((await commit(client, last, Buffer.from(text))) === 'other') last += 1;
+          while ((await commit(client, pause, last, Buffer.from(text))) === 'other') last += 1;
           last += 1;
           acknowledged.set(last, text);
         }

@@ -3,6 +3,7 @@ import { Random } from './world/random.ts';
 export const faultKinds = [
   'daemonCrash',
   'workerDaemonCrash',
+  'containerCrash',
   'engineCrash',
   'hostReboot',
   'busDown',

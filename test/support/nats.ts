@@ -1,6 +1,5 @@
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type AuthOptions, type Denial, serveAuth } from '../../bus/nats/auth.ts';
@@ -19,6 +18,7 @@ import {
   type Role,
   trustRoots,
 } from '../../pki/mod.ts';
+import { freePort } from './free-port.ts';
 
 const dayMs = 86_400_000;
 
@@ -35,16 +35,6 @@ export function natsServerBinary(): string {
     }
   }
   throw new Error('no nats-server; run deploy/install');
-}
-
-/** A loopback port that was free just now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** A cluster's CA and what it issues. */

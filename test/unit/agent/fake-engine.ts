@@ -74,6 +74,7 @@ export class FakeEngine implements Executor {
   }
 
   async ready(scope: AbortSignal): Promise<void> {
+    this.calls.push('ready');
     await this.#until(() => !this.#away, scope);
   }
 

@@ -88,6 +88,8 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
   const events: string[] = [];
   const epochs: Epoch[] = [];
   const saved: Epoch[] = [];
+  /** How many of the next calls fail: natswarm's own mistakes, which no engine or bus makes. */
+  const bugs = { wallNow: 0 };
   let ids = 0;
   const make = () =>
     createAgent({
@@ -95,7 +97,10 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
       bus,
       executor: engine,
       clock,
-      wallNow: () => clock.now(),
+      wallNow: () => {
+        if (bugs.wallNow-- > 0) throw new Error('bug');
+        return clock.now();
+      },
       random: () => 0.5,
       newId: () => `session${++ids}`,
       epochStore: {
@@ -123,6 +128,7 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
     bus,
     engine,
     registry,
+    bugs,
     events,
     epochs,
     saved,

@@ -1,5 +1,4 @@
 import { describe, expect, test } from '@jest/globals';
-import { Fault } from '../../../domain/errors.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import { buildTask } from './builders.ts';
 import { description } from './fake-engine.ts';
@@ -67,7 +66,7 @@ describe('greeting', () => {
     ['no answer', undefined],
     ['nonsense', 'hm'],
     ['an answer without a period', { ok: true, generation: 1, epoch: 1 }],
-    ['a refusal', { ok: false, error: { ...new Fault('NotFound', 'no node'), message: 'no' } }],
+    ['a refusal', refusal],
   ])('survives %s', async (_, answer) => {
     const h = buildAgent();
     h.leader.onHello = () => answer;

@@ -1,0 +1,70 @@
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import type { Deps } from './call.ts';
+import { HttpError } from './errors.ts';
+import { answerHeaders, hasOneLength, requestHeaders } from './headers.ts';
+import { sendError } from './reply.ts';
+
+/**
+ * Hands a request to the engine and its answer to the client, streaming both ways: builds, logs, image loads. Either
+ * end's hang-up ends the other. `path` is what routing has looked at; `body`: the request's, where it was read
+ * already.
+ */
+export function passThrough(
+  deps: Pick<Deps, 'engine' | 'identity'>,
+  req: IncomingMessage,
+  res: ServerResponse,
+  path: string,
+  body?: Buffer,
+): void {
+  const { engine, identity } = deps;
+  if (!hasOneLength(req)) {
+    sendError(req, res, identity.headers, new HttpError(400, 'ambiguous length of the body'));
+    return;
+  }
+  const headers = requestHeaders(req);
+  if (body !== undefined) {
+    delete headers['transfer-encoding'];
+    delete headers['expect'];
+    headers['content-length'] = String(body.length);
+  }
+  const toEngine = engine.open({ method: req.method ?? 'GET', path, headers });
+  toEngine.on('response', (answer) => relay(answer, res));
+  toEngine.on('continue', () => res.writeContinue());
+  toEngine.on('error', () => sendError(req, res, identity.headers, engine.away()));
+  // what is left of a body that the engine does not want is read and dropped
+  toEngine.on('close', () => req.resume());
+  res.on('close', () => {
+    if (!res.writableFinished) toEngine.destroy();
+  });
+  if (body === undefined) sendBody(req, toEngine);
+  else toEngine.end(body);
+}
+
+function sendBody(req: IncomingMessage, toEngine: ClientRequest): void {
+  req.on('end', () => {
+    if (req.rawTrailers.length > 0) toEngine.addTrailers(pairs(req.rawTrailers));
+  });
+  req.pipe(toEngine);
+}
+
+function relay(answer: IncomingMessage, res: ServerResponse): void {
+  if (res.headersSent || res.destroyed) {
+    answer.destroy();
+    return;
+  }
+  res.sendDate = false;
+  res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerHeaders(answer));
+  // streams begin with a head alone: the client must see it before the first line comes
+  res.flushHeaders();
+  answer.on('error', () => res.destroy());
+  answer.on('end', () => {
+    if (answer.rawTrailers.length > 0) res.addTrailers(pairs(answer.rawTrailers));
+  });
+  answer.pipe(res);
+}
+
+function pairs(raw: readonly string[]): [string, string][] {
+  const out: [string, string][] = [];
+  for (let i = 0; i + 1 < raw.length; i += 2) out.push([raw[i] ?? '', raw[i + 1] ?? '']);
+  return out;
+}

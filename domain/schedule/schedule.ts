@@ -1,0 +1,278 @@
+import { limits } from '../limits.ts';
+import type { Task, TaskStatus } from '../model/objects.ts';
+import type { Applied, Change } from '../store/changes.ts';
+import type { Context, View } from '../store/view.ts';
+import { isTerminal, isWanted, taskStateRank } from '../task-state.ts';
+import { explainNone, explainRefusal } from './explain.ts';
+import { type Filter, filtersOf } from './filter.ts';
+import { needsOf } from './needs.ts';
+import { type Host, type Load, NodeSet } from './node-set.ts';
+import { pickHosts } from './rank.ts';
+
+export interface Pass {
+  readonly changes: readonly Change[];
+  /** Tasks that no node takes for now; their `err` says why. */
+  readonly unassigned: number;
+  /** The pass ended at `changesMax`: make another one. */
+  readonly more: boolean;
+}
+
+/** Tasks of one version of a service that wait for a node: whatever holds for one of them holds for all. */
+interface Group {
+  readonly key: string;
+  readonly serviceId: string;
+  readonly specVersion: number;
+  readonly taskIds: Set<string>;
+  /** Set while no node takes them: the reason, and the scheduler's `#room` at that time. */
+  stuck?: { readonly err: string; readonly room: number };
+}
+
+/** What a pass counted for a task that it assigned. */
+interface Proposal {
+  readonly task: Task;
+  readonly host: Host;
+  readonly load: Load;
+}
+
+/**
+ * Assigns tasks to nodes (swarm-compat §4.5). It keeps an index of nodes and waiting tasks that follows the log, so
+ * that a pass costs what is waiting and not what is running. What a pass assigned counts only until the log is heard
+ * of again, or until the next pass: then what was really written counts.
+ */
+export class Scheduler {
+  readonly #nodes = new NodeSet();
+  readonly #waiting = new Map<string, Group>();
+  #lastEntered: Group | undefined;
+  #proposals: Proposal[] = [];
+  /** Grows whenever something may fit that did not fit before. */
+  #room = 0;
+
+  constructor(view: View) {
+    for (const node of view.list('node')) this.#nodes.put(node);
+    for (const task of view.list('task')) this.#see(undefined, task);
+  }
+
+  /** Takes in one transaction that was written to the log. */
+  observe(applied: readonly Applied[]): void {
+    this.#takeBack();
+    for (const change of applied)
+      if (change.kind === 'task') this.#see(change.before, change.after);
+      else if (change.kind === 'node') {
+        this.#room += 1;
+        if (change.after === undefined) this.#nodes.delete(change.id);
+        else this.#nodes.put(change.after);
+      }
+  }
+
+  /** One pass over all waiting tasks, as `view` shows them; at most `changesMax` changes. */
+  pass(
+    view: View,
+    ctx: Pick<Context, 'now'>,
+    changesMax: number = limits.transactionChangesMax,
+  ): Pass {
+    if (this.#takeBack()) this.#room += 1;
+    const out: Change[] = [];
+    let unassigned = 0;
+    for (const group of this.#waiting.values()) {
+      const tasks = waitingTasks(view, group);
+      const first = tasks[0];
+      if (first === undefined) continue;
+      if (out.length >= changesMax) return { changes: out, unassigned, more: true };
+      const room = changesMax - out.length;
+      unassigned +=
+        first.nodeId === ''
+          ? this.#assign(group, tasks.slice(0, room), ctx.now, out)
+          : this.#confirm(group, tasks.slice(0, room), ctx.now, out);
+      if (tasks.length > room) return { changes: out, unassigned, more: true };
+    }
+    return { changes: out, unassigned, more: false };
+  }
+
+  #takeBack(): boolean {
+    const proposals = this.#proposals;
+    this.#proposals = [];
+    for (const { task, host, load } of proposals) {
+      this.#nodes.remove(host, load);
+      this.#enter(task);
+    }
+    return proposals.length > 0;
+  }
+
+  #assign(group: Group, tasks: readonly Task[], now: number, out: Change[]): number {
+    const [first] = tasks as [Task];
+    let done = 0;
+    if (group.stuck?.room !== this.#room) {
+      delete group.stuck;
+      const filters = filtersOf(first);
+      done = this.#place(group, tasks, filters, now, out);
+      if (done < tasks.length)
+        group.stuck = { err: explainNone(filters, this.#nodes.hosts()), room: this.#room };
+    }
+    if (group.stuck === undefined) return 0;
+    const rest = tasks.slice(done);
+    for (const task of rest) explain(task, group.stuck.err, now, out);
+    return rest.length;
+  }
+
+  /** Answers how many of the tasks found a node. */
+  #place(
+    group: Group,
+    tasks: readonly Task[],
+    filters: readonly Filter[],
+    now: number,
+    out: Change[],
+  ): number {
+    const [first] = tasks as [Task];
+    const { serviceId, spec } = first;
+    const load = { serviceId, needs: needsOf(first), active: true };
+    const accepts = (host: Host): boolean => filters.every((filter) => filter.accepts(host));
+    const ranking = { serviceId, failureKey: group.key, now, accepts };
+    const picker = pickHosts(this.#nodes, ranking, spec.Placement?.Preferences);
+    const status: TaskStatus = {
+      state: 'assigned',
+      at: now,
+      message: 'scheduler assigned task to node',
+    };
+    let done = 0;
+    for (const task of tasks) {
+      const { value: host } = picker.next();
+      if (host === undefined) break;
+      this.#propose(task, host, load);
+      out.push({
+        op: 'patch',
+        kind: 'task',
+        id: task.id,
+        fields: { nodeId: host.node.id, status },
+      });
+      done += 1;
+    }
+    this.#leave(group, tasks.slice(0, done));
+    return done;
+  }
+
+  /** Tasks of global services have their node from birth: it only has to take them. */
+  #confirm(group: Group, tasks: readonly Task[], now: number, out: Change[]): number {
+    const [first] = tasks as [Task];
+    const filters = filtersOf(first);
+    const load = { serviceId: first.serviceId, needs: needsOf(first), active: true };
+    const status: TaskStatus = {
+      state: 'assigned',
+      at: now,
+      message: 'scheduler confirmed task can run on preassigned node',
+    };
+    const confirmed: Task[] = [];
+    for (const task of tasks) {
+      const host = this.#nodes.host(task.nodeId);
+      const err = host === undefined ? undefined : explainRefusal(filters, host);
+      if (host !== undefined && err === undefined) {
+        this.#propose(task, host, load);
+        out.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
+        confirmed.push(task);
+      } else if (err !== undefined) explain(task, err, now, out);
+    }
+    this.#leave(group, confirmed);
+    return tasks.length - confirmed.length;
+  }
+
+  #propose(task: Task, host: Host, load: Load): void {
+    this.#proposals.push({ task, host, load });
+    this.#nodes.add(host, load);
+  }
+
+  #see(before: Task | undefined, after: Task | undefined): void {
+    if (after !== undefined && isWaiting(after)) this.#enter(after);
+    else if (before !== undefined && isWaiting(before)) this.#leaveOne(before);
+    if (!countsAlike(before, after)) {
+      if (before !== undefined) this.#uncount(before);
+      if (after !== undefined) this.#count(after);
+    }
+    if (after !== undefined && hasFailed(after) && (before === undefined || !hasFailed(before)))
+      this.#nodes.host(after.nodeId)?.fail(groupKey(after), after.meta.updatedAt);
+  }
+
+  #count(task: Task): void {
+    const host = holdsPlace(task) ? this.#nodes.host(task.nodeId) : undefined;
+    if (host !== undefined) this.#nodes.add(host, loadOf(task));
+  }
+
+  #uncount(task: Task): void {
+    const host = holdsPlace(task) ? this.#nodes.host(task.nodeId) : undefined;
+    if (host === undefined) return;
+    this.#room += 1;
+    this.#nodes.remove(host, loadOf(task));
+  }
+
+  #enter(task: Task): void {
+    const { serviceId, specVersion } = task;
+    // Tasks of one service mostly come in a row.
+    let group = this.#lastEntered;
+    if (group?.serviceId !== serviceId || group.specVersion !== specVersion) {
+      const key = groupKey(task);
+      group = this.#waiting.get(key) ?? { key, serviceId, specVersion, taskIds: new Set() };
+      this.#waiting.set(key, group);
+      this.#lastEntered = group;
+    }
+    group.taskIds.add(task.id);
+  }
+
+  #leaveOne(task: Task): void {
+    const group = this.#waiting.get(groupKey(task));
+    if (group?.taskIds.has(task.id) === true) this.#leave(group, [task]);
+  }
+
+  /** `tasks` are some or all of the group's. */
+  #leave(group: Group, tasks: readonly Task[]): void {
+    if (tasks.length < group.taskIds.size) {
+      for (const { id } of tasks) group.taskIds.delete(id);
+      return;
+    }
+    this.#waiting.delete(group.key);
+    if (this.#lastEntered === group) this.#lastEntered = undefined;
+  }
+}
+
+/** One pass over a state as it is, without a limit: what a `Scheduler` made for it would do first. */
+export const schedule = (view: View, ctx: Pick<Context, 'now'>): Pass =>
+  new Scheduler(view).pass(view, ctx, Number.POSITIVE_INFINITY);
+
+const groupKey = (task: Task): string => `${task.serviceId}/${task.specVersion}`;
+
+const isWaiting = (task: Task): boolean =>
+  task.status.state === 'pending' && isWanted(task.desired);
+
+/** It takes room on its node until it has really stopped, wanted or not. */
+const holdsPlace = (task: Task): boolean =>
+  taskStateRank[task.status.state] >= taskStateRank.assigned && !isTerminal(task.status.state);
+
+/** Neither a status on the way nor an end that was counted before changes what the task takes. */
+const countsAlike = (before: Task | undefined, after: Task | undefined): boolean =>
+  before !== undefined &&
+  after !== undefined &&
+  holdsPlace(before) === holdsPlace(after) &&
+  before.nodeId === after.nodeId &&
+  isWanted(before.desired) === isWanted(after.desired);
+
+const loadOf = (task: Task): Load => ({
+  serviceId: task.serviceId,
+  needs: needsOf(task),
+  active: isWanted(task.desired),
+});
+
+const hasFailed = ({ status: { state } }: Task): boolean =>
+  state === 'failed' || state === 'rejected';
+
+function waitingTasks(view: View, group: Group): readonly Task[] {
+  const tasks: Task[] = [];
+  for (const id of group.taskIds) {
+    // The view may be ahead of the log that was observed.
+    const task = view.task(id);
+    if (task !== undefined && isWaiting(task)) tasks.push(task);
+  }
+  return tasks;
+}
+
+function explain(task: Task, err: string, now: number, out: Change[]): void {
+  if (task.status.err === err) return;
+  const status = { ...task.status, at: now, err };
+  out.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
+}

@@ -1,0 +1,125 @@
+import type { Node, Service, Task } from '../../../domain/model/objects.ts';
+import type { Store } from '../../../domain/store/store.ts';
+import { isTerminal, isWanted } from '../../../domain/task-state.ts';
+import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
+import { nodeMatches, parseConstraints } from '../../../domain/schedule/constraint.ts';
+import type { Cluster } from '../world/cluster.ts';
+import { behaviourOf } from '../workload/specs.ts';
+import { digest } from './digest.ts';
+import { reservedOn } from './resources.ts';
+import { placeOf } from './slots.ts';
+
+/** What is not yet as it should be once everything is healed; empty when the cluster has converged. */
+export function unconverged(cluster: Cluster): readonly string[] {
+  const { leader, audit, hosts } = cluster;
+  if (leader?.manager === undefined) return ['no leader'];
+  const view = leader.manager.view();
+  if (view.index !== audit.last) return [`the leader is at ${view.index} of ${audit.last}`];
+  const { store } = audit;
+  const open = [
+    ...hosts.flatMap((host) => {
+      const state = store.node(host.id)?.status.state;
+      return state === 'ready' ? [] : [`node ${host.id} is ${state}`];
+    }),
+    ...[...store.list('service')].flatMap((service) => unconvergedService(store, service)),
+    ...[...store.list('task')]
+      .filter((task) => store.service(task.serviceId) === undefined)
+      .map((task) => `task ${task.id} of a removed service`),
+    ...hosts.flatMap((host) => strayContainers(store, host)),
+  ];
+  if (open.length === 0 && digest(view) !== digest(store)) return ['the leader’s store is not the log’s'];
+  return open;
+}
+
+function unconvergedService(store: Store, service: Service): readonly string[] {
+  const tasks = [...store.tasksOfService(service.id)];
+  const { Name, TaskTemplate } = service.spec;
+  const out = longHistory(store, service, tasks);
+  const state = service.updateStatus?.state;
+  const steady = behaviourOf(TaskTemplate.ContainerSpec.Image) === 'steady';
+  // Of services that cannot run, or whose update or rollback has failed, only the bounds are known.
+  if (!steady || state === 'paused' || state === 'rollback_paused') return out;
+  if (state === 'updating' || state === 'rollback_started') out.push(`${Name} is ${state}`);
+  const running = tasks.filter((t) => isWanted(t.desired) && t.status.state === 'running');
+  for (const task of running)
+    if (isTaskDirty(service, task, store.node(task.nodeId))) out.push(`${Name}: ${task.id} is outdated`);
+  const places = new Set(running.map(placeOf));
+  if (places.size !== running.length) out.push(`${Name}: two tasks in one slot`);
+  const missing = wantedCount(store, service) - running.length - spent(service, tasks);
+  if (missing < 0) out.push(`${Name}: ${-missing} tasks too many`);
+  const waiting = tasks.filter((t) => isWanted(t.desired) && t.status.state === 'pending');
+  if (missing > waiting.filter((task) => !couldRun(store, task)).length)
+    out.push(`${Name}: ${missing} tasks missing, ${waiting.length} waiting`);
+  return out;
+}
+
+function wantedCount(store: Store, { spec }: Service): number {
+  if (spec.Mode.Replicated !== undefined) return spec.Mode.Replicated.Replicas;
+  return [...store.list('node')].filter(
+    (node) => usable(node) && matches(node, spec.TaskTemplate.Placement?.Constraints),
+  ).length;
+}
+
+const usable = (node: Node): boolean =>
+  node.status.state === 'ready' && node.spec.Availability === 'active';
+const matches = (node: Node, constraints: readonly string[] = []): boolean =>
+  nodeMatches(parseConstraints(constraints), node);
+
+/** Slots whose restart policy lets nothing run any more, after an engine's crash for instance. */
+function spent(service: Service, tasks: readonly Task[]): number {
+  const { Condition = 'any', MaxAttempts = 0 } = service.spec.TaskTemplate.RestartPolicy ?? {};
+  if (Condition === 'any' && MaxAttempts === 0) return 0;
+  const newest = new Map<string, Task>();
+  for (const task of tasks)
+    if (task.meta.createdAt >= (newest.get(placeOf(task))?.meta.createdAt ?? 0))
+      newest.set(placeOf(task), task);
+  return [...newest.values()].filter((task) => isTerminal(task.status.state)).length;
+}
+
+/** Some node has room for the task: it must not be left waiting. */
+function couldRun(store: Store, task: Task): boolean {
+  const { Placement, Resources } = task.spec;
+  for (const node of store.list('node')) {
+    if (!usable(node) || !matches(node, Placement?.Constraints)) continue;
+    if (task.nodeId !== '' && task.nodeId !== node.id) continue;
+    const here = [...store.tasksOfNode(node.id)].filter(
+      (t) => t.serviceId === task.serviceId && isWanted(t.desired),
+    );
+    const max = Placement?.MaxReplicas ?? 0;
+    if (max > 0 && here.length >= max) continue;
+    const reserved = reservedOn(store, node.id);
+    const { nanoCpus = 0, memoryBytes = 0 } = node.description?.resources ?? {};
+    if (
+      reserved.nanoCpus + (Resources?.Reservations?.NanoCPUs ?? 0) <= nanoCpus &&
+      reserved.memoryBytes + (Resources?.Reservations?.MemoryBytes ?? 0) <= memoryBytes
+    )
+      return true;
+  }
+  return false;
+}
+
+function longHistory(store: Store, service: Service, tasks: readonly Task[]): string[] {
+  const attempts = service.spec.TaskTemplate.RestartPolicy?.MaxAttempts ?? 0;
+  const limit = store.cluster()?.spec.Orchestration.TaskHistoryRetentionLimit ?? 5;
+  // One more than is kept: the newest stays whatever the limit, and what has just ended has its turn next.
+  const max = (attempts > 0 ? attempts + 1 : limit) + 1;
+  const counts = new Map<string, number>();
+  for (const task of tasks) {
+    const place = placeOf(task);
+    counts.set(place, (counts.get(place) ?? 0) + 1);
+  }
+  return [...counts]
+    .filter(([, count]) => count > max)
+    .map(([place, count]) => `${place} keeps ${count} tasks, limit ${max}`);
+}
+
+/** Containers of tasks that the store does not know, and running ones whose task does not run there. */
+function strayContainers(store: Store, host: Cluster['hosts'][number]): readonly string[] {
+  return host.engine.containers().flatMap(({ taskId, running }) => {
+    const task = store.task(taskId);
+    if (task === undefined) return [`container of unknown task ${taskId} on ${host.id}`];
+    if (task.nodeId !== host.id) return [`container of ${taskId} on ${host.id}, not ${task.nodeId}`];
+    if (running && isTerminal(task.status.state)) return [`container of ended task ${taskId} runs`];
+    return [];
+  });
+}

@@ -1,0 +1,44 @@
+import type { Service, Task } from '../../../domain/model/objects.ts';
+import type { Store } from '../../../domain/store/store.ts';
+import { isTerminal, taskStateRank } from '../../../domain/task-state.ts';
+import type { Seen } from './audit.ts';
+import { Violation } from './violation.ts';
+
+/** How long swarm waits for an old task to stop before its replacement starts all the same, ms (swarm-compat §4.3). */
+const stopWaitMs = 60_000;
+
+/** The place of a task in its service, for which at most one container should run. */
+export const placeOf = (task: Pick<Task, 'serviceId' | 'slot' | 'nodeId'>): string =>
+  `${task.serviceId}/${task.slot > 0 ? task.slot : task.nodeId}`;
+
+/** Two tasks of a slot may run at the same time during a start-first update or rollback. */
+export const mayOverlap = (service: Service): boolean =>
+  [service.spec, service.previousSpec].some(
+    (spec) =>
+      spec?.UpdateConfig?.Order === 'start-first' || spec?.RollbackConfig?.Order === 'start-first',
+  );
+
+/** A task is told to run only when nothing else in its slot can still be running on a node that answers. */
+export function checkExclusive({ seq, entry, applied, store }: Seen): void {
+  for (const change of applied) {
+    if (change.kind !== 'task' || change.after?.desired !== 'running') continue;
+    const { before, after } = change;
+    if (before?.desired === 'running') continue;
+    const service = store.service(after.serviceId);
+    if (service === undefined || mayOverlap(service)) continue;
+    if (entry.at - after.meta.createdAt >= stopWaitMs) continue;
+    for (const other of store.tasksOfService(after.serviceId))
+      if (other.id !== after.id && placeOf(other) === placeOf(after) && mayStillRun(store, other))
+        throw new Violation(
+          'exclusive',
+          `record ${seq}: task ${after.id} is to run while ${other.id} of its slot is ${other.status.state} (desired ${other.desired})`,
+        );
+  }
+}
+
+/** Tasks of slots that were scaled away do not hold up new ones, in Swarm too. */
+const mayStillRun = (store: Store, task: Task): boolean =>
+  task.desired !== 'remove' &&
+  taskStateRank[task.status.state] >= taskStateRank.assigned &&
+  !isTerminal(task.status.state) &&
+  store.node(task.nodeId)?.status.state !== 'down';

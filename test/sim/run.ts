@@ -1,0 +1,143 @@
+import type { StateLog } from '../../bus/ports.ts';
+import { AcknowledgedCheck } from './check/acknowledged.ts';
+import { checkAdvance } from './check/advance.ts';
+import { ContainerCheck } from './check/containers.ts';
+import { unconverged } from './check/converged.ts';
+import { digest } from './check/digest.ts';
+import { checkResources } from './check/resources.ts';
+import { checkRolling } from './check/rolling.ts';
+import { checkExclusive } from './check/slots.ts';
+import { Violation } from './check/violation.ts';
+import { Nemesis } from './faults.ts';
+import type { SimOptions } from './options.ts';
+import { Client, Counter } from './workload/client.ts';
+import { Cluster } from './world/cluster.ts';
+import { runUntil } from './world/drive.ts';
+
+export interface SimResult {
+  readonly seed: number;
+  /** Undefined when every check held. */
+  readonly failure: Error | undefined;
+  readonly virtualMs: number;
+  readonly acknowledged: number;
+  readonly unknown: number;
+  readonly refused: number;
+  readonly faults: number;
+  readonly records: number;
+  /** From the last heal to convergence, virtual ms. */
+  readonly convergedMs: number;
+  /** Hash of the final state: equal for two runs of one seed. */
+  readonly digest: string;
+  readonly trace: readonly string[];
+}
+export interface SimHooks {
+  readonly onTrace?: (line: string) => void;
+  /** Plants a bug between manager and log, to see that the checks find it. */
+  readonly wrapLog?: (log: StateLog) => StateLog;
+  readonly plant?: (cluster: Cluster) => void;
+}
+
+const bootLimitMs = 60_000;
+const lookEveryMs = 1_000;
+/** Everything healed, the cluster has this long to come to what its specs say. */
+const convergeLimitMs = 15 * 60_000;
+/** It has to stay so. */
+const steadyMs = 30_000;
+
+/** Runs one cluster through a phase with faults (safety) and one without (liveness). Same options, same run. */
+export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promise<SimResult> {
+  const acknowledged = new AcknowledgedCheck();
+  const cluster = new Cluster(options, {
+    checks: [checkAdvance, checkExclusive, checkRolling, checkResources, acknowledged.record],
+    ...(hooks.onTrace !== undefined && { onTrace: hooks.onTrace }),
+    ...(hooks.wrapLog !== undefined && { wrapLog: hooks.wrapLog }),
+  });
+  hooks.plant?.(cluster);
+  const nemesis = new Nemesis(cluster);
+  let failure: Error | undefined;
+  let convergedMs = 0;
+  try {
+    await boot(cluster);
+    await safety(cluster, nemesis, acknowledged);
+    convergedMs = await liveness(cluster);
+  } catch (error) {
+    failure = error instanceof Error ? error : new Error(String(error));
+  }
+  return {
+    seed: options.seed,
+    failure,
+    virtualMs: cluster.clock.now(),
+    acknowledged: acknowledged.acknowledged,
+    unknown: acknowledged.unknown,
+    refused: acknowledged.refused,
+    faults: nemesis.faults,
+    records: cluster.audit.last,
+    convergedMs,
+    digest: digest(cluster.audit.store),
+    trace: cluster.traced(),
+  };
+}
+
+const advance = (cluster: Cluster, ms: number): Promise<void> =>
+  runUntil(cluster.clock, cluster.clock.now() + ms, () => {
+    cluster.check();
+    return false;
+  });
+
+/** Starts the daemons and founds the cluster. */
+async function boot(cluster: Cluster): Promise<void> {
+  for (const host of cluster.hosts) host.start();
+  let founded = false;
+  const objects = cluster.firstObjects();
+  const found = async (): Promise<void> => {
+    await cluster.managers[0]?.manager?.propose(() => ({ changes: objects, result: undefined }));
+    founded = true;
+  };
+  await advance(cluster, 1);
+  void found().catch((error: unknown) => cluster.fail(error));
+  await runUntil(cluster.clock, cluster.clock.now() + bootLimitMs, () => founded);
+  if (!founded) throw new Violation('boot', 'the cluster was not founded');
+}
+
+async function safety(
+  cluster: Cluster,
+  nemesis: Nemesis,
+  acknowledged: AcknowledgedCheck,
+): Promise<void> {
+  const { options } = cluster;
+  const containers = new ContainerCheck(cluster);
+  const ops = new Counter();
+  const clients = Array.from(
+    { length: options.clients },
+    (_, i) => new Client(cluster, i, ops, acknowledged),
+  );
+  for (const client of clients) client.start();
+  nemesis.start();
+  for (let ms = 0; ms < options.safetyMs; ms += lookEveryMs) {
+    await advance(cluster, lookEveryMs);
+    cluster.look();
+    containers.look();
+  }
+  cluster.trace('phase', 'heal');
+  nemesis.heal();
+  for (const client of clients) client.stop();
+}
+
+/** Answers how long it took from the heal to convergence, ms. */
+async function liveness(cluster: Cluster): Promise<number> {
+  const containers = new ContainerCheck(cluster);
+  const began = cluster.clock.now();
+  let convergedAt: number | undefined;
+  for (;;) {
+    const now = cluster.clock.now();
+    const open = unconverged(cluster);
+    if (open.length > 0) convergedAt = undefined;
+    else convergedAt ??= now;
+    if (convergedAt !== undefined && now - convergedAt >= steadyMs) return convergedAt - began;
+    if (now - began > convergeLimitMs)
+      throw new Violation('convergence', `${open.slice(0, 5).join('; ')} (${open.length})`);
+    await advance(cluster, lookEveryMs);
+    cluster.look();
+    containers.look();
+  }
+}

@@ -1,0 +1,176 @@
+import { BusError } from '../../../bus/ports.ts';
+import type { CommandReply } from '../../../bus/protocol.ts';
+import { subjects } from '../../../bus/subjects.ts';
+import { noLeaderText } from '../../../domain/errors.ts';
+import type { Node, Service } from '../../../domain/model/objects.ts';
+import type { View } from '../../../domain/store/view.ts';
+import type { AcknowledgedCheck, Asked, Outcome } from '../check/acknowledged.ts';
+import { opLabel } from '../check/acknowledged.ts';
+import { Violation } from '../check/violation.ts';
+import type { CommandKind } from '../options.ts';
+import type { Cluster } from '../world/cluster.ts';
+import type { SimBus } from '../world/network.ts';
+import { SimProcess } from '../world/process.ts';
+import { Random } from '../world/random.ts';
+import { drawImage, drawReplicas, drawService, type Wire, withOp } from './specs.ts';
+
+interface Command {
+  readonly asked: Asked;
+  readonly name: string;
+  readonly body: object;
+  /** Has to be refused. */
+  readonly stale?: boolean;
+}
+const busPatienceMs = 8_000;
+
+/** Numbers commands across all clients. */
+export class Counter {
+  #last = 0;
+  next(): number {
+    return ++this.#last;
+  }
+}
+
+/**
+ * A user of the cluster: one command at a time, with pauses, through a manager's API or over the bus. It decides on what
+ * that manager's store says now, so its versions are often behind.
+ */
+export class Client {
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #ops: Counter;
+  readonly #check: AcknowledgedCheck;
+  readonly #bus: SimBus;
+  #stopped = false;
+
+  constructor(cluster: Cluster, index: number, ops: Counter, check: AcknowledgedCheck) {
+    this.#cluster = cluster;
+    this.#random = new Random(cluster.options.seed, `client ${index}`);
+    this.#ops = ops;
+    this.#check = check;
+    this.#bus = cluster.network.connect(new SimProcess(cluster.clock));
+  }
+
+  start(): void {
+    const pause = this.#random.spacing(this.#cluster.options.commandEveryMs);
+    this.#cluster.clock.setTimeout(() => {
+      if (!this.#stopped) void this.#turn().catch((error: unknown) => this.#cluster.fail(error));
+    }, pause);
+  }
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #turn(): Promise<void> {
+    const command = this.#draw(this.#cluster.view());
+    if (command !== undefined) await this.#run(command);
+    this.start();
+  }
+
+  async #run({ asked, name, body, stale }: Command): Promise<void> {
+    const { op, what, kind } = asked;
+    this.#cluster.trace('command', `${op} ${name} ${what}`);
+    this.#check.ask(asked);
+    const outcome = this.#random.chance(0.3)
+      ? await this.#overBus(name, body)
+      : await this.#cluster.command(name, body);
+    this.#cluster.trace('outcome', `${op} ${outcome.kind} ${'message' in outcome ? outcome.message : outcome.index}`);
+    if (stale === true && outcome.kind === 'acknowledged')
+      throw new Violation('stale', `command ${op} with an old version of the ${kind} was taken`);
+    if (stale !== true) this.#check.answer(asked, outcome, this.#cluster.audit);
+  }
+
+  async #overBus(name: string, body: object): Promise<Outcome> {
+    try {
+      const answer = await this.#bus.request(subjects.command(name), body, busPatienceMs);
+      const reply = answer as CommandReply;
+      if (reply.ok) return { kind: 'acknowledged', index: reply.index, result: reply.result };
+      const { message } = reply.error;
+      return { kind: message === noLeaderText ? 'unknown' : 'refused', message };
+    } catch (error) {
+      const { code, message } = error as BusError;
+      return { kind: code === 'no-responder' ? 'refused' : 'unknown', message };
+    }
+  }
+
+  #draw(view: View): Command | undefined {
+    const kind = this.#random.weighted<CommandKind>(this.#cluster.options.commands);
+    const op = this.#ops.next();
+    if (kind === 'drain') return this.#drain(view, op);
+    const name = `s${this.#random.int(1, this.#cluster.options.servicesMax)}`;
+    const service = view.serviceByName(name);
+    if (service === undefined || kind === 'create') return this.#create(name, op);
+    if (kind === 'remove')
+      return {
+        asked: { op, kind: 'service', what: 'remove', id: service.id },
+        name: 'service.remove',
+        body: { id: service.id },
+      };
+    return this.#update(service, kind, op);
+  }
+
+  #create(name: string, op: number): Command {
+    const spec = withOp(drawService(this.#random, this.#cluster.options, name), op);
+    return {
+      asked: { op, kind: 'service', what: 'write', id: '' },
+      name: 'service.create',
+      body: { spec },
+    };
+  }
+
+  #update(service: Service, kind: CommandKind, op: number): Command {
+    const { id, meta } = service;
+    const rollback = kind === 'rollback' && service.previousSpec !== undefined;
+    const stale = kind === 'stale';
+    return {
+      asked: { op, kind: 'service', what: rollback ? 'rollback' : 'write', id },
+      name: 'service.update',
+      body: {
+        id,
+        version: stale ? meta.version - 1 : meta.version,
+        spec: withOp(this.#changed(service, kind), op),
+        ...(rollback && { rollback: 'previous' }),
+      },
+      ...(stale && { stale }),
+    };
+  }
+
+  #changed({ spec }: Service, kind: CommandKind): Wire {
+    const wire = spec as unknown as Wire;
+    const task = wire.TaskTemplate;
+    switch (kind) {
+      case 'scale':
+        return spec.Mode.Replicated === undefined
+          ? wire
+          : { ...wire, Mode: { Replicated: { Replicas: drawReplicas(this.#random, this.#cluster.options) } } };
+      case 'force':
+        return { ...wire, TaskTemplate: { ...task, ForceUpdate: task.ForceUpdate + 1 } };
+      case 'update': {
+        if (this.#random.chance(0.2)) {
+          const drawn = drawService(this.#random, this.#cluster.options, wire.Name);
+          return { ...drawn, Mode: wire.Mode };
+        }
+        const ContainerSpec = { ...task.ContainerSpec, Image: drawImage(this.#random) };
+        return { ...wire, TaskTemplate: { ...task, ContainerSpec } };
+      }
+      default:
+        return wire;
+    }
+  }
+
+  #drain(view: View, op: number): Command | undefined {
+    const nodes: readonly Node[] = [...view.list('node')];
+    if (nodes.length < 2) return undefined;
+    const { id, meta, spec } = this.#random.pick(nodes);
+    const Availability = this.#random.weighted({ active: 3, drain: 1, pause: 0.5 });
+    return {
+      asked: { op, kind: 'node', what: 'write', id },
+      name: 'node.update',
+      body: {
+        id,
+        version: meta.version,
+        spec: { ...spec, Availability, Labels: { ...spec.Labels, [opLabel]: String(op) } },
+      },
+    };
+  }
+}

@@ -1,0 +1,199 @@
+import type { StateLog } from '../../../bus/ports.ts';
+import type { Cluster as ClusterObject, Node } from '../../../domain/model/objects.ts';
+import { clusterSpecForInit } from '../../../domain/spec/cluster.ts';
+import type { Applied, Change } from '../../../domain/store/changes.ts';
+import type { View } from '../../../domain/store/view.ts';
+import { InvariantError } from '../../../domain/assert.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import type { Outcome } from '../check/acknowledged.ts';
+import { Audit, type RecordCheck, type Seen } from '../check/audit.ts';
+import { digest } from '../check/digest.ts';
+import { Violation } from '../check/violation.ts';
+import type { SimOptions } from '../options.ts';
+import { SimHost } from './daemon.ts';
+import { SimEngine } from './engine.ts';
+import { SimLog } from './log.ts';
+import { SimNetwork } from './network.ts';
+import type { SimProcess } from './process.ts';
+import { Random } from './random.ts';
+
+/** Unix time at which every simulation begins, ms. */
+const epochMs = 1_800_000_000_000;
+const traceKept = 400;
+/** Comparing whole states is dear. */
+const compareEveryMs = 30_000;
+
+export interface ClusterPorts {
+  readonly checks: readonly RecordCheck[];
+  /** Stands between a manager and the log; for planted bugs. */
+  readonly wrapLog?: (log: StateLog) => StateLog;
+  readonly onTrace?: (line: string) => void;
+}
+
+/** A whole cluster in one process: hosts with daemons and engines, the bus, the log, and what watches them. */
+export class Cluster {
+  readonly options: SimOptions;
+  readonly clock = new VirtualClock();
+  readonly network: SimNetwork;
+  readonly log: SimLog;
+  readonly audit: Audit;
+  readonly hosts: readonly SimHost[];
+  readonly #ports: ClusterPorts;
+  readonly #trace: string[] = [];
+  #failure: unknown;
+  /** Virtual time since which one manager has led. */
+  leadingSince = 0;
+  #comparedAt = 0;
+
+  constructor(options: SimOptions, ports: ClusterPorts) {
+    const { seed, busLatencyMs, logDelayMs } = options;
+    this.options = options;
+    this.#ports = ports;
+    const [latencyMinMs, latencyMaxMs] = busLatencyMs;
+    this.network = new SimNetwork(this.clock, new Random(seed, 'network'), {
+      latencyMinMs,
+      latencyMaxMs,
+    });
+    const logRandom = new Random(seed, 'log');
+    this.log = new SimLog(this.clock, () => logRandom.next(), {
+      delayMs: logDelayMs,
+      lostRequests: 0,
+      lostAnswers: 0,
+      falseRefusals: 0,
+      lostTails: 0,
+    });
+    this.audit = new Audit(this.log, [(seen) => this.#traceRecord(seen), ...ports.checks]);
+    this.hosts = Array.from({ length: options.nodes }, (_, i) => new SimHost(this, i, i === 0));
+  }
+
+  get managers(): readonly SimHost[] {
+    return this.hosts.filter((host) => host.isManager);
+  }
+  get leader(): SimHost | undefined {
+    return this.hosts.find((host) => host.manager?.isLeading() === true);
+  }
+  host(id: string): SimHost | undefined {
+    return this.hosts.find((host) => host.id === id);
+  }
+  wallNow(): number {
+    return epochMs + this.clock.now();
+  }
+
+  /** What a user of the first manager that runs sees; the state from the log where none runs. */
+  view(): View {
+    return this.managers.find((host) => host.manager !== undefined)?.manager?.view() ?? this.audit.store;
+  }
+
+  command(name: string, body: unknown): Promise<Outcome> {
+    const host = this.managers.find(({ manager }) => manager !== undefined);
+    return host === undefined
+      ? Promise.resolve({ kind: 'unknown', message: 'no manager' })
+      : host.command(name, body);
+  }
+
+  makeEngine(nodeId: string, random: Random): SimEngine {
+    return new SimEngine(this.clock, nodeId, random, this.options.engineCallMs);
+  }
+  wrapLog(log: StateLog): StateLog {
+    return this.#ports.wrapLog?.(log) ?? log;
+  }
+
+  /** What the first daemon writes at `swarm init`, with all nodes joined. */
+  firstObjects(): readonly Change[] {
+    const { heartbeatPeriodMs, historyLimit } = this.options;
+    const spec = clusterSpecForInit({
+      Dispatcher: { HeartbeatPeriod: heartbeatPeriodMs * 1e6 },
+      Orchestration: { TaskHistoryRetentionLimit: historyLimit },
+    });
+    const object: Omit<ClusterObject, 'meta'> = {
+      id: 'simulatedcluster',
+      spec,
+      rootCa: { certPem: '', keyPem: '', tokens: { worker: '', manager: '' } },
+      busIssuerSeed: '',
+      defaultAddrPool: ['10.0.0.0/8'],
+      subnetSize: 24,
+      dataPathPort: 4789,
+    };
+    const nodes = this.hosts.map(({ id, isManager }): Change => {
+      const role = isManager ? 'manager' : 'worker';
+      const node: Omit<Node, 'meta'> = {
+        id,
+        spec: { Labels: {}, Role: role, Availability: 'active' },
+        role,
+        status: { state: 'unknown', message: '', addr: '' },
+      };
+      return { op: 'put', kind: 'node', object: node };
+    });
+    return [{ op: 'put', kind: 'cluster', object }, ...nodes];
+  }
+
+  trace(event: string, text: string): void {
+    const line = `${(this.clock.now() / 1_000).toFixed(3).padStart(9)} ${event.padEnd(9)} ${text}`;
+    this.#trace.push(line);
+    if (this.#trace.length > 2 * traceKept) this.#trace.splice(0, traceKept);
+    this.#ports.onTrace?.(line);
+  }
+  #traceRecord({ seq, entry, applied }: Seen): void {
+    this.trace('record', `${seq} epoch ${entry.epoch}`);
+    for (const change of applied) this.trace('change', `  ${changeText(change)}`);
+  }
+  traced(): readonly string[] {
+    return this.#trace.slice(-traceKept);
+  }
+
+  /** What a daemon's actors say. One that crashed shows a bug: nothing in the simulation may make an actor throw. */
+  report(process: SimProcess, who: string, event: string, fields: object): void {
+    if (!process.alive) return;
+    this.trace('report', `${who} ${event} ${JSON.stringify(fields, plain)}`);
+    const { exit, error } = fields as { exit?: { kind: string; error?: unknown }; error?: unknown };
+    if (exit?.kind === 'error') this.fail(exit.error);
+    if (event === 'leadership_crashed' || error instanceof InvariantError) this.fail(error);
+  }
+
+  /** Now and then: notes what is well, and compares the leader's state with the log's. */
+  look(): void {
+    const now = this.clock.now();
+    const view = this.leader?.manager?.view();
+    if (view === undefined) this.leadingSince = now;
+    if (now - this.#comparedAt < compareEveryMs) return;
+    this.#comparedAt = now;
+    if (view?.index === this.audit.last && digest(view) !== digest(this.audit.store))
+      throw new Violation('agreement', `the leader’s store is not the log’s at ${view.index}`);
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Violation('crash', String(error));
+  }
+  get failure(): unknown {
+    return this.#failure;
+  }
+  /** Between two steps: takes in what is new in the log, and ends the run when a rule is broken. */
+  check(): void {
+    this.audit.poll();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+const short = (id: string): string => id.slice(0, 6);
+
+function changeText({ kind, id, before, after }: Applied): string {
+  if (after === undefined) return `${kind} ${short(id)} deleted`;
+  switch (kind) {
+    case 'task': {
+      const { serviceName, slot, nodeId, specVersion, status, desired, replaces } = after;
+      const was = before === undefined ? 'new' : `${before.desired}/${before.status.state}`;
+      const name = `${serviceName}.${slot > 0 ? slot : short(nodeId)} v${specVersion}`;
+      const extra = `${replaces === undefined ? '' : ` replaces ${short(replaces)}`}${after.byUpdate === true ? ' by update' : ''}`;
+      return `task ${short(id)} ${name} on ${short(nodeId)}: ${was} -> ${desired}/${status.state}${extra} ${status.err ?? ''}`;
+    }
+    case 'service':
+      return `service ${after.spec.Name} ${short(id)} v${after.specVersion} ${after.updateStatus?.state ?? '-'} ${after.updateStatus?.message ?? ''}`;
+    case 'node':
+      return `node ${short(id)} ${after.status.state} ${after.spec.Availability}`;
+    case 'cluster':
+      return 'cluster';
+  }
+}
+
+const plain = (_key: string, value: unknown): unknown =>
+  value instanceof Error ? `${value.name}: ${value.message}` : value;

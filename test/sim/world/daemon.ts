@@ -1,0 +1,133 @@
+import { type Agent, createAgent } from '../../../actors/agent/agent.ts';
+import type { EpochStore } from '../../../actors/agent/epoch-gate.ts';
+import { Manager } from '../../../actors/manager/manager.ts';
+import type { Epoch } from '../../../bus/protocol.ts';
+import type { Outcome } from '../check/acknowledged.ts';
+import { command } from '../workload/outcome.ts';
+import type { Cluster } from './cluster.ts';
+import type { SimEngine } from './engine.ts';
+import { guardExecutor, guardLog } from './guards.ts';
+import { JournalDisk } from './journal.ts';
+import type { SimLogClient } from './log.ts';
+import type { SimBus } from './network.ts';
+import { SimProcess } from './process.ts';
+import { Random } from './random.ts';
+
+/** One host: its engine and disk, which outlive the daemon, and the daemon's present incarnation, if it runs. */
+export class SimHost {
+  readonly id: string;
+  readonly isManager: boolean;
+  readonly engine: SimEngine;
+  readonly log: SimLogClient | undefined;
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #disk: JournalDisk;
+  readonly #skewMs: number;
+  #epoch: Epoch = { generation: 0, epoch: 0 };
+  #process: SimProcess | undefined;
+  agent: Agent | undefined;
+  agentBus: SimBus | undefined;
+  manager: Manager | undefined;
+  managerBus: SimBus | undefined;
+  /** Virtual time since which daemon, connection and engine have been well without a break. */
+  wellSince = 0;
+
+  constructor(cluster: Cluster, index: number, isManager: boolean) {
+    const { seed, clockSkewMs } = cluster.options;
+    this.#cluster = cluster;
+    this.#random = new Random(seed, `host ${index}`);
+    this.id = this.#random.id();
+    this.isManager = isManager;
+    this.#skewMs = this.#random.between(-clockSkewMs, clockSkewMs);
+    this.#disk = new JournalDisk(new Random(seed, `disk ${index}`));
+    this.engine = cluster.makeEngine(this.id, new Random(seed, `engine ${index}`));
+    this.log = isManager ? cluster.log.client() : undefined;
+  }
+
+  get isUp(): boolean {
+    return this.#process !== undefined;
+  }
+  get isWell(): boolean {
+    return this.isUp && this.agentBus?.isConnected() === true && this.engine.isUp;
+  }
+
+  start(): void {
+    if (this.#process !== undefined) return;
+    const process = new SimProcess(this.#cluster.clock);
+    this.#process = process;
+    this.#startAgent(process);
+    if (this.isManager)
+      void this.#startManager(process).catch((error: unknown) => this.#cluster.fail(error));
+  }
+
+  /** kill -9 of the daemon. Containers run on. */
+  kill(): void {
+    const process = this.#process;
+    this.#process = undefined;
+    this.agent = undefined;
+    this.agentBus = undefined;
+    this.manager = undefined;
+    this.managerBus = undefined;
+    process?.kill();
+  }
+
+  /** A command through this daemon's API. */
+  command(name: string, body: unknown): Promise<Outcome> {
+    if (this.manager === undefined || this.#process === undefined)
+      return Promise.resolve({ kind: 'unknown', message: 'no daemon' });
+    return command(this.manager, this.#process, name, body);
+  }
+
+  #wallNow(): number {
+    return this.#cluster.wallNow() + this.#skewMs;
+  }
+
+  #startAgent(process: SimProcess): void {
+    const cluster = this.#cluster;
+    const bus = cluster.network.connect(process);
+    const epochStore: EpochStore = {
+      load: () => this.#epoch,
+      save: (epoch) => {
+        if (process.alive) this.#epoch = epoch;
+      },
+    };
+    this.agentBus = bus;
+    this.agent = createAgent({
+      nodeId: this.id,
+      bus,
+      executor: guardExecutor(this.engine, process),
+      clock: process.clock,
+      wallNow: () => this.#wallNow(),
+      random: () => this.#random.next(),
+      newId: () => this.#random.id(),
+      epochStore,
+      log: (event, fields) => cluster.report(process, `agent ${this.id}`, event, fields),
+      onEscalate: (reason) => cluster.fail(reason),
+    });
+    this.agent.start();
+  }
+
+  async #startManager(process: SimProcess): Promise<void> {
+    const cluster = this.#cluster;
+    if (this.log === undefined) return;
+    const bus = cluster.network.connect(process);
+    this.managerBus = bus;
+    const manager = await Manager.open({
+      nodeId: this.id,
+      generation: 1,
+      bus,
+      log: cluster.wrapLog(guardLog(this.log, process)),
+      journal: this.#disk.open(process),
+      clock: process.clock,
+      wallNow: () => this.#wallNow(),
+      random: () => this.#random.next(),
+      newId: () => this.#random.id(),
+      newJoinToken: (role) => `SWMTKN-1-${role}-${this.#random.id()}`,
+      checkpointEvery: cluster.options.checkpointEvery,
+      report: (event, fields) => cluster.report(process, `manager ${this.id}`, event, fields),
+    });
+    if (!process.alive) return;
+    this.manager = manager;
+    manager.start();
+  }
+}

@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { noLeaderText } from '../../domain/errors.ts';
+import { Random } from '../sim/world/random.ts';
+import type { ApiAnswer, Daemon } from '../support/daemon.ts';
+import { SLEEP } from '../support/engine.ts';
+
+/** What a service says of itself; undefined: it does not exist. */
+interface State {
+  readonly op: number;
+  readonly replicas: number;
+}
+interface Service {
+  readonly Version: { readonly Index: number };
+  readonly Spec: {
+    readonly Labels: { readonly op: string };
+    readonly Mode: { readonly Replicated: { readonly Replicas: number } };
+  };
+}
+type Outcome = 'acked' | 'refused' | 'unknown';
+
+const servicesEach = 3;
+const replicasMax = 3;
+const retryMs = 50;
+
+/**
+ * A user with services of its own, which nobody else touches: it knows what each may look like. After a command without
+ * an answer there are two possibilities, until the next look says which.
+ */
+export class Owner {
+  acked = 0;
+  refused = 0;
+  unknown = 0;
+  lost = 0;
+  readonly #daemon: Daemon;
+  readonly #random: Random;
+  readonly #names: readonly string[];
+  readonly #possible = new Map<string, readonly (State | undefined)[]>();
+  #op = 0;
+  #stopped = false;
+
+  constructor(daemon: Daemon, index: number, seed: number) {
+    this.#daemon = daemon;
+    this.#random = new Random(seed, `owner ${index}`);
+    this.#names = Array.from({ length: servicesEach }, (_, i) => `soak-${index}-${i}`);
+    for (const name of this.#names) this.#possible.set(name, [undefined]);
+  }
+
+  async run(): Promise<void> {
+    while (!this.#stopped) await this.#turn(this.#random.pick(this.#names));
+  }
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Looks at every service once more. */
+  async verify(): Promise<void> {
+    for (const name of this.#names) await this.#look(name);
+  }
+
+  /** The services that exist, with their replicas; after `verify`. */
+  replicas(): readonly (readonly [name: string, replicas: number])[] {
+    return [...this.#possible].flatMap(([name, [state]]) =>
+      state === undefined ? [] : [[name, state.replicas] as const],
+    );
+  }
+
+  async #turn(name: string): Promise<void> {
+    const found = await this.#look(name);
+    const state = this.#possible.get(name)?.[0];
+    if (found === undefined || state === undefined) {
+      const next = this.#next(this.#random.int(0, 1));
+      await this.#send(name, next, 'POST', '/services/create', specOf(name, next));
+    } else if (this.#random.chance(0.08))
+      await this.#send(name, undefined, 'DELETE', `/services/${name}`);
+    else {
+      const scale = this.#random.chance(0.15);
+      const next = this.#next(scale ? this.#random.int(0, replicasMax) : state.replicas);
+      const path = `/services/${name}/update?version=${found.Version.Index}`;
+      await this.#send(name, next, 'POST', path, specOf(name, next));
+    }
+  }
+
+  #next(replicas: number): State {
+    return { op: ++this.#op, replicas };
+  }
+
+  async #send(
+    name: string,
+    next: State | undefined,
+    method: string,
+    path: string,
+    body?: object,
+  ): Promise<void> {
+    const before = this.#possible.get(name) ?? [];
+    const outcome = await this.#daemon.api(method, `/v1.51${path}`, body).then(
+      (answer) => outcomeOf(answer),
+      (): Outcome => 'unknown',
+    );
+    this[outcome]++;
+    if (outcome === 'acked') this.#possible.set(name, [next]);
+    else if (outcome === 'unknown') this.#possible.set(name, [...before, next]);
+  }
+
+  /** The service as it is now, which has to be one of the possibilities. Waits while nobody answers. */
+  async #look(name: string): Promise<Service | undefined> {
+    for (;;) {
+      const answer = await this.#daemon
+        .api('GET', `/v1.51/services/${name}`)
+        .catch(() => undefined);
+      if (answer?.status !== 200 && answer?.status !== 404) {
+        await sleep(retryMs);
+        continue;
+      }
+      const service = answer.status === 200 ? (answer.body as Service) : undefined;
+      const state = service === undefined ? undefined : stateOf(service);
+      const possible = this.#possible.get(name) ?? [];
+      if (!possible.some((s) => s?.op === state?.op && s?.replicas === state?.replicas)) {
+        this.lost++;
+        process.stderr.write(
+          `kills: LOST: ${name} is ${JSON.stringify(state)}, expected ${JSON.stringify(possible)}\n`,
+        );
+      }
+      this.#possible.set(name, [state]);
+      return service;
+    }
+  }
+}
+
+const stateOf = ({ Spec }: Service): State => ({
+  op: Number(Spec.Labels.op),
+  replicas: Spec.Mode.Replicated.Replicas,
+});
+
+const specOf = (name: string, { op, replicas }: State): object => ({
+  Name: name,
+  Labels: { op: String(op) },
+  TaskTemplate: { ContainerSpec: { Image: SLEEP, StopGracePeriod: 1e9 } },
+  Mode: { Replicated: { Replicas: replicas } },
+});
+
+/** Without a leader, or while the manager comes up, nobody knows what became of the command. */
+function outcomeOf({ status, text }: ApiAnswer): Outcome {
+  if (status < 300) return 'acked';
+  return status === 503 || text.includes(noLeaderText) ? 'unknown' : 'refused';
+}

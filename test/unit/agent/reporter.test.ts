@@ -1,0 +1,175 @@
+import { describe, expect, test } from '@jest/globals';
+import { Reporter } from '../../../actors/agent/reporter.ts';
+import type { StatusReport } from '../../../bus/protocol.ts';
+import { subjects } from '../../../bus/subjects.ts';
+import type { TaskStatus } from '../../../domain/model/objects.ts';
+import type { TaskState } from '../../../domain/task-state.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { MemoryHub } from '../../support/memory-bus.ts';
+import { settle } from '../../support/settle.ts';
+
+const status = (state: TaskState, err?: string): TaskStatus => ({
+  state,
+  at: 0,
+  message: '',
+  ...(err === undefined ? {} : { err }),
+});
+const fault = (code: string) => ({ ok: false, error: { code, message: code, origin: 'manager' } });
+
+function harness() {
+  const clock = new VirtualClock();
+  const hub = new MemoryHub(clock);
+  const bus = hub.connect();
+  const reports: StatusReport[] = [];
+  const answers: unknown[] = [];
+  const answer: { of: (report: StatusReport) => unknown } = { of: () => ({ ok: true }) };
+  hub.connect().subscribe(subjects.agents('status'), ({ body, reply }) => {
+    reports.push(body as StatusReport);
+    const next = answers.length > 0 ? answers.shift() : answer.of(body as StatusReport);
+    if (next !== undefined) reply?.(next);
+  });
+  let refused = 0;
+  const reporter = new Reporter({
+    nodeId: 'n1',
+    bus,
+    clock,
+    random: () => 1,
+    log: () => undefined,
+    onRefused: () => refused++,
+  });
+  const go = async (ms: number): Promise<void> => {
+    for (let i = 0; i < ms; i++) {
+      await settle();
+      clock.advance(1);
+    }
+    await settle();
+  };
+  /** `t1 running,t2 ready` for each request so far. */
+  const sent = (): string[] =>
+    reports.map((r) => r.updates.map((u) => `${u.taskId} ${u.status.state}`).join());
+  return { clock, bus, reports, answers, answer, reporter, go, sent, refused: () => refused };
+}
+
+test('what one tick brings goes out at once as one report, newest only', async () => {
+  const h = harness();
+  h.reporter.setSession('s1');
+  h.reporter.report('t1', status('accepted'));
+  h.reporter.report('t2', status('accepted'));
+  h.reporter.report('t1', status('preparing'));
+  await h.go(5);
+  expect(h.sent()).toEqual(['t1 preparing,t2 accepted']);
+  expect(h.reports[0]?.session).toBe('s1');
+  expect(h.reporter.pending).toBe(0);
+});
+
+test('one request at a time; what came meanwhile follows its acknowledgement', async () => {
+  const h = harness();
+  h.reporter.setSession('s1');
+  h.reporter.report('t1', status('ready'));
+  await h.go(1);
+  h.reporter.report('t1', status('running'));
+  h.reporter.report('t2', status('running'));
+  await h.go(10);
+  expect(h.sent()).toEqual(['t1 ready', 't1 running,t2 running']);
+  expect(h.reporter.pending).toBe(0);
+});
+
+describe('retried until acknowledged', () => {
+  test.each([
+    ['a timeout', undefined],
+    ['a fault', fault('Unavailable')],
+    ['nonsense', 42],
+  ])('after %s', async (_, answer) => {
+    const h = harness();
+    h.answers.push(answer, answer);
+    h.reporter.setSession('s1');
+    h.reporter.report('t1', status('running'));
+    await h.go(12_000);
+    expect(h.sent()).toEqual(['t1 running', 't1 running', 't1 running']);
+    expect(h.reporter.pending).toBe(0);
+  });
+
+  test('with pauses that end at 8 s', async () => {
+    const h = harness();
+    h.answer.of = () => fault('Unavailable');
+    h.reporter.setSession('s1');
+    h.reporter.report('t1', status('running'));
+    await h.go(13_000);
+    const before = h.reports.length;
+    await h.go(16_100);
+    expect(h.reports.length - before).toBe(2);
+  });
+
+  test('over sessions and lost connections', async () => {
+    const h = harness();
+    h.reporter.report('t1', status('running'));
+    await h.go(100);
+    expect(h.sent()).toEqual([]);
+    h.bus.setConnected(false);
+    h.reporter.setSession('s1');
+    await h.go(100);
+    h.reporter.setSession(undefined);
+    h.reporter.report('t1', status('complete'));
+    h.bus.setConnected(true);
+    await h.go(1_000);
+    h.reporter.setSession('s2');
+    await h.go(1_000);
+    expect(h.sent()).toEqual(['t1 complete']);
+    expect(h.reports[0]?.session).toBe('s2');
+  });
+});
+
+test('a session that the leader does not take is told, and the report kept', async () => {
+  const h = harness();
+  h.answers.push(fault('FailedPrecondition'));
+  h.reporter.setSession('s1');
+  h.reporter.report('t1', status('running'));
+  await h.go(10);
+  expect(h.refused()).toBe(1);
+  expect(h.reporter.pending).toBe(1);
+});
+
+test('a task that the leader does not know holds up no other', async () => {
+  const h = harness();
+  const known = ['t0', 't1', 't3', 't4'];
+  const taken = new Set<string>();
+  h.answer.of = ({ updates }) => {
+    const ids = updates.map((u) => u.taskId);
+    if (!ids.every((id) => known.includes(id))) return fault('NotFound');
+    for (const id of ids) taken.add(id);
+    return { ok: true };
+  };
+  for (const id of ['t0', 't1', 't2', 't3', 't4']) h.reporter.report(id, status('running'));
+  h.reporter.setSession('s1');
+  await h.go(3_000);
+  expect([...taken].toSorted()).toEqual(known);
+  expect(h.reporter.pending).toBe(0);
+});
+
+test('reports are bounded in tasks and in text', async () => {
+  const many = harness();
+  for (let i = 0; i < 2_500; i++) many.reporter.report(`t${i}`, status('running'));
+  many.reporter.setSession('s1');
+  await many.go(20);
+  expect(many.reports.map((r) => r.updates.length)).toEqual([1_000, 1_000, 500]);
+
+  const long = harness();
+  for (let i = 0; i < 600; i++) long.reporter.report(`t${i}`, status('failed', 'x'.repeat(4_096)));
+  long.reporter.setSession('s1');
+  await long.go(20);
+  expect(long.reports.map((r) => r.updates.length)).toEqual([256, 256, 88]);
+});
+
+test('closed, it sends nothing and leaves no timer', async () => {
+  const h = harness();
+  h.answer.of = () => fault('Unavailable');
+  h.reporter.setSession('s1');
+  h.reporter.report('t1', status('running'));
+  await h.go(5);
+  h.reporter.close();
+  h.reporter.setSession('s2');
+  h.reporter.report('t2', status('running'));
+  await h.go(20_000);
+  expect(h.reports).toHaveLength(1);
+  expect(h.clock.step()).toBe(false);
+});

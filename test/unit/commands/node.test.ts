@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals';
+import { faultOf } from '../spec/helpers.ts';
+import { nodeDraft, now, taskDraft, World } from './helpers.ts';
+
+const workerSpec = { Labels: {}, Role: 'worker', Availability: 'active' } as const;
+const withWorker = (state: 'ready' | 'down' = 'down') =>
+  new World({
+    op: 'put',
+    kind: 'node',
+    object: nodeDraft('n2', {
+      spec: workerSpec,
+      role: 'worker',
+      status: { state, message: '', addr: '' },
+    }),
+  });
+
+test('an update replaces the spec', () => {
+  const world = new World();
+  const spec = { Role: 'Manager', Availability: 'DRAIN', Labels: { a: 'b' } };
+  expect(world.run('node.update', { id: 'n1', version: 1, spec })).toStrictEqual({});
+  expect(world.store.node('n1')).toMatchObject({
+    spec: { Role: 'manager', Availability: 'drain', Labels: { a: 'b' } },
+    status: { state: 'ready' },
+    meta: { version: 2 },
+  });
+});
+
+const manager = { Role: 'manager', Availability: 'active' };
+const refused: readonly [object, string][] = [
+  [{ spec: {} }, 'daemon InvalidArgument: invalid Role: ""'],
+  [{ spec: { Role: 'manager' } }, 'daemon InvalidArgument: invalid Availability: ""'],
+  [{ id: 'n9' }, 'NotFound: node n9 not found'],
+  [{ version: 7 }, 'Unknown: update out of sequence'],
+  [
+    { spec: workerSpec, version: 7 },
+    'FailedPrecondition: attempting to demote the last manager of the swarm',
+  ],
+  [
+    { id: 'n2', spec: manager },
+    'Unimplemented: promotion of nodes is not supported by this version of natswarm yet',
+  ],
+];
+test.each(refused)('refused update: %j', (fields, text) => {
+  const world = withWorker();
+  const input = { id: 'n1', version: 1, spec: manager, ...fields };
+  expect(faultOf(() => world.run('node.update', input))).toBe(text);
+});
+
+test('demotion of one of several managers comes later', () => {
+  const world = new World({ op: 'put', kind: 'node', object: nodeDraft('n2') });
+  expect(faultOf(() => world.run('node.update', { id: 'n1', version: 1, spec: workerSpec }))).toBe(
+    'Unimplemented: demotion of managers is not supported by this version of natswarm yet',
+  );
+});
+
+test('a node that is down is removed, and its tasks end with it', () => {
+  const world = withWorker();
+  const running = taskDraft('t1', { nodeId: 'n2' });
+  const failed = taskDraft('t2', {
+    nodeId: 'n2',
+    status: { state: 'failed', at: 1, message: 'x' },
+  });
+  const elsewhere = taskDraft('t3');
+  world.apply([running, failed, elsewhere].map((object) => ({ op: 'put', kind: 'task', object })));
+  expect(world.run('node.remove', { id: 'n2' })).toStrictEqual({});
+  expect(world.store.node('n2')).toBeUndefined();
+  expect(world.store.task('t1')?.status).toStrictEqual({
+    state: 'orphaned',
+    at: now,
+    message: 'Task belonged to a node that has been deleted',
+  });
+  expect(world.store.task('t2')?.status.state).toBe('failed');
+  expect(world.store.task('t3')?.status.state).toBe('running');
+});
+
+test('a node that is ready goes only by force, a manager never', () => {
+  const world = withWorker('ready');
+  expect(faultOf(() => world.run('node.remove', { id: 'n2' }))).toBe(
+    "FailedPrecondition: node n2 is not down and can't be removed",
+  );
+  expect(faultOf(() => world.run('node.remove', { id: 'n1', force: true }))).toBe(
+    'FailedPrecondition: node n1 is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal',
+  );
+  expect(faultOf(() => world.run('node.remove', { id: 'n9' }))).toBe('NotFound: node n9 not found');
+  expect(faultOf(() => world.run('node.remove', { id: 'n2', force: 'yes' }))).toBe(
+    'InvalidArgument: node.remove: "force" must be true or false',
+  );
+  world.run('node.remove', { id: 'n2', force: true });
+  expect(world.store.node('n2')).toBeUndefined();
+});
