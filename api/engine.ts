@@ -1,5 +1,5 @@
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { limits } from '../domain/limits.ts';
 import { HttpError } from './errors.ts';
 
@@ -28,11 +28,19 @@ export class EngineClient {
     return request({
       method,
       path,
-      headers: { host: 'docker', ...headers },
-      createConnection: () => connect({ path: this.#socketPath, allowHalfOpen: true }),
+      // Asked to close, the engine would do so as soon as it has answered, perhaps while the end of the body is still
+      // being written, and that error would hide the answer. The connection ends with its answer in any case.
+      headers: { host: 'docker', connection: 'keep-alive', ...headers },
+      createConnection: () => this.#connect(),
       maxHeaderSize: limits.requestHeaderBytesMax,
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  #connect(): Socket {
+    const socket = connect({ path: this.#socketPath, allowHalfOpen: true });
+    // after the answer, unless the connection was taken over
+    return socket.on('free', () => socket.destroy());
   }
 
   /** Sends a request without a body; resolves with the head of the answer. Throws `away` when there is none. */

@@ -30,7 +30,9 @@ export function passThrough(
   const toEngine = engine.open({ method: req.method ?? 'GET', path, headers });
   toEngine.on('response', (answer) => relay(answer, res));
   toEngine.on('continue', () => res.writeContinue());
-  toEngine.on('error', () => sendError(req, res, identity.headers, engine.away()));
+  toEngine.on('error', () => {
+    if (!res.writableEnded) sendError(req, res, identity.headers, engine.away());
+  });
   // what is left of a body that the engine does not want is read and dropped
   toEngine.on('close', () => req.resume());
   res.on('close', () => {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** The daemon's settings, validated once and frozen. Precedence: flag, environment, file, default. */
 export interface Config {
@@ -151,11 +151,10 @@ export function addDaemonOptions(command: Command): Command {
     const option = new Option(`--${setting.flag}`, setting.help).env(envOf(setting));
     if (setting.parse !== undefined) option.argParser(setting.parse as (text: string) => unknown);
     if (setting.choices !== undefined) option.choices(setting.choices);
-    if (setting.fallback !== undefined)
-      option.default(
-        setting.fallback,
-        Array.isArray(setting.fallback) ? setting.fallback.join(',') : undefined,
-      );
+    if (Array.isArray(setting.fallback))
+      // commander would add what is given to the default
+      option.description = `${setting.help} (default: ${setting.fallback.join(',')})`;
+    else if (setting.fallback !== undefined) option.default(setting.fallback);
     command.addOption(option);
   }
   return command;
@@ -199,9 +198,8 @@ function valueOf(setting: Setting, command: Command, file: ReadonlyMap<string, u
   const key = optionKey(setting);
   const given = command.getOptionValue(key) as unknown;
   const inFile = file.get(nameOf(setting));
-  // an empty argument stands for "not given": `NATSWARM_HOST= natswarm daemon`
   if (command.getOptionValueSource(key) !== 'default' && given !== undefined) return given;
-  if (inFile === undefined) return given;
+  if (inFile === undefined) return given ?? setting.fallback;
   return fromFileValue(setting, inFile);
 }
 

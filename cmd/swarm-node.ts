@@ -224,6 +224,10 @@ export class SwarmNode implements Swarm {
       onError: (error, subject) => report('bus_failed', { error: error.message, subject }),
       signal: scope,
     });
+    let giveUp: (reason: unknown) => void = () => undefined;
+    const gaveUp = new Promise<never>((_, reject) => {
+      giveUp = reject;
+    });
     const agent = createAgent({
       nodeId: identity.nodeId,
       bus,
@@ -235,13 +239,17 @@ export class SwarmNode implements Swarm {
       epochStore: files.epochs,
       registry,
       log: report,
+      onEscalate: (reason) => giveUp(reason),
     });
-    agent.start();
     this.#agent = agent;
-    await aborted(scope);
-    this.#agent = undefined;
-    await agent.stop();
-    await bus.close();
+    agent.start();
+    try {
+      await Promise.race([aborted(scope), gaveUp]);
+    } finally {
+      this.#agent = undefined;
+      await agent.stop();
+      await bus.close();
+    }
   }
 
   /** The executor's description with what only the daemon knows: the certificate in use. */
@@ -278,7 +286,7 @@ export class SwarmNode implements Swarm {
     manager.watch((applied) => {
       for (const listener of this.#listeners) listener(applied);
     });
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 
   /** The manager as soon as it runs; Docker's 503 texts outside a swarm and when it does not come up. */

@@ -1,12 +1,12 @@
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
-import type { Beat, CommandReply, Hello, StatusReport } from '../../bus/protocol.ts';
+import { helloFrom, sessionFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
+import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
 import { nodeReady, nodeState, taskReports } from '../../domain/assign/reports.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
 import { Fault } from '../../domain/errors.ts';
-import { limits } from '../../domain/limits.ts';
 import type { Node, Task } from '../../domain/model/objects.ts';
 import { planNode } from '../../domain/orchestrate/plan-node.ts';
 import { planService } from '../../domain/orchestrate/plan-service.ts';
@@ -41,6 +41,9 @@ const settleMs = { service: 10, scheduler: 5 } as const;
 /** A node is beaten for five times in the period that the API shows, and down after three beats missed (DESIGN.md). */
 const beatsPerPeriod = 5;
 const beatsMissedMax = 3;
+/** Swarm's default, which 0 stands for as well, ns. */
+const periodNsDefault = 5e9;
+const heartbeatMsMin = 100;
 
 /** Everything that runs only while this manager leads: an actor per service and node, the scheduler, the dispatcher. */
 export class Leader {
@@ -74,8 +77,10 @@ export class Leader {
       bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
       bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
       bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
+      bus.onConnection((connected) => this.#tellNodes({ type: 'bus', connected })),
     );
     for (const node of replica.store.list('node')) this.#startNode(node.id);
+    if (!bus.isConnected()) this.#tellNodes({ type: 'bus', connected: false });
     const ids = new Set<string>();
     for (const service of replica.store.list('service')) ids.add(service.id);
     for (const task of replica.store.list('task')) ids.add(task.serviceId);
@@ -130,14 +135,25 @@ export class Leader {
         ok: false,
         error: wireFault(new Fault('NotFound', `node ${nodeId} not found`)),
       });
+    const hello = helloFrom(body);
+    if (hello === undefined)
+      return reply({
+        ok: false,
+        error: wireFault(new Fault('InvalidArgument', 'malformed hello')),
+      });
     this.#startNode(nodeId);
-    this.#tellNode(nodeId, { type: 'hello', hello: body as Hello, reply });
+    this.#tellNode(nodeId, { type: 'hello', hello, reply });
   }
 
   #onStatus({ subject, body, reply }: BusMessage): void {
     if (reply === undefined) return;
     const nodeId = subjects.agentOf(subject);
-    const updates = (body as StatusReport).updates.slice(0, limits.statusReportTasksMax);
+    const updates = statusUpdatesFrom(body);
+    if (updates === undefined)
+      return reply({
+        ok: false,
+        error: wireFault(new Fault('InvalidArgument', 'malformed report')),
+      });
     void this.#options.committer
       .propose((view, ctx) => ({
         changes: taskReports(view, ctx, nodeId, updates),
@@ -150,19 +166,26 @@ export class Leader {
   }
 
   #onBeat({ subject, body }: BusMessage): void {
-    const { session } = body as Beat;
-    this.#tellNode(subjects.agentOf(subject), { type: 'beat', session });
+    const session = sessionFrom(body);
+    if (session !== undefined) this.#tellNode(subjects.agentOf(subject), { type: 'beat', session });
   }
 
   #tellNode(nodeId: string, event: NodeEvent): void {
     this.#nodes.get(nodeId)?.send(event);
   }
 
+  #tellNodes(event: NodeEvent): void {
+    for (const [, actor] of this.#nodes.list()) actor.send(event);
+  }
+
   #startNode(nodeId: string): void {
     if (this.#nodes.get(nodeId) !== undefined) return;
     const { replica, bus, committer } = this.#options;
-    const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 5e9;
-    const heartbeatMs = Math.max(100, period / 1e6 / beatsPerPeriod);
+    const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
+    const heartbeatMs = Math.max(
+      heartbeatMsMin,
+      (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
+    );
     const commit = (decide: (view: View) => readonly Change[]): Promise<void> =>
       committer
         .propose((view) => ({ changes: decide(view), result: undefined }))
@@ -172,10 +195,11 @@ export class Leader {
       scope,
       epoch: this.#epoch(),
       heartbeatMs,
-      silenceMs: heartbeatMs * beatsMissedMax,
+      silenceMs: heartbeatMs * (beatsMissedMax - 0.5),
       graceMs: heartbeatMs * beatsMissedMax * 2,
       ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
-      down: (message) => commit((view) => nodeState(view, nodeId, 'down', message)),
+      down: (message) =>
+        commit((view) => (bus.isConnected() ? nodeState(view, nodeId, 'down', message) : [])),
       assignments: () => assignmentsOf(replica.store, nodeId),
       send: (assign) => bus.publish(subjects.node(nodeId, 'assign'), assign),
     }));

@@ -158,7 +158,7 @@ export class Manager {
     this.#leader = leader;
     leader.start();
     report('leading', { epoch: this.#committer.epoch, index: this.#replica.store.index });
-    for (const waiter of [...this.#waiters]) waiter();
+    for (const waiter of this.#waiters) waiter();
     return () => {
       this.#leader = undefined;
       void leader.stop();

@@ -9,7 +9,7 @@ export interface NodeInput {
   readonly scope: AbortSignal;
   readonly epoch: Epoch;
   readonly heartbeatMs: number;
-  /** Silence after which a node is down, ms; `graceMs` instead while the leader is new. */
+  /** Silence after which a node is suspected (and down half a heartbeat later), ms; `graceMs` while the leader is new. */
   readonly silenceMs: number;
   readonly graceMs: number;
   /** Commits what a hello says; resolves when the node is ready in the store. */
@@ -23,7 +23,9 @@ export interface NodeInput {
 export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
   | { readonly type: 'beat'; readonly session: string }
-  | { readonly type: 'changed'; readonly change: AssignmentChange };
+  | { readonly type: 'changed'; readonly change: AssignmentChange }
+  /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
+  | { readonly type: 'bus'; readonly connected: boolean };
 
 interface NodeContext extends NodeInput {
   readonly session: string;
@@ -43,7 +45,8 @@ const wire = (error: unknown): HelloReply => ({
 /**
  * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
  * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that beats without
- * a session here (it was taken for silent, or has not heard of this leader) is asked for one.
+ * a session here (it was taken for silent, or has not heard of this leader) is asked for one. While this leader itself
+ * is off the bus no node is taken for silent.
  */
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, events: {} as NodeEvent, input: {} as NodeInput },
@@ -87,11 +90,14 @@ export const nodeMachine = setup({
     count: assign({ seq: ({ context }: Args) => context.seq + 1 }),
   },
   guards: {
+    offBus: (_, params: { connected: boolean }) => !params.connected,
     ownBeat: ({ context }, params: { session: string }) => params.session === context.session,
   },
   delays: {
     silence: ({ context }) => context.silenceMs,
     grace: ({ context }) => context.graceMs,
+    // beats that came in while this process was busy are handled before it is over
+    lastCall: ({ context }) => context.heartbeatMs / 2,
   },
 }).createMachine({
   id: 'node',
@@ -102,8 +108,17 @@ export const nodeMachine = setup({
       target: '.registering',
       actions: { type: 'take', params: ({ event }) => ({ event }) },
     },
+    bus: {
+      guard: { type: 'offBus', params: ({ event }) => event },
+      target: '.blind',
+    },
   },
   states: {
+    blind: {
+      on: {
+        bus: [{ guard: { type: 'offBus', params: ({ event }) => event } }, { target: 'unseen' }],
+      },
+    },
     unseen: { on: { beat: { actions: 'prompt' } }, after: { grace: 'lost' } },
     registering: {
       invoke: {
@@ -130,7 +145,19 @@ export const nodeMachine = setup({
           actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
         },
       },
-      after: { silence: 'lost' },
+      after: { silence: 'suspect' },
+    },
+    suspect: {
+      on: {
+        beat: {
+          guard: { type: 'ownBeat', params: ({ event }) => ({ session: event.session }) },
+          target: 'active',
+        },
+        changed: {
+          actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
+        },
+      },
+      after: { lastCall: 'lost' },
     },
     lost: {
       invoke: {

@@ -44,10 +44,9 @@ const updateStatusView = (status: UpdateStatus) => ({
 /** Service of Docker's API (swarm-compat §2.5). `withDefaults`: swarm-compat §3.2. */
 export function serviceView(service: Service, withDefaults = false) {
   const { spec, previousSpec, updateStatus } = service;
-  const shown = withDefaults ? { EndpointSpec: { Mode: 'vip' }, ...insertDefaults(spec) } : spec;
   return {
     ...metaOf(service),
-    Spec: specView(shown as ServiceSpec),
+    Spec: specView(withDefaults ? insertDefaults(spec) : spec),
     ...(previousSpec === undefined ? {} : { PreviousSpec: specView(previousSpec) }),
     Endpoint: endpointView(spec.EndpointSpec),
     ...(updateStatus === undefined ? {} : { UpdateStatus: updateStatusView(updateStatus) }),

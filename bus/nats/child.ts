@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assert } from '../../domain/assert.ts';
 import { ServerError } from './errors.ts';
 
 export interface Exit {
@@ -25,13 +26,19 @@ interface ServerRecord {
  */
 const guard = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
 
+/** The command line for it; `parent` is the process that will start it. */
+export function boundCommand(command: readonly string[], parent: number): readonly string[] {
+  return ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', guard, 'sh', String(parent), ...command];
+}
+
 /** Starts a program that dies with this process. It has a session of its own: signals of a terminal pass it by. */
 export function spawnBound(
   command: readonly string[],
   env: Readonly<Record<string, string>>,
 ): ChildProcess {
-  const parent = String(process.pid);
-  return spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', '-c', guard, 'sh', parent, ...command], {
+  const [program, ...args] = boundCommand(command, process.pid);
+  assert(program, 'a command has a program');
+  return spawn(program, args, {
     // For finding the programs only; nothing else of the daemon's environment is handed on.
     env: { PATH: process.env['PATH'] ?? '', ...env },
     cwd: '/',

@@ -19,7 +19,10 @@ export interface ConfigOptions {
   readonly users: { readonly log: string; readonly system: string; readonly auth: string };
 }
 
+/** Thousands of nodes may come back at once; each waits for its turn. */
 const tlsTimeoutSeconds = 10;
+/** Who asks while nobody answers yet must not wait long before he tries again. */
+const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
 
 /**
@@ -61,8 +64,7 @@ export function serverConfig(options: ConfigOptions): string {
     },
     system_account: accounts.system,
     authorization: {
-      // Thousands of nodes may come back at once; each waits for its turn.
-      timeout: tlsTimeoutSeconds,
+      timeout: authTimeoutSeconds,
       auth_callout: {
         issuer: options.issuer,
         account: accounts.auth,

@@ -28,8 +28,14 @@ export interface LinkOptions {
 /** DNS name in every manager's certificate: whatever address is dialled, only a manager answers as server. */
 const serverName = 'swarm-manager';
 const connectTimeoutMs = 5_000;
+/** Pauses between attempts to connect, before and after the first success. */
 const retryMs = { first: 20, max: 250 } as const;
 const reconnectMs = { wait: 50, jitter: 200 } as const;
+/**
+ * The daemon's own connections to its own server are first when it comes up: until the one that answers for
+ * certificates is there, every other connection waits in vain.
+ */
+const ownRetryMs = 10;
 /** A server that went away without a word is noticed after at most three of these. */
 const pingIntervalMs = 5_000;
 
@@ -128,7 +134,8 @@ export async function connectLink(
   onError: (error: Error) => void,
   signal?: AbortSignal,
 ): Promise<Link> {
-  for (let wait: number = retryMs.first; ; wait = Math.min(retryMs.max, wait * 2)) {
+  const max = options.user === undefined ? retryMs.max : ownRetryMs;
+  for (let wait = Math.min(max, retryMs.first); ; wait = Math.min(max, wait * 2)) {
     signal?.throwIfAborted();
     try {
       return new Link(await attempt(options, signal), onError);
@@ -136,11 +143,9 @@ export async function connectLink(
       signal?.throwIfAborted();
       onError(error as Error);
     }
-    await sleep(
-      wait / 2 + (Math.random() * wait) / 2,
-      undefined,
-      signal === undefined ? {} : { signal },
-    );
+    const pause = wait / 2 + (Math.random() * wait) / 2;
+    // Aborted, it rejects with an error of its own; the loop throws the signal's.
+    await sleep(pause, undefined, signal === undefined ? {} : { signal }).catch(() => {});
   }
 }
 
@@ -178,7 +183,10 @@ function dial(options: LinkOptions): Promise<NatsConnection> {
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
     timeout: connectTimeoutMs,
     maxReconnectAttempts: -1,
-    reconnectDelayHandler: () => reconnectMs.wait + Math.random() * reconnectMs.jitter,
+    reconnectDelayHandler: () =>
+      options.user === undefined
+        ? reconnectMs.wait + Math.random() * reconnectMs.jitter
+        : ownRetryMs,
     // A manager that cannot ask anybody yet refuses too; giving up then would be for ever.
     ignoreAuthErrorAbort: true,
     // Which managers there are is the cluster's to say, not one server's.

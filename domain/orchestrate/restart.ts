@@ -160,11 +160,22 @@ export function promote(sheet: Sheet, slot: Slot): void {
   }
 }
 
-/** The task before still runs on a node that answers, and has not been waited for long enough. */
+/**
+ * A task before it in the slot may still run on a node that answers, and has not been waited for long enough. Whatever
+ * such a task reported last, it may have been started since.
+ */
 function mustWait(sheet: Sheet, slot: Slot, task: Task): boolean {
-  const before = slot.tasks.find((t) => t.id === task.replaces);
-  if (before === undefined || before.nodeId === '' || isTerminal(before.status.state)) return false;
-  const node = sheet.nodeOf(before);
-  if (node === undefined || node.status.state === 'down') return false;
-  return sheet.now < task.meta.createdAt + limits.taskStopWaitMs;
+  if (task.replaces === undefined) return false;
+  if (sheet.now >= task.meta.createdAt + limits.taskStopWaitMs) return false;
+  return slot.tasks.some(
+    (other) =>
+      other !== task &&
+      (other.id === task.replaces || other.desired === 'shutdown') &&
+      mayStillRun(sheet, other),
+  );
+}
+
+function mayStillRun(sheet: Sheet, task: Task): boolean {
+  const node = sheet.nodeOf(task);
+  return node !== undefined && node.status.state !== 'down' && !isTerminal(task.status.state);
 }

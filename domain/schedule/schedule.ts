@@ -27,11 +27,18 @@ interface Group {
   stuck?: { readonly err: string; readonly room: number };
 }
 
-/** What a pass counted for a task that it assigned. */
+/** Tasks of one group that a pass assigned, each to the host at its place. */
 interface Proposal {
-  readonly task: Task;
-  readonly host: Host;
   readonly load: Load;
+  readonly tasks: readonly Task[];
+  readonly hosts: readonly Host[];
+}
+
+/** A pass under way. */
+interface Draft {
+  readonly now: number;
+  readonly changes: Change[];
+  readonly changesMax: number;
 }
 
 /**
@@ -71,117 +78,110 @@ export class Scheduler {
     changesMax: number = limits.transactionChangesMax,
   ): Pass {
     if (this.#takeBack()) this.#room += 1;
-    const out: Change[] = [];
+    const draft: Draft = { now: ctx.now, changes: [], changesMax };
     let unassigned = 0;
     for (const group of this.#waiting.values()) {
+      if (roomIn(draft) <= 0) break;
       const tasks = waitingTasks(view, group);
       const first = tasks[0];
       if (first === undefined) continue;
-      if (out.length >= changesMax) return { changes: out, unassigned, more: true };
-      const room = changesMax - out.length;
       unassigned +=
         first.nodeId === ''
-          ? this.#assign(group, tasks.slice(0, room), ctx.now, out)
-          : this.#confirm(group, tasks.slice(0, room), ctx.now, out);
-      if (tasks.length > room) return { changes: out, unassigned, more: true };
+          ? this.#assign(group, tasks, draft)
+          : this.#confirm(group, tasks, draft);
     }
-    return { changes: out, unassigned, more: false };
+    return { changes: draft.changes, unassigned, more: roomIn(draft) <= 0 };
   }
 
   #takeBack(): boolean {
     const proposals = this.#proposals;
     this.#proposals = [];
-    for (const { task, host, load } of proposals) {
-      this.#nodes.remove(host, load);
-      this.#enter(task);
+    for (const { load, tasks, hosts } of proposals) {
+      for (const host of hosts) this.#nodes.remove(host, load);
+      for (const task of tasks) this.#enter(task);
     }
     return proposals.length > 0;
   }
 
-  #assign(group: Group, tasks: readonly Task[], now: number, out: Change[]): number {
+  /** Answers how many of the tasks found no node. */
+  #assign(group: Group, tasks: readonly Task[], draft: Draft): number {
     const [first] = tasks as [Task];
     let done = 0;
     if (group.stuck?.room !== this.#room) {
       delete group.stuck;
       const filters = filtersOf(first);
-      done = this.#place(group, tasks, filters, now, out);
-      if (done < tasks.length)
+      const tried = tasks.slice(0, roomIn(draft));
+      done = this.#place(group, tried, filters, draft);
+      if (done < tried.length)
         group.stuck = { err: explainNone(filters, this.#nodes.hosts()), room: this.#room };
     }
     if (group.stuck === undefined) return 0;
     const rest = tasks.slice(done);
-    for (const task of rest) explain(task, group.stuck.err, now, out);
+    for (const task of rest) explain(task, group.stuck.err, draft);
     return rest.length;
   }
 
   /** Answers how many of the tasks found a node. */
-  #place(
-    group: Group,
-    tasks: readonly Task[],
-    filters: readonly Filter[],
-    now: number,
-    out: Change[],
-  ): number {
+  #place(group: Group, tasks: readonly Task[], filters: readonly Filter[], draft: Draft): number {
     const [first] = tasks as [Task];
     const { serviceId, spec } = first;
     const load = { serviceId, needs: needsOf(first), active: true };
     const accepts = (host: Host): boolean => filters.every((filter) => filter.accepts(host));
-    const ranking = { serviceId, failureKey: group.key, now, accepts };
+    const ranking = { serviceId, failureKey: group.key, now: draft.now, accepts };
     const picker = pickHosts(this.#nodes, ranking, spec.Placement?.Preferences);
     const status: TaskStatus = {
       state: 'assigned',
-      at: now,
+      at: draft.now,
       message: 'scheduler assigned task to node',
     };
-    let done = 0;
+    const hosts: Host[] = [];
     for (const task of tasks) {
       const { value: host } = picker.next();
       if (host === undefined) break;
-      this.#propose(task, host, load);
-      out.push({
-        op: 'patch',
-        kind: 'task',
-        id: task.id,
-        fields: { nodeId: host.node.id, status },
-      });
-      done += 1;
+      this.#nodes.add(host, load);
+      hosts.push(host);
+      const fields = { nodeId: host.node.id, status };
+      draft.changes.push({ op: 'patch', kind: 'task', id: task.id, fields });
     }
-    this.#leave(group, tasks.slice(0, done));
-    return done;
+    this.#propose(group, load, tasks.slice(0, hosts.length), hosts);
+    return hosts.length;
   }
 
   /** Tasks of global services have their node from birth: it only has to take them. */
-  #confirm(group: Group, tasks: readonly Task[], now: number, out: Change[]): number {
+  #confirm(group: Group, tasks: readonly Task[], draft: Draft): number {
     const [first] = tasks as [Task];
     const filters = filtersOf(first);
     const load = { serviceId: first.serviceId, needs: needsOf(first), active: true };
     const status: TaskStatus = {
       state: 'assigned',
-      at: now,
+      at: draft.now,
       message: 'scheduler confirmed task can run on preassigned node',
     };
     const confirmed: Task[] = [];
+    const hosts: Host[] = [];
     for (const task of tasks) {
+      if (roomIn(draft) <= 0) break;
       const host = this.#nodes.host(task.nodeId);
       const err = host === undefined ? undefined : explainRefusal(filters, host);
       if (host !== undefined && err === undefined) {
-        this.#propose(task, host, load);
-        out.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
+        this.#nodes.add(host, load);
+        hosts.push(host);
         confirmed.push(task);
-      } else if (err !== undefined) explain(task, err, now, out);
+        draft.changes.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
+      } else if (err !== undefined) explain(task, err, draft);
     }
-    this.#leave(group, confirmed);
+    this.#propose(group, load, confirmed, hosts);
     return tasks.length - confirmed.length;
   }
 
-  #propose(task: Task, host: Host, load: Load): void {
-    this.#proposals.push({ task, host, load });
-    this.#nodes.add(host, load);
+  #propose(group: Group, load: Load, tasks: readonly Task[], hosts: readonly Host[]): void {
+    this.#proposals.push({ load, tasks, hosts });
+    this.#leave(group, tasks);
   }
 
   #see(before: Task | undefined, after: Task | undefined): void {
-    if (after !== undefined && isWaiting(after)) this.#enter(after);
-    else if (before !== undefined && isWaiting(before)) this.#leaveOne(before);
+    if (after !== undefined && isWaiting(after)) return this.#enter(after);
+    if (before !== undefined && isWaiting(before)) this.#leaveOne(before);
     if (!countsAlike(before, after)) {
       if (before !== undefined) this.#uncount(before);
       if (after !== undefined) this.#count(after);
@@ -271,8 +271,11 @@ function waitingTasks(view: View, group: Group): readonly Task[] {
   return tasks;
 }
 
-function explain(task: Task, err: string, now: number, out: Change[]): void {
-  if (task.status.err === err) return;
-  const status = { ...task.status, at: now, err };
-  out.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
+/** Writes the reason into the task, unless it is there. */
+function explain(task: Task, err: string, draft: Draft): void {
+  if (task.status.err === err || roomIn(draft) <= 0) return;
+  const status = { ...task.status, at: draft.now, err };
+  draft.changes.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
 }
+
+const roomIn = ({ changes, changesMax }: Draft): number => changesMax - changes.length;

@@ -128,7 +128,8 @@ describe('init and leave', () => {
   }, 30_000);
 
   test('on a host with several addresses init asks for one', async () => {
-    await netnsExec(engine, ['ip', 'link', 'add', 'two0', 'type', 'dummy']);
+    await netnsExec(engine, ['ip', 'link', 'add', 'two0', 'type', 'veth', 'peer', 'name', 'two1']);
+    await netnsExec(engine, ['ip', 'link', 'set', 'two1', 'up']);
     await netnsExec(engine, ['ip', 'addr', 'add', '10.201.0.1/24', 'dev', 'two0']);
     await netnsExec(engine, ['ip', 'addr', 'add', '10.202.0.1/24', 'dev', 'two0']);
     await netnsExec(engine, ['ip', 'link', 'set', 'two0', 'up']);
@@ -283,10 +284,20 @@ describe('ends and crashes', () => {
       await daemon.start();
       await until(
         async () =>
+          (await running()).length === 3 &&
           (await daemon.mustDocker('service', 'ls', '--format', '{{.Replicas}}')) === '3/3',
         30_000,
         'three replicas',
       );
+      const tasks = await daemon.mustDocker(
+        'service',
+        'ps',
+        '--filter',
+        'desired-state=running',
+        '-q',
+        'a',
+      );
+      expect(tasks.split('\n')).toHaveLength(3);
       expect(await running()).toHaveLength(3);
     });
   }, 90_000);

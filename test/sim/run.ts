@@ -131,6 +131,8 @@ async function liveness(cluster: Cluster): Promise<number> {
   for (;;) {
     const now = cluster.clock.now();
     const open = unconverged(cluster);
+    if (open.length > 0 && convergedAt !== undefined)
+      cluster.trace('relapse', open.slice(0, 5).join('; '));
     if (open.length > 0) convergedAt = undefined;
     else convergedAt ??= now;
     if (convergedAt !== undefined && now - convergedAt >= steadyMs) return convergedAt - began;

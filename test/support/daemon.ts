@@ -286,7 +286,7 @@ export const processesWith = (text: string): number[] =>
     .map(Number)
     .filter((pid) => {
       try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text);
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').includes(text);
       } catch {
         return false;
       }

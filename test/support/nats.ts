@@ -66,7 +66,7 @@ export class TestBus {
   readonly options: ServerOptions;
   readonly issuer = createNKey('account');
   readonly dir: string;
-  readonly #closers: (() => Promise<unknown> | void)[] = [];
+  readonly #connections: (Link | BusConnection)[] = [];
   server: NatsServer;
 
   private constructor(pki: TestPki, dir: string, options: ServerOptions, server: NatsServer) {
@@ -104,9 +104,10 @@ export class TestBus {
     return bus;
   }
 
-  /** The server again, on the same store. */
+  /** The server again, on the same store; all connections are back. */
   async restart(): Promise<void> {
     this.server = await startServer(this.options);
+    await Promise.all(this.#connections.map((connection) => connectionIs(connection, true)));
   }
 
   async kill(): Promise<void> {
@@ -114,18 +115,26 @@ export class TestBus {
     await this.server.exited;
   }
 
-  async link(user?: 'log' | 'system' | 'auth', tls = this.options.tls): Promise<Link> {
+  /** Resolves when every connection has noticed that it is lost. */
+  async disconnected(): Promise<void> {
+    await Promise.all(this.#connections.map((connection) => connectionIs(connection, false)));
+  }
+
+  /** A connection without a codec: one of the daemon's own users, or a node by certificate. */
+  async link(user: 'log' | 'system' | 'auth' | TlsMaterial, inboxOf?: string): Promise<Link> {
     const link = await connectLink(
       {
         servers: [this.server.address],
         name: 'test',
-        tls: () => tls,
-        ...(user === undefined ? {} : { user: this.options.users[user] }),
+        ...(typeof user === 'string'
+          ? { user: this.options.users[user], tls: () => this.options.tls }
+          : { tls: () => user }),
+        ...(inboxOf === undefined ? {} : { inboxPrefix: subjects.inboxPrefix(inboxOf) }),
       },
       () => {},
       AbortSignal.timeout(10_000),
     );
-    this.#closers.push(() => link.close());
+    this.#connections.push(link);
     return link;
   }
 
@@ -166,13 +175,27 @@ export class TestBus {
       onError: (error, subject) => this.lines.push(`bus ${subject} ${error.message}`),
       signal: AbortSignal.timeout(timeoutMs),
     });
-    this.#closers.push(() => bus.close());
+    this.#connections.push(bus);
     return bus;
   }
 
   async stop(): Promise<void> {
-    for (const close of this.#closers) await close();
+    for (const connection of this.#connections) await connection.close();
     await this.server.stop();
     await rm(this.dir, { recursive: true, force: true });
   }
+}
+
+function connectionIs(
+  connection: Pick<BusConnection, 'isConnected' | 'onConnection'>,
+  wanted: boolean,
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (connection.isConnected() === wanted) return resolve();
+    const stop = connection.onConnection((isConnected) => {
+      if (isConnected !== wanted) return;
+      stop();
+      resolve();
+    });
+  });
 }

@@ -1,6 +1,8 @@
+import { Fault } from '../../../domain/errors.ts';
 import { taskName, type Task } from '../../../domain/model/objects.ts';
 import type { ContainerSpec, Labels, Mount, PortConfig } from '../../../domain/model/spec.ts';
-import { expandTemplate, type TemplateData } from '../../../domain/spec/template.ts';
+import { expandContainer } from '../../../domain/spec/expand.ts';
+import { isTemplate, type TemplateData } from '../../../domain/spec/template.ts';
 import { EngineError } from '../ports.ts';
 
 /*
@@ -15,7 +17,7 @@ export const labels = {
   nodeId: `${labelPrefix}.node.id`,
 } as const;
 
-export const stopGraceSecondsDefault = 10;
+const stopGraceSecondsDefault = 10;
 
 /** `service.slot.taskId`, for global services `service.nodeId.taskId`. */
 export const containerName = (task: Task): string => `${taskName(task)}.${task.id}`;
@@ -26,20 +28,20 @@ export type TemplateNode = Omit<TemplateData['Node'], 'ID'>;
 /** Most tasks have no template, and need not know their node. */
 export function hasTemplates({ spec }: Task): boolean {
   const { Env = [], Hostname = '', Mounts = [] } = spec.ContainerSpec;
-  return JSON.stringify([Env, Hostname, Mounts]).includes('{{');
+  return isTemplate(JSON.stringify([Env, Hostname, Mounts]));
 }
 
-/** `node` is needed where the task has templates. Throws an `EngineError` for what no engine would take. */
+/** `node` is to be given where the task has templates. Throws an `EngineError` for what no engine would take. */
 export function createBody(task: Task, node?: TemplateNode) {
-  const expand = expander(task, node);
-  const spec = task.spec.ContainerSpec;
+  const spec = expanded(task, node);
+  spec.Mounts?.forEach(checkMount);
   return {
     Image: withTag(spec.Image),
     Labels: containerLabels(task),
-    Env: spec.Env?.map(expand),
+    Env: spec.Env,
     Entrypoint: filled(spec.Command),
     Cmd: filled(spec.Args),
-    Hostname: spec.Hostname === undefined ? undefined : expand(spec.Hostname),
+    Hostname: spec.Hostname,
     User: spec.User,
     WorkingDir: spec.Dir,
     Tty: spec.TTY,
@@ -48,23 +50,18 @@ export function createBody(task: Task, node?: TemplateNode) {
     StopTimeout: spec.StopGracePeriod === undefined ? undefined : stopGraceSeconds(spec),
     Healthcheck: spec.Healthcheck,
     ExposedPorts: Object.fromEntries(hostPorts(task).map((port) => [enginePort(port), {}])),
-    HostConfig: hostConfig(
-      task,
-      (spec.Mounts ?? []).map((mount) => engineMount(mount, expand)),
-    ),
+    HostConfig: hostConfig(task, spec),
   };
 }
-export type CreateBody = ReturnType<typeof createBody>;
 
-function hostConfig(task: Task, mounts: readonly EngineMount[]) {
-  const spec = task.spec.ContainerSpec;
+function hostConfig(task: Task, spec: ContainerSpec) {
   const bounds = task.spec.Resources?.Limits;
   const log = task.spec.LogDriver;
   return {
     RestartPolicy: { Name: 'no' },
     NetworkMode: networkMode(task),
     PortBindings: portBindings(task),
-    Mounts: mounts,
+    Mounts: spec.Mounts,
     ReadonlyRootfs: spec.ReadOnly,
     GroupAdd: spec.Groups,
     Init: spec.Init ?? undefined,
@@ -174,99 +171,50 @@ function securityOptions(spec: ContainerSpec): readonly string[] {
   return options;
 }
 
-type EngineMount = Omit<Mount, 'Type'> & { readonly Type: string };
-
-/** Keeps what Swarm keeps of a mount (swarm-compat §3.1, Mounts) and checks what it checks, after expansion. */
-function engineMount(mount: Mount, expand: (text: string) => string): EngineMount {
-  // Swarm's zero value of the type is bind
-  const type: string = mount.Type ?? 'bind';
-  const source = expand(mount.Source ?? '');
-  const target = expand(mount.Target ?? '');
-  checkMount(type, source, target);
-  return {
-    Type: type,
-    Source: source,
-    Target: target,
-    ...given('ReadOnly', mount.ReadOnly),
-    ...given('BindOptions', mount.BindOptions && bindOptions(mount.BindOptions)),
-    ...given('VolumeOptions', mount.VolumeOptions && volumeOptions(mount.VolumeOptions, expand)),
-    ...given('TmpfsOptions', mount.TmpfsOptions),
-  };
-}
-
-function checkMount(type: string, source: string, target: string): void {
+/** Swarm's checks on the node, made after templates are filled in. */
+function checkMount({ Type, Source = '', Target = '' }: Mount): void {
   const isAbsolute = (path: string): boolean => path.startsWith('/');
   const refuse = (text: string): never => {
     throw new EngineError(text, false);
   };
-  if (!isAbsolute(target) && type !== 'npipe')
-    refuse(`invalid mount target, must be an absolute path: ${target}`);
-  switch (type) {
+  if (!isAbsolute(Target) && Type !== 'npipe')
+    refuse(`invalid mount target, must be an absolute path: ${Target}`);
+  switch (Type) {
     case 'bind':
-      if (!isAbsolute(source))
-        refuse(`invalid bind mount source, must be an absolute path: ${source}`);
+      if (!isAbsolute(Source))
+        refuse(`invalid bind mount source, must be an absolute path: ${Source}`);
       return;
     case 'volume':
-      if (isAbsolute(source))
-        refuse(`invalid volume mount source, must not be an absolute path: ${source}`);
+      if (isAbsolute(Source))
+        refuse(`invalid volume mount source, must not be an absolute path: ${Source}`);
       return;
     case 'tmpfs':
-      if (source !== '') refuse('invalid tmpfs source, source must be empty');
+      if (Source !== '') refuse('invalid tmpfs source, source must be empty');
       return;
     case 'npipe':
-      if (source === '') refuse('invalid npipe source, source must not be empty');
+      if (Source === '') refuse('invalid npipe source, source must not be empty');
       return;
-    default:
-      refuse(`invalid mount type: ${type}`);
+    case 'cluster':
+      refuse('cluster volumes are not supported by natswarm');
   }
 }
 
-const bindOptions = ({ Propagation, NonRecursive }: NonNullable<Mount['BindOptions']>) => ({
-  ...given('Propagation', Propagation),
-  ...given('NonRecursive', NonRecursive),
-});
-
-function volumeOptions(
-  options: NonNullable<Mount['VolumeOptions']>,
-  expand: (text: string) => string,
-): NonNullable<Mount['VolumeOptions']> {
-  const all = (map: Labels | undefined): Labels | undefined =>
-    map && Object.fromEntries(Object.entries(map).map(([k, v]) => [k, expand(v)]));
-  const driver = options.DriverConfig;
-  return {
-    ...given('NoCopy', options.NoCopy),
-    ...given('Labels', all(options.Labels)),
-    ...given('Subpath', options.Subpath),
-    ...given(
-      'DriverConfig',
-      driver && { ...given('Name', driver.Name), ...given('Options', all(driver.Options)) },
-    ),
-  };
-}
-
-/** `{[key]: value}`, or nothing at all. */
-const given = <K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } =>
-  value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
-
-function expander(task: Task, node: TemplateNode | undefined): (text: string) => string {
-  const data = (): TemplateData => ({
+/** The spec with its templates filled in. */
+function expanded(task: Task, node: TemplateNode | undefined): ContainerSpec {
+  const spec = task.spec.ContainerSpec;
+  if (node === undefined) return spec;
+  const data: TemplateData = {
     Service: { ID: task.serviceId, Name: task.serviceName, Labels: task.serviceLabels },
-    Node: {
-      ...(node ?? { Hostname: '', Platform: { Architecture: '', OS: '' } }),
-      ID: task.nodeId,
-    },
+    Node: { ...node, ID: task.nodeId },
     Task: {
       ID: task.id,
       Name: containerName(task),
       Slot: task.slot > 0 ? String(task.slot) : task.nodeId,
     },
-  });
-  return (text) => {
-    if (!text.includes('{{')) return text;
-    try {
-      return expandTemplate(text, data());
-    } catch (error) {
-      throw new EngineError(error instanceof Error ? error.message : String(error), false);
-    }
   };
+  try {
+    return expandContainer(spec, data);
+  } catch (error) {
+    throw error instanceof Fault ? new EngineError(error.message, false) : error;
+  }
 }

@@ -14,7 +14,6 @@ export function unconverged(cluster: Cluster): readonly string[] {
   const { leader, audit, hosts } = cluster;
   if (leader?.manager === undefined) return ['no leader'];
   const view = leader.manager.view();
-  if (view.index !== audit.last) return [`the leader is at ${view.index} of ${audit.last}`];
   const { store } = audit;
   const open = [
     ...hosts.flatMap((host) => {
@@ -27,7 +26,7 @@ export function unconverged(cluster: Cluster): readonly string[] {
       .map((task) => `task ${task.id} of a removed service`),
     ...hosts.flatMap((host) => strayContainers(store, host)),
   ];
-  if (open.length === 0 && digest(view) !== digest(store)) return ['the leader’s store is not the log’s'];
+  if (open.length === 0 && view.index === audit.last && digest(view) !== digest(store)) return ['the leader’s store is not the log’s'];
   return open;
 }
 
@@ -39,17 +38,21 @@ function unconvergedService(store: Store, service: Service): readonly string[] {
   const steady = behaviourOf(TaskTemplate.ContainerSpec.Image) === 'steady';
   // Of services that cannot run, or whose update or rollback has failed, only the bounds are known.
   if (!steady || state === 'paused' || state === 'rollback_paused') return out;
-  if (state === 'updating' || state === 'rollback_started') out.push(`${Name} is ${state}`);
-  const running = tasks.filter((t) => isWanted(t.desired) && t.status.state === 'running');
+  const wanted = tasks.filter((t) => isWanted(t.desired) && !isPausedHere(store, service, t));
+  const running = wanted.filter((t) => t.status.state === 'running');
+  const waiting = wanted.filter((t) => t.status.state === 'pending');
+  const stuck = waiting.filter((task) => !couldRun(store, task)).length;
+  // An update waits for its tasks to run, whatever keeps them from it.
+  if (stuck === 0 && (state === 'updating' || state === 'rollback_started'))
+    out.push(`${Name} is ${state}`);
   for (const task of running)
-    if (isTaskDirty(service, task, store.node(task.nodeId))) out.push(`${Name}: ${task.id} is outdated`);
+    if (stuck === 0 && isTaskDirty(service, task, store.node(task.nodeId)))
+      out.push(`${Name}: ${task.id} is outdated`);
   const places = new Set(running.map(placeOf));
   if (places.size !== running.length) out.push(`${Name}: two tasks in one slot`);
   const missing = wantedCount(store, service) - running.length - spent(service, tasks);
   if (missing < 0) out.push(`${Name}: ${-missing} tasks too many`);
-  const waiting = tasks.filter((t) => isWanted(t.desired) && t.status.state === 'pending');
-  if (missing > waiting.filter((task) => !couldRun(store, task)).length)
-    out.push(`${Name}: ${missing} tasks missing, ${waiting.length} waiting`);
+  if (missing > stuck) out.push(`${Name}: ${missing} tasks missing, ${stuck} without a node`);
   return out;
 }
 
@@ -59,6 +62,10 @@ function wantedCount(store: Store, { spec }: Service): number {
     (node) => usable(node) && matches(node, spec.TaskTemplate.Placement?.Constraints),
   ).length;
 }
+
+/** Tasks of global services stay exactly as they are on a paused node. */
+const isPausedHere = (store: Store, { spec }: Service, task: Task): boolean =>
+  spec.Mode.Global !== undefined && store.node(task.nodeId)?.spec.Availability === 'pause';
 
 const usable = (node: Node): boolean =>
   node.status.state === 'ready' && node.spec.Availability === 'active';

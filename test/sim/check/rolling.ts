@@ -20,7 +20,12 @@ export function checkRolling({ seq, applied, store }: Seen): void {
     if (service === undefined || parallelism === 0) continue;
     const voluntary = made.filter((step) => tookHealthy(step, store, applied));
     const busy = [...store.tasksOfService(serviceId)].filter(
-      (task) => task.byUpdate === true && task.specVersion === service.specVersion && onItsWay(task),
+      (task) =>
+        task.byUpdate === true &&
+        task.specVersion === service.specVersion &&
+        onItsWay(task) &&
+        // What a global service has on a paused node is left alone.
+        (task.slot > 0 || store.node(task.nodeId)?.spec.Availability !== 'pause'),
     );
     if (voluntary.length > 0 && busy.length > parallelism)
       throw new Violation(
@@ -38,12 +43,19 @@ function parallelismOf({ spec, updateStatus }: Service): number {
 const onItsWay = (task: Task): boolean =>
   task.runningAt === undefined && isWanted(task.desired) && !isTerminal(task.status.state);
 
+/** The task as it was when this record took its wish to run away; one record holds the decisions of many. */
+function stoppedBy(applied: readonly Applied[], taskId: string): Task | undefined {
+  for (const { kind, before, after } of applied)
+    if (kind === 'task' && before?.id === taskId && isWanted(before.desired))
+      if (after === undefined || !isWanted(after.desired)) return before;
+  return undefined;
+}
+
 /** The slot had a task that ran well on a good node before this step. */
 function tookHealthy(step: Task, store: Store, applied: readonly Applied[]): boolean {
   for (const other of store.tasksOfService(step.serviceId)) {
     if (other.id === step.id || placeOf(other) !== placeOf(step)) continue;
-    const change = applied.find(({ kind, id }) => kind === 'task' && id === other.id);
-    const before = (change?.before ?? other) as Task;
+    const before = stoppedBy(applied, other.id) ?? other;
     const node = store.node(before.nodeId);
     if (
       isWanted(before.desired) &&

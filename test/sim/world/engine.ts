@@ -107,18 +107,30 @@ export class SimEngine implements Executor {
     while (!this.#isUp) await this.#change(scope);
   }
 
+  /** As the real one, a controller lets no stop or removal overtake its own create or start. */
   controller(task: Task): Controller {
     const found = (): Container | undefined => this.#containers.get(task.id);
+    let pending: Promise<unknown> = Promise.resolve();
+    const never = new AbortController().signal;
+    const exclusive = <T>(scope: AbortSignal, run: () => T): Promise<T> => {
+      const work = this.#call(never, run);
+      pending = work.catch(() => undefined);
+      return abortable(work, scope);
+    };
     return {
       find: (scope) => this.#call(scope, () => foundOf(found())),
-      prepare: (scope) => this.#call(scope, () => this.#create(task)),
-      start: (scope) => this.#call(scope, () => this.#start(task)),
+      prepare: (scope) => exclusive(scope, () => this.#create(task)),
+      start: (scope) => exclusive(scope, () => this.#start(task)),
       wait: (scope) => this.#wait(task, scope),
       shutdown: async (scope) => {
+        await pending;
         await this.#call(scope, () => this.#stop(found()));
         return found()?.state === 'running' ? this.#wait(task, scope) : exitOf(found());
       },
-      remove: (scope) => this.#call(scope, () => void this.#containers.delete(task.id)),
+      remove: async (scope) => {
+        await pending;
+        await this.#call(scope, () => void this.#containers.delete(task.id));
+      },
     };
   }
 
@@ -219,16 +231,15 @@ export class SimEngine implements Executor {
   /** One call: there, done, and back. Aborting it leaves the wait, not what the engine was asked to do. */
   #call<T>(scope: AbortSignal, run: () => T): Promise<T> {
     const boot = this.#boots;
-    return new Promise((resolve, reject) => {
-      if (scope.aborted) return reject(aborted());
-      const abort = (): void => reject(aborted());
-      scope.addEventListener('abort', abort, { once: true });
+    const work = new Promise<T>((resolve, reject) => {
       const settle = (act: () => void): void =>
-        void this.#clock.setTimeout(() => {
-          scope.removeEventListener('abort', abort);
-          if (this.#isUp && this.#boots === boot) act();
-          else reject(away());
-        }, this.#random.spacing(this.#callMs / 2));
+        void this.#clock.setTimeout(
+          () => {
+            if (this.#isUp && this.#boots === boot) act();
+            else reject(away());
+          },
+          this.#random.spacing(this.#callMs / 2),
+        );
       settle(() => {
         try {
           const result = run();
@@ -238,7 +249,17 @@ export class SimEngine implements Executor {
         }
       });
     });
+    return abortable(work, scope);
   }
+}
+
+function abortable<T>(work: Promise<T>, scope: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(aborted());
+    if (scope.aborted) abort();
+    scope.addEventListener('abort', abort, { once: true });
+    void work.then(resolve, reject).finally(() => scope.removeEventListener('abort', abort));
+  });
 }
 
 const away = (): EngineError => new EngineError('the engine is away', true);

@@ -1,0 +1,319 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { connect } from 'nats';
+import type { BusConnection } from '../../bus/nats/bus.ts';
+import { connectLink, type Link, type TlsMaterial } from '../../bus/nats/link.ts';
+import type { NatsLog } from '../../bus/nats/log.ts';
+import { createOwnUsers } from '../../bus/nats/users.ts';
+import {
+  Authority,
+  createCluster,
+  generateKeys,
+  privateKeyToPem,
+  trustRoots,
+} from '../../pki/mod.ts';
+import { TestBus, TestPki } from '../support/nats.ts';
+
+let bus: TestBus;
+let log: NatsLog;
+let manager: BusConnection;
+beforeAll(async () => {
+  bus = await TestBus.start();
+  log = await bus.log();
+  await bus.serveAuth();
+  manager = await bus.connect('manager1', 'manager');
+});
+afterAll(() => bus.stop());
+beforeEach(() => {
+  bus.denials.length = 0;
+});
+
+/** What the server says to a connection's attempt; 'connected' if it lets it in. */
+async function attempt(
+  tls: TlsMaterial | undefined,
+  own?: Parameters<typeof connectLink>[0]['user'],
+): Promise<string> {
+  const errors: string[] = [];
+  try {
+    const link = await connectLink(
+      {
+        servers: [bus.server.address],
+        name: 'attempt',
+        tls: () => tls ?? { cert: '', key: '', ca: bus.pki.roots },
+        ...(own === undefined ? {} : { user: own }),
+      },
+      (error) => errors.push(error.message),
+      AbortSignal.timeout(400),
+    );
+    await link.close();
+    return 'connected';
+  } catch {
+    return errors[0] ?? 'nothing';
+  }
+}
+
+describe('who gets in', () => {
+  test('workers and managers with a certificate of the cluster', async () => {
+    expect(await attempt(bus.pki.identity('worker9', 'worker'))).toBe('connected');
+    expect(await attempt(bus.pki.identity('manager9', 'manager'))).toBe('connected');
+    expect(bus.denials).toEqual([]);
+  });
+
+  test('nobody with a certificate of another CA', async () => {
+    const foreign = new TestPki(bus.pki.clusterId).identity('manager1', 'manager');
+    expect(await attempt({ ...foreign, ca: bus.pki.roots })).not.toBe('connected');
+    expect(bus.lines.join()).toContain('certificate signed by unknown authority');
+  });
+
+  test('nobody without a certificate', async () => {
+    const connecting = connect({
+      servers: bus.server.address,
+      tls: { ca: bus.pki.roots, servername: 'swarm-manager' } as object,
+      timeout: 2_000,
+      maxReconnectAttempts: 0,
+    });
+    await expect(connecting).rejects.toThrow();
+    expect(bus.lines.join()).toContain("client didn't provide a certificate");
+  });
+
+  test('nobody without TLS', async () => {
+    const connecting = connect({ servers: bus.server.address, tls: null, timeout: 2_000 });
+    await expect(connecting).rejects.toThrow();
+  });
+
+  test('nobody with an expired certificate, or one that is not valid yet', async () => {
+    const hourMs = 3_600_000;
+    const old = bus.pki.identity('worker1', 'worker', hourMs, Date.now() - 3 * hourMs);
+    const early = bus.pki.identity('worker1', 'worker', hourMs, Date.now() + 3 * hourMs);
+    expect(await attempt(old)).not.toBe('connected');
+    expect(await attempt(early)).not.toBe('connected');
+  });
+
+  test('nobody of another cluster under the same CA', async () => {
+    const material = createCluster({ clusterId: 'one', nowMs: Date.now() });
+    const other = new Authority({ ...material, clusterId: 'two' });
+    const { privateKey, publicKey } = generateKeys();
+    const cert = other.signNode({
+      nodeId: 'worker1',
+      role: 'worker',
+      publicKey,
+      validityMs: 60_000,
+      nowMs: Date.now(),
+    });
+    const both = await TestBus.start({
+      tls: { ...bus.options.tls, ca: bus.pki.roots + material.rootCertPem },
+    });
+    try {
+      await both.serveAuth({
+        clusterId: bus.pki.clusterId,
+        roots: () => trustRoots(bus.pki.roots + material.rootCertPem),
+      });
+      const tls = { cert, key: privateKeyToPem(privateKey), ca: bus.pki.roots };
+      await expect(both.connectWith('worker1', tls, 300)).rejects.toThrow();
+      expect(both.denials[0]).toMatchObject({ reason: 'certificate: wrong-cluster' });
+    } finally {
+      await both.stop();
+    }
+  });
+
+  test('no clients yet, and no revoked node; the reason is told to the operator only', async () => {
+    bus.revoked.add('worker7');
+    expect(await attempt(bus.pki.identity('worker7', 'worker'))).toBe('Authorization Violation');
+    expect(await attempt(bus.pki.identity('program', 'client'))).toBe('Authorization Violation');
+    expect(bus.denials.find(({ nodeId }) => nodeId === 'worker7')).toEqual({
+      reason: 'revoked',
+      host: '127.0.0.1',
+      nodeId: 'worker7',
+    });
+    expect(bus.denials.find(({ nodeId }) => nodeId === 'program')?.reason).toBe(
+      'no rights for role client',
+    );
+  });
+
+  test("a worker cannot pass for one of the daemon's own users", async () => {
+    const worker = bus.pki.identity('worker1', 'worker');
+    const stolen = createOwnUsers().log;
+    const forged = { ...stolen, publicKey: bus.options.users.log.publicKey };
+    const link = await connectLink(
+      {
+        servers: [bus.server.address],
+        name: 'forger',
+        tls: () => worker,
+        user: forged,
+        inboxPrefix: '_INBOX_worker1',
+      },
+      () => {},
+      AbortSignal.timeout(400),
+    ).catch(() => undefined);
+    if (link !== undefined) {
+      const info = link.request('$JS.API.INFO', new Uint8Array(), 300);
+      await expect(info).rejects.toMatchObject({ code: 'refused' });
+      await link.close();
+    }
+  });
+});
+
+describe('what a worker may do', () => {
+  let raw: Link;
+  beforeAll(async () => {
+    raw = await bus.link(bus.pki.identity('worker1', 'worker'), 'worker1');
+  });
+
+  const subscribe = async (subject: string): Promise<string> => {
+    const subscription = raw.nc.subscribe(subject, { callback: () => {} });
+    await raw.nc.flush();
+    const closed = await Promise.race([subscription.closed, sleep(20).then(() => 'open')]);
+    subscription.unsubscribe();
+    return closed instanceof Error ? 'refused' : 'allowed';
+  };
+  const publish = async (subject: string): Promise<string> => {
+    const before = bus.lines.length;
+    raw.nc.publish(subject, '{}');
+    await raw.nc.flush();
+    await sleep(20);
+    const refused = bus.lines.slice(before).some((line) => line.includes('Publish Violation'));
+    return refused ? 'refused' : 'allowed';
+  };
+
+  test.each([
+    'natswarm.v1.node.worker1.assign',
+    'natswarm.v1.node.worker1.>',
+    'natswarm.v1.leader',
+    '_INBOX_worker1.x.*',
+  ])('subscribe to %s', async (subject) => {
+    expect(await subscribe(subject)).toBe('allowed');
+  });
+
+  test.each([
+    'natswarm.v1.node.worker2.assign',
+    'natswarm.v1.node.*.assign',
+    'natswarm.v1.node.>',
+    'natswarm.v1.agent.worker2.status',
+    'natswarm.v1.agent.worker1.status',
+    'natswarm.v1.command.>',
+    'natswarm.>',
+    '>',
+    '*.>',
+    '_INBOX.>',
+    '_INBOX_worker2.>',
+    'log.tail',
+    'log.append',
+    '$JS.API.>',
+    '$SYS.>',
+    '$SYS.REQ.USER.AUTH',
+    '_R_.>',
+  ])('not subscribe to %s', async (subject) => {
+    expect(await subscribe(subject)).toBe('refused');
+  });
+
+  test.each(['natswarm.v1.agent.worker1.beat', 'natswarm.v1.agent.worker1.status'])(
+    'publish %s',
+    async (subject) => {
+      expect(await publish(subject)).toBe('allowed');
+    },
+  );
+
+  test.each([
+    'natswarm.v1.agent.worker2.status',
+    'natswarm.v1.node.worker1.assign',
+    'natswarm.v1.node.worker2.assign',
+    'natswarm.v1.leader',
+    'natswarm.v1.command.service.create',
+    '_INBOX_worker2.x',
+    'log.append',
+    '$JS.API.STREAM.DELETE.log',
+    '$SYS.REQ.USER.AUTH',
+    '$SYS.REQ.SERVER.PING',
+  ])('not publish %s', async (subject) => {
+    expect(await publish(subject)).toBe('refused');
+  });
+
+  test('answer what it is asked, with as many messages as it takes, and nobody else', async () => {
+    raw.nc.subscribe('natswarm.v1.node.worker1.logs', {
+      callback: (_, message) => {
+        for (let i = 0; i < 3; i++) message.respond(`${i}`);
+      },
+    });
+    await raw.nc.flush();
+    const asking = await bus.link(bus.pki.identity('manager2', 'manager'), 'manager2');
+    const heard: string[] = [];
+    asking.nc.subscribe('_INBOX_manager2.logs', {
+      callback: (_, message) => void heard.push(message.string()),
+    });
+    asking.nc.publish('natswarm.v1.node.worker1.logs', '', { reply: '_INBOX_manager2.logs' });
+    while (heard.length < 3) await sleep(1);
+    expect(heard).toEqual(['0', '1', '2']);
+    expect(await publish('_INBOX_manager2.other')).toBe('refused');
+  });
+});
+
+test('a manager reaches the bus, but neither the log nor the system', async () => {
+  const raw = await bus.link(bus.pki.identity('manager3', 'manager'), 'manager3');
+  const before = await log.bounds();
+  raw.nc.publish('log.append', 'forged');
+  await raw.nc.flush();
+  for (const subject of ['$JS.API.INFO', '$JS.API.STREAM.INFO.log', '$SYS.REQ.SERVER.PING'])
+    await expect(raw.request(subject, new Uint8Array(), 500)).rejects.toMatchObject({
+      code: 'no-responder',
+    });
+  expect(await log.bounds()).toEqual(before);
+});
+
+test('a connection ends with its certificate', async () => {
+  const tls = bus.pki.identity('worker5', 'worker', 1_500);
+  const short = await bus.connectWith('worker5', tls, 2_000);
+  const ended = new Promise<boolean>((resolve) => {
+    short.onConnection((connected) => resolve(!connected));
+  });
+  expect(await ended).toBe(true);
+  await short.close();
+});
+
+test('two managers that answer share the questions', async () => {
+  const counted = await TestBus.start();
+  try {
+    const asked = [0, 0];
+    for (const index of asked.keys())
+      await counted.serveAuth({
+        isRevoked: () => {
+          asked[index] = (asked[index] ?? 0) + 1;
+          return false;
+        },
+      });
+    await Promise.all(
+      Array.from({ length: 30 }, (_, i) => counted.connect(`worker${i}`, 'worker')),
+    );
+    expect((asked[0] ?? 0) + (asked[1] ?? 0)).toBe(30);
+    expect(Math.min(...asked)).toBeGreaterThan(0);
+  } finally {
+    await counted.stop();
+  }
+});
+
+test('while nobody answers, nobody gets in; as soon as somebody does, all do', async () => {
+  const quiet = await TestBus.start();
+  try {
+    const connecting = quiet.connect('worker1', 'worker');
+    await sleep(300);
+    await quiet.serveAuth();
+    expect((await connecting).isConnected()).toBe(true);
+  } finally {
+    await quiet.stop();
+  }
+});
+
+test('a manager and a worker talk', async () => {
+  const worker = await bus.connect('worker1', 'worker');
+  const stop = manager.subscribe('natswarm.v1.agent.*.hello', ({ subject, body, reply }) =>
+    reply?.({ subject, body }),
+  );
+  await manager.request('natswarm.v1.agent.manager1.hello', {}, 1_000);
+  expect(await worker.request('natswarm.v1.agent.worker1.hello', { a: 1 }, 1_000)).toEqual({
+    subject: 'natswarm.v1.agent.worker1.hello',
+    body: { a: 1 },
+  });
+  await expect(worker.request('natswarm.v1.agent.worker2.hello', {}, 1_000)).rejects.toMatchObject({
+    code: 'refused',
+  });
+  stop();
+});
