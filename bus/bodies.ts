@@ -1,7 +1,7 @@
 import { limits } from '../domain/limits.ts';
 import type { NodeDescription } from '../domain/model/objects.ts';
 import { taskStateRank } from '../domain/task-state.ts';
-import type { Hello, StatusReport } from './protocol.ts';
+import type { Beat, Hello, StatusReport } from './protocol.ts';
 
 /**
  * What agents send, checked: a node's certificate lets it write to these subjects, not write anything into them. Each
@@ -15,9 +15,16 @@ const fieldsOf = (body: unknown): Readonly<Record<string, unknown>> | undefined 
 const isShortText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= limits.statusTextLengthMax;
 
-export function sessionFrom(body: unknown): string | undefined {
+function sessionFrom(body: unknown): string | undefined {
   const session = fieldsOf(body)?.['session'];
   return isShortText(session) ? session : undefined;
+}
+
+export function beatFrom(body: unknown): Beat | undefined {
+  const session = sessionFrom(body);
+  const seq = fieldsOf(body)?.['seq'];
+  if (session === undefined) return undefined;
+  return Number.isSafeInteger(seq) ? { session, seq: seq as number } : { session };
 }
 
 export function helloFrom(body: unknown): Hello | undefined {

@@ -33,6 +33,8 @@ export type StatusReply = { readonly ok: true } | { readonly ok: false; readonly
 
 export interface Beat {
   readonly session: string;
+  /** Number of the last assignment that was taken: tells the leader of one that got lost. */
+  readonly seq?: number;
 }
 export type LeaderNotice = Epoch;
 

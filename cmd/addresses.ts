@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly port: string;
 }
 
+const listenPortDefault = '2377';
+
 const invalid = (text: string): Fault => daemonFault('InvalidArgument', text);
 
 function splitHostPort(text: string): Endpoint | undefined {
@@ -43,7 +45,9 @@ const isGlobal = (ip: string): boolean =>
     : !/^(fe[89ab]|ff)/i.test(ip);
 
 export function resolveListen(specified: string, interfaces: Interfaces): Endpoint {
-  const given = splitHostPort(specified);
+  const given = specified.includes(':')
+    ? splitHostPort(specified)
+    : { host: specified, port: listenPortDefault };
   if (given === undefined) throw invalid(`could not parse listen address ${specified}`);
   const host = interfaceAddress(given.host, interfaces) ?? given.host;
   if (isIP(host) === 0)

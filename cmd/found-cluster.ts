@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { InitRequest } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
 import type { NodeDescription } from '../domain/model/objects.ts';
@@ -35,6 +36,7 @@ export interface NewCluster {
 }
 
 const defaults = { pool: ['10.0.0.0/8'], subnetSize: 24, dataPathPort: 4789 } as const;
+const subnetSizeMax = 29;
 const dataPathPorts = { min: 1024, max: 49151 } as const;
 
 /** Checks the request in the order of Docker's daemon, with its texts, and draws ids, keys and certificates. */
@@ -139,10 +141,22 @@ function availabilityFrom(given: string): Availability {
   throw daemonFault('InvalidArgument', `invalid Availability: "${given}"`);
 }
 
-function subnetSizeFrom({ subnetSize }: InitRequest): number {
-  if (subnetSize === 0) return defaults.subnetSize;
-  if (subnetSize > 29) throw daemonFault('Unknown', `subnet size is out of range: ${subnetSize}`);
-  return subnetSize;
+/** As Docker's daemon, the size is checked only along with pools. */
+function subnetSizeFrom({ subnetSize, defaultAddrPool }: InitRequest): number {
+  if (defaultAddrPool.length === 0) return subnetSize === 0 ? defaults.subnetSize : subnetSize;
+  const size = subnetSize === 0 ? defaults.subnetSize : subnetSize;
+  if (size > subnetSizeMax) throw daemonFault('Unknown', `subnet size is out of range: ${size}`);
+  for (const pool of defaultAddrPool) {
+    const [net = '', bits = ''] = pool.split('/');
+    if (isIP(net) === 0 || !/^\d{1,3}$/.test(bits))
+      throw daemonFault('Unknown', `invalid base pool ${pool}: invalid CIDR address: ${pool}`);
+    if (Number(bits) > size)
+      throw daemonFault(
+        'Unknown',
+        `invalid CIDR: "${pool}". Subnet size is too small for pool: ${size}`,
+      );
+  }
+  return size;
 }
 
 function dataPathPortFrom(port: number): number {

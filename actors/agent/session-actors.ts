@@ -1,6 +1,6 @@
 import { fromCallback, fromPromise } from 'xstate';
 import type { Bus } from '../../bus/ports.ts';
-import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import type { Assign, Beat, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Clock } from '../../supervisors/clock.ts';
@@ -70,14 +70,22 @@ export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBac
   return close;
 });
 
+/** Tells the beats how far the assignments have come. */
+export interface Taken {
+  readonly type: 'taken';
+  readonly seq: number;
+}
+
 /** Beats until it is stopped. The hello counts as the first one. */
-export const beats = fromCallback<SessionEvent, SessionContext>(({ input }) => {
+export const beats = fromCallback<Taken, SessionContext>(({ input, receive }) => {
   const { bus, nodeId, clock, random, heartbeatMs, session, scope } = input;
+  let { seq } = input;
   let timer: number;
+  receive((taken) => (seq = taken.seq));
   const next = (): void => {
     const spread = 1 + beatJitter * (2 * random() - 1);
     timer = clock.setTimeout(() => {
-      bus.publish(subjects.agent(nodeId, 'beat'), { session });
+      bus.publish(subjects.agent(nodeId, 'beat'), { session, seq } satisfies Beat);
       next();
     }, heartbeatMs * spread);
   };

@@ -1,4 +1,4 @@
-import { assign, setup } from 'xstate';
+import { assign, sendTo, setup } from 'xstate';
 import { type Assign, type Epoch, type HelloReply, isNewer } from '../../bus/protocol.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import { backoffMs } from './backoff.ts';
@@ -47,6 +47,7 @@ export const sessionMachine = setup({
     heed: assign((_, epoch: Epoch) => ({ noticed: epoch })),
     obey: ({ context }, epoch: Epoch) => context.gate.obey(epoch),
     count: assign((_, { seq }: Assign) => ({ seq })),
+    tellBeats: sendTo('beats', (_, { seq }: Assign) => ({ type: 'taken', seq })),
     take: ({ context }, message: Assign) => {
       context.gate.obey(message);
       context.onAssign(message);
@@ -193,11 +194,14 @@ export const sessionMachine = setup({
     active: {
       entry: 'announce',
       exit: ['renounce', 'closeSession'],
-      invoke: { src: 'beats', input: ({ context }) => context },
+      invoke: { id: 'beats', src: 'beats', input: ({ context }) => context },
       on: {
         assign: [
           { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
-          { guard: isNext, actions: [{ type: 'count', params: assigned }, take] },
+          {
+            guard: isNext,
+            actions: [{ type: 'count', params: assigned }, { type: 'tellBeats', params: assigned }, take],
+          },
           {
             target: 'greeting',
             actions: ['countFailure', { type: 'note', params: { event: 'assignment_gap' } }],

@@ -1,5 +1,5 @@
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
-import { helloFrom, sessionFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
+import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
@@ -166,8 +166,8 @@ export class Leader {
   }
 
   #onBeat({ subject, body }: BusMessage): void {
-    const session = sessionFrom(body);
-    if (session !== undefined) this.#tellNode(subjects.agentOf(subject), { type: 'beat', session });
+    const beat = beatFrom(body);
+    if (beat !== undefined) this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
   }
 
   #tellNode(nodeId: string, event: NodeEvent): void {

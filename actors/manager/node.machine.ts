@@ -22,17 +22,37 @@ export interface NodeInput {
 }
 export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
-  | { readonly type: 'beat'; readonly session: string }
+  | { readonly type: 'beat'; readonly session: string; readonly seq?: number }
   | { readonly type: 'changed'; readonly change: AssignmentChange }
   /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
   | { readonly type: 'bus'; readonly connected: boolean };
 
 interface NodeContext extends NodeInput {
   readonly session: string;
+  /** Number of the last assignment sent. */
   readonly seq: number;
+  /** What had been sent, and what the node had taken, at its last beat. */
+  readonly atBeat: { readonly sent: number; readonly taken: number };
   readonly pending: Extract<NodeEvent, { type: 'hello' }> | undefined;
 }
 type Args = { context: NodeContext };
+type Beaten = Extract<NodeEvent, { type: 'beat' }>;
+const beaten = ({ event }: { event: Beaten }) => event;
+/** Ends the node's silence; one that misses an assignment is asked for a new session. */
+const beat = [
+  {
+    guard: { type: 'stalledBeat', params: beaten },
+    target: 'active',
+    reenter: true,
+    actions: ['prompt', { type: 'noteBeat', params: beaten }],
+  },
+  {
+    guard: { type: 'ownBeat', params: beaten },
+    target: 'active',
+    reenter: true,
+    actions: { type: 'noteBeat', params: beaten },
+  },
+] as const;
 
 const wire = (error: unknown): HelloReply => ({
   ok: false,
@@ -61,6 +81,7 @@ export const nodeMachine = setup({
       pending: params.event,
       session: params.event.hello.session,
       seq: 1,
+      atBeat: { sent: 0, taken: 0 },
     })),
     welcome: ({ context }) => {
       context.pending?.reply({ ok: true, ...context.epoch, heartbeatMs: context.heartbeatMs });
@@ -88,10 +109,16 @@ export const nodeMachine = setup({
       });
     },
     count: assign({ seq: ({ context }: Args) => context.seq + 1 }),
+    noteBeat: assign(({ context }, { seq }: Beaten) => ({
+      atBeat: { sent: context.seq, taken: seq ?? context.seq },
+    })),
   },
   guards: {
     offBus: (_, params: { connected: boolean }) => !params.connected,
-    ownBeat: ({ context }, params: { session: string }) => params.session === context.session,
+    ownBeat: ({ context }, { session }: Beaten) => session === context.session,
+    // An assignment was on its way before the last beat, and none has come since: it got lost.
+    stalledBeat: ({ context: { session, atBeat } }, beat: Beaten) =>
+      beat.session === session && beat.seq === atBeat.taken && atBeat.taken < atBeat.sent,
   },
   delays: {
     silence: ({ context }) => context.silenceMs,
@@ -101,7 +128,13 @@ export const nodeMachine = setup({
   },
 }).createMachine({
   id: 'node',
-  context: ({ input }) => ({ ...input, session: '', seq: 0, pending: undefined }),
+  context: ({ input }) => ({
+    ...input,
+    session: '',
+    seq: 0,
+    atBeat: { sent: 0, taken: 0 },
+    pending: undefined,
+  }),
   initial: 'unseen',
   on: {
     hello: {
@@ -136,11 +169,7 @@ export const nodeMachine = setup({
     },
     active: {
       on: {
-        beat: {
-          guard: { type: 'ownBeat', params: ({ event }) => ({ session: event.session }) },
-          target: 'active',
-          reenter: true,
-        },
+        beat,
         changed: {
           actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
         },
@@ -149,10 +178,7 @@ export const nodeMachine = setup({
     },
     suspect: {
       on: {
-        beat: {
-          guard: { type: 'ownBeat', params: ({ event }) => ({ session: event.session }) },
-          target: 'active',
-        },
+        beat,
         changed: {
           actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
         },

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -59,7 +59,7 @@ export async function startServer(options: ServerOptions): Promise<NatsServer> {
   await mkdir(files.dir, { recursive: true, mode: 0o700 });
   await clearStale(files.record, files.config);
   await mkdir(options.storeDir, { recursive: true, mode: 0o700 });
-  const name = `${options.nodeId}-${await incarnation(options.storeDir)}`;
+  const name = `${options.nodeId}-${await incarnation(options.storeDir, options.storeKey)}`;
   await writeTls(files, options.tls);
   await replaceFile(files.config, configText(options, name, files));
   const server = new Child(options, name, files);
@@ -227,13 +227,23 @@ async function writeTls(files: Files, tls: TlsMaterial): Promise<void> {
   await replaceFile(files.tls.ca, tls.ca);
 }
 
-/** JetStream's peer ID is a hash of the server's name; a store that was wiped must not come back under its old one. */
-async function incarnation(storeDir: string): Promise<string> {
+/**
+ * JetStream's peer ID is a hash of the server's name; a store that was wiped must not come back under its old one. The
+ * file also tells whether the key is the store's: with a wrong one nats-server starts, without its streams.
+ */
+async function incarnation(storeDir: string, storeKey: Uint8Array): Promise<string> {
   const file = join(storeDir, 'incarnation');
   const found = await readFile(file, 'utf8').catch(() => '');
-  if (/^[0-9a-f]{8}$/.test(found)) return found;
+  const [name = '', proof] = found.split(' ');
+  const proofOf = (text: string): string =>
+    createHmac('sha256', storeKey).update(text).digest('hex').slice(0, 32);
+  if (/^[0-9a-f]{8}$/.test(name)) {
+    if (proof !== proofOf(name))
+      throw new ServerError('failed', `the store ${storeDir} was made with another key`);
+    return name;
+  }
   const drawn = randomBytes(4).toString('hex');
-  await replaceFile(file, drawn);
+  await replaceFile(file, `${drawn} ${proofOf(drawn)}`);
   return drawn;
 }
 

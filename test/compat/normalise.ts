@@ -10,7 +10,7 @@ export function normalise(text: string): string {
     .replaceAll(/\b[0-9a-f]{12}\b/g, '<short-id>')
     .replaceAll(/\b[0-9a-z]{12}\b(?= +\\_|\s+web|\s+everywhere)/g, '<short-id>')
     .replaceAll(/sha256:[0-9a-f]{64}/g, '<digest>')
-    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.0-9]*(Z| \+0000 UTC)( utc)?/g, '<time>')
+    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.0-9]*(Z| \+0000 UTC)( utc)?/gi, '<time>')
     .replaceAll(/(less than a second|about a minute|\d+ (second|minute)s?) ago/gi, '<ago>')
     .replaceAll(/"Index": ?\d+/g, '"Index":<n>')
     .replaceAll(/"(CertIssuerSubject|CertIssuerPublicKey)": ?"[^"]*"/g, '"$1":"<der>"')

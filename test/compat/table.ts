@@ -18,6 +18,8 @@ export type Row = (CliRow | ApiRow) & {
   readonly natswarm?: RegExp;
   /** Wait until every service runs what it should before this row. */
   readonly settled?: boolean;
+  /** Wait so long before this row, ms: for what no state tells the end of. */
+  readonly afterMs?: number;
 };
 
 const service = (fields: object, container: object = {}, task: object = {}): object => ({
@@ -74,9 +76,29 @@ const outside: readonly Row[] = [
     api: [
       'POST',
       '/v1.51/swarm/init',
-      { ListenAddr: '0.0.0.0:2377', AdvertiseAddr: '127.0.0.1', SubnetSize: 40 },
+      {
+        ListenAddr: '0.0.0.0:2377',
+        AdvertiseAddr: '127.0.0.1',
+        DefaultAddrPool: ['10.0.0.0/8'],
+        SubnetSize: 40,
+      },
     ],
   },
+  {
+    api: [
+      'POST',
+      '/v1.51/swarm/init',
+      { ListenAddr: '0.0.0.0:2377', AdvertiseAddr: '127.0.0.1', DefaultAddrPool: ['10.0.0.0/28'] },
+    ],
+  },
+  {
+    api: [
+      'POST',
+      '/v1.51/swarm/init',
+      { ListenAddr: '0.0.0.0:2377', AdvertiseAddr: '127.0.0.1', DefaultAddrPool: ['nonsense'] },
+    ],
+  },
+  { api: ['POST', '/v1.51/swarm/init', { ListenAddr: 'a:b:c' }] },
 ];
 
 const started: readonly Row[] = [
@@ -259,6 +281,7 @@ const services: readonly Row[] = [
       '{{.Name}} {{.CurrentState}} {{.Error}}',
       'nowhere',
     ],
+    afterMs: 2_000,
   },
   {
     cli: [
@@ -349,9 +372,17 @@ const badSpecs: readonly Row[] = [
     },
   }),
   create({ EndpointSpec: { Mode: 'dnsrr', Ports: [{ TargetPort: 80, PublishedPort: 8080 }] } }),
-  create({}, {}, { Networks: [{ Target: 'nobody' }] }),
+  {
+    ...create({}, {}, { Networks: [{ Target: 'nobody' }] }),
+    differs: `networks of the swarm: ${later}`,
+    natswarm: /501 .*network \\"nobody\\"/,
+  },
   create({}, {}, { Runtime: 'strange' }),
-  create({}, { Secrets: [{ SecretID: 'x', SecretName: 'x' }] }),
+  {
+    ...create({}, { Secrets: [{ SecretID: 'x', SecretName: 'x' }] }),
+    differs: `secrets: ${later}`,
+    natswarm: /501 .*secrets/,
+  },
   {
     ...create({ EndpointSpec: { Ports: [{ TargetPort: 80, PublishedPort: 8081 }] }, Name: 'mesh' }),
     differs: `the routing mesh ${later}`,

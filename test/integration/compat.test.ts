@@ -44,6 +44,7 @@ test.each(table.map((row, n) => [`${n} ${title(row)}`, row] as const))(
   '%s',
   async (_title, row) => {
     if (row.settled === true) await Promise.all([settle(swarm), settle(natswarm)]);
+    if (row.afterMs !== undefined) await sleep(row.afterMs);
     const [theirs, ours] = await Promise.all([run(swarm, row), run(natswarm, row)]);
     if (row.natswarm !== undefined) expect(ours).toMatch(row.natswarm);
     else expect(ours).toBe(theirs);

@@ -75,7 +75,11 @@ export class Nemesis {
       case 'workerDaemonCrash':
         return killDaemon(host);
       case 'containerCrash':
-        return host.engine.breakOne() ? () => undefined : undefined;
+        return this.#crashOne(host) ? () => undefined : undefined;
+      case 'engineAway':
+        if (!host.engine.isUp) return undefined;
+        host.engine.down();
+        return () => host.engine.up();
       case 'engineCrash':
         return crashEngine(host);
       case 'hostReboot': {
@@ -112,6 +116,13 @@ export class Nemesis {
     }
   }
 
+  #crashOne({ engine }: SimHost): boolean {
+    const running = [...engine.states()].filter(([, state]) => state === 'running');
+    if (running.length === 0) return false;
+    engine.crash(this.#random.pick(running)[0], this.#random.int(0, 2));
+    return true;
+  }
+
   #lose(): void {
     const { network, options } = this.#cluster;
     network.lossRate = Math.max(options.messageLossRate, ...this.#losses);
@@ -140,6 +151,6 @@ function killDaemon(host: SimHost): (() => void) | undefined {
 /** Containers end with it; it comes back with what it has on disk. */
 function crashEngine(host: SimHost): (() => void) | undefined {
   if (!host.engine.isUp) return undefined;
-  host.engine.crash();
-  return () => host.engine.boot();
+  host.engine.powerOff();
+  return () => host.engine.up();
 }

@@ -4,6 +4,7 @@ export const faultKinds = [
   'daemonCrash',
   'workerDaemonCrash',
   'containerCrash',
+  'engineAway',
   'engineCrash',
   'hostReboot',
   'busDown',

@@ -108,9 +108,7 @@ export class FakeSwarm implements Swarm {
   state: LocalState['state'] = 'active';
   readonly #watchers = new Set<(changes: readonly Applied[]) => void>();
 
-  constructor(
-    objects: { service?: Service[]; task?: Task[]; node?: Node[] } = {},
-  ) {
+  constructor(objects: { service?: Service[]; task?: Task[]; node?: Node[] } = {}) {
     const { service = [aService()], task = [aTask()], node = [aNode()] } = objects;
     this.store = Store.load(7, { cluster: [aCluster()], node, service, task });
   }

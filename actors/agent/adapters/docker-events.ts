@@ -1,4 +1,5 @@
 import { limits } from '../../../domain/limits.ts';
+import { type Clock, pause } from '../../../supervisors/clock.ts';
 import type { EngineError } from '../ports.ts';
 import { type Client, linesOf } from './docker-client.ts';
 import { labels } from './docker-config.ts';
@@ -25,6 +26,7 @@ interface Waiter {
  */
 export class EngineEvents {
   readonly #client: Client;
+  readonly #clock: Clock;
   readonly #scope: AbortSignal;
   /** Counts events and connections. Callers note it before they look (`now`). */
   #count = 0;
@@ -35,8 +37,9 @@ export class EngineEvents {
   readonly #waiters = new Map<string, Set<Waiter>>();
   #isOpen = false;
 
-  constructor(client: Client, scope: AbortSignal) {
+  constructor(client: Client, clock: Clock, scope: AbortSignal) {
     this.#client = client;
+    this.#clock = clock;
     this.#scope = scope;
   }
 
@@ -96,7 +99,7 @@ export class EngineEvents {
       } catch {
         // the engine is away; those who wait go on waiting
       }
-      await pause(delayMs, this.#scope);
+      await pause(this.#clock, delayMs, this.#scope);
       delayMs = Math.min(delayMs * 2, reconnectMaxMs);
     } while (this.#waiters.size > 0 && !this.#scope.aborted);
     this.#isOpen = false;
@@ -136,18 +139,4 @@ export class EngineEvents {
   #all(): Waiter[] {
     return [...this.#waiters.values()].flatMap((waiters) => [...waiters]);
   }
-}
-
-/** Ends early, without an error, when `scope` aborts. */
-export function pause(ms: number, scope: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (scope.aborted) return resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      scope.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    scope.addEventListener('abort', done, { once: true });
-  });
 }

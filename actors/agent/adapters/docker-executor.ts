@@ -1,12 +1,13 @@
 import type { ContainerInfo } from 'dockerode';
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
+import { pause, systemClock } from '../../../supervisors/clock.ts';
 import type { Controller, Executor, LogChunk, LogOptions } from '../ports.ts';
 import { EngineClient, segment } from './docker-client.ts';
 import { containerName, labels, type TemplateNode } from './docker-config.ts';
 import { DockerController, removeContainer, type Shared } from './docker-controller.ts';
 import { abortedError } from './docker-errors.ts';
-import { EngineEvents, pause } from './docker-events.ts';
+import { EngineEvents } from './docker-events.ts';
 import { descriptionOf, type EngineInfo } from './docker-facts.ts';
 import { Images } from './docker-images.ts';
 import { readLogs } from './docker-logs.ts';
@@ -42,11 +43,11 @@ class DockerExecutor implements Executor {
     this.#client = new EngineClient(options.socketPath, options.scope);
     this.#shared = {
       client: this.#client,
-      events: new EngineEvents(this.#client, options.scope),
+      events: new EngineEvents(this.#client, systemClock, options.scope),
       images: new Images(this.#client, {
         isOffline: options.isOffline ?? false,
         report: options.report ?? (() => undefined),
-        now: () => performance.now(),
+        clock: systemClock,
       }),
       gate: new Gate(options.operationsMax ?? limits.engineOperationsMax),
       templateNode: (scope) => this.#nodeForTemplates(scope),
@@ -92,7 +93,7 @@ class DockerExecutor implements Executor {
         });
         return;
       } catch {
-        await pause(delayMs, scope);
+        await pause(systemClock, delayMs, scope);
       }
     }
   }

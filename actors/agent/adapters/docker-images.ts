@@ -1,4 +1,5 @@
 import { limits } from '../../../domain/limits.ts';
+import type { Clock } from '../../../supervisors/clock.ts';
 import { EngineError } from '../ports.ts';
 import { type Client, linesOf, segment } from './docker-client.ts';
 import { isImageId, isPinned } from './docker-config.ts';
@@ -8,8 +9,7 @@ export interface ImageOptions {
   /** Use what is here and never ask a registry (DOCKER_SERVICE_PREFER_OFFLINE_IMAGE of Docker's daemon). */
   readonly isOffline: boolean;
   readonly report: (event: string, fields: object) => void;
-  /** Milliseconds of any steady clock. */
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** How a pull ended; `error` is the engine's text. */
@@ -63,7 +63,7 @@ export class Images {
 
   #remembered(image: string, auth: string | undefined): Outcome | undefined {
     const outcome = this.#outcomes.get(keyOf(image, auth));
-    const isFresh = outcome && this.#options.now() - outcome.at < limits.pullRememberedMs;
+    const isFresh = outcome && this.#options.clock.now() - outcome.at < limits.pullRememberedMs;
     return isFresh === true ? outcome : undefined;
   }
 
@@ -84,7 +84,7 @@ export class Images {
     const abort = new AbortController();
     const outcome = this.#attempt(image, auth, abort.signal).then((failure) => {
       const error = failure?.message;
-      const ended = { at: this.#options.now(), ...(error === undefined ? {} : { error }) };
+      const ended = { at: this.#options.clock.now(), ...(error === undefined ? {} : { error }) };
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
       // `retryable`: the engine was away, or nobody waited to the end; that says nothing of the registry
       if (failure?.retryable !== true) this.#remember(key, ended);
@@ -114,10 +114,11 @@ export class Images {
     auth: string | undefined,
     left: AbortSignal,
   ): Promise<EngineError | undefined> {
+    const { clock } = this.#options;
     const silence = new AbortController();
     const giveUp = (): void => silence.abort();
     left.addEventListener('abort', giveUp);
-    const timer = setTimeout(() => {
+    const timer = clock.setTimeout(() => {
       void this.#isHere(image, silence.signal).then((isHere) => isHere && giveUp());
     }, limits.pullAnswerMs);
     try {
@@ -129,7 +130,7 @@ export class Images {
         scope: silence.signal,
       });
       for await (const line of linesOf(stream)) {
-        clearTimeout(timer); // the registry has answered: from now on it may take its time
+        clock.clearTimeout(timer); // the registry has answered: from now on it may take its time
         const { error } = JSON.parse(line) as { readonly error?: string };
         if (error !== undefined) return new EngineError(error, false);
       }
@@ -140,7 +141,7 @@ export class Images {
         ? new EngineError('the registry did not answer in time', false)
         : engineError(error, left);
     } finally {
-      clearTimeout(timer);
+      clock.clearTimeout(timer);
       left.removeEventListener('abort', giveUp);
     }
   }

@@ -26,7 +26,7 @@ export class ContainerCheck {
     const now = this.#cluster.clock.now();
     for (const host of this.#cluster.hosts) {
       if (!host.isWell) host.wellSince = now;
-      for (const { taskId, starts } of host.engine.containers())
+      for (const [taskId, starts] of host.engine.starts)
         if (starts > 1) throw new Violation('started', `task ${taskId} was started ${starts} times`);
       if (host.agent !== undefined) this.#checkAgent(host.agent);
     }
@@ -49,9 +49,9 @@ export class ContainerCheck {
     const { store } = this.#cluster.audit;
     const bySlot = new Map<string, Task[]>();
     for (const host of this.#cluster.hosts)
-      for (const { taskId, running } of host.engine.containers()) {
+      for (const [taskId, state] of host.engine.states()) {
         const task = store.task(taskId);
-        if (!running || task === undefined || task.desired === 'remove') continue;
+        if (state !== 'running' || task === undefined || task.desired === 'remove') continue;
         bySlot.set(placeOf(task), [...(bySlot.get(placeOf(task)) ?? []), task]);
       }
     for (const place of this.#overlaps.keys()) if (!bySlot.has(place)) this.#overlaps.delete(place);

@@ -4,7 +4,7 @@ import { isTerminal, isWanted } from '../../../domain/task-state.ts';
 import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
 import { nodeMatches, parseConstraints } from '../../../domain/schedule/constraint.ts';
 import type { Cluster } from '../world/cluster.ts';
-import { behaviourOf } from '../workload/specs.ts';
+import { runsWell } from '../workload/specs.ts';
 import { digest } from './digest.ts';
 import { reservedOn } from './resources.ts';
 import { placeOf } from './slots.ts';
@@ -35,7 +35,7 @@ function unconvergedService(store: Store, service: Service): readonly string[] {
   const { Name, TaskTemplate } = service.spec;
   const out = longHistory(store, service, tasks);
   const state = service.updateStatus?.state;
-  const steady = behaviourOf(TaskTemplate.ContainerSpec.Image) === 'steady';
+  const steady = runsWell(TaskTemplate.ContainerSpec.Image);
   // Of services that cannot run, or whose update or rollback has failed, only the bounds are known.
   if (!steady || state === 'paused' || state === 'rollback_paused') return out;
   const wanted = tasks.filter((t) => isWanted(t.desired) && !isPausedHere(store, service, t));
@@ -122,11 +122,11 @@ function longHistory(store: Store, service: Service, tasks: readonly Task[]): st
 
 /** Containers of tasks that the store does not know, and running ones whose task does not run there. */
 function strayContainers(store: Store, host: Cluster['hosts'][number]): readonly string[] {
-  return host.engine.containers().flatMap(({ taskId, running }) => {
+  return [...host.engine.states()].flatMap(([taskId, state]) => {
     const task = store.task(taskId);
     if (task === undefined) return [`container of unknown task ${taskId} on ${host.id}`];
     if (task.nodeId !== host.id) return [`container of ${taskId} on ${host.id}, not ${task.nodeId}`];
-    if (running && isTerminal(task.status.state)) return [`container of ended task ${taskId} runs`];
-    return [];
+    const ended = state === 'running' && isTerminal(task.status.state);
+    return ended ? [`container of ended task ${taskId} runs`] : [];
   });
 }

@@ -2,9 +2,21 @@ import type { SimOptions } from '../options.ts';
 import { opLabel } from '../check/acknowledged.ts';
 import type { Random } from '../world/random.ts';
 
-/** How the containers of an image behave; the simulated engine reads it off the image's name (`worker.ts`). */
-export type Behaviour = 'steady' | 'crashing' | 'finishing' | 'missing';
+/** How the containers of an image behave, read off its name (`programs.ts`). */
+export type Behaviour =
+  'steady' | 'healthy' | 'crashing' | 'finishing' | 'sick' | 'broken' | 'missing';
 export const behaviourOf = (image: string): Behaviour => image.split(':')[0] as Behaviour;
+export const runsWell = (image: string): boolean =>
+  ['steady', 'healthy'].includes(behaviourOf(image));
+const behaviours: Readonly<Record<Behaviour, number>> = {
+  steady: 8,
+  healthy: 2,
+  crashing: 0.5,
+  finishing: 0.4,
+  sick: 0.4,
+  broken: 0.3,
+  missing: 0.3,
+};
 
 const ms = 1e6;
 const s = 1e9;
@@ -43,7 +55,7 @@ export const drawReplicas = (random: Random, options: SimOptions): number =>
   random.int(0, options.replicasMax);
 
 export const drawImage = (random: Random): string =>
-  `${random.weighted<Behaviour>({ steady: 8, crashing: 0.7, finishing: 0.5, missing: 0.4 })}:${random.int(1, 1e6)}`;
+  `${random.weighted(behaviours)}:${random.int(1, 1e6)}`;
 
 function drawTask(random: Random): Wire['TaskTemplate'] {
   const constraints = random.chance(0.15) ? [random.pick(['node.role==worker', 'node.role==manager'])] : [];

@@ -1,3 +1,4 @@
+import { EngineError } from '../../../actors/agent/ports.ts';
 import type { StateLog } from '../../../bus/ports.ts';
 import type { Cluster as ClusterObject, Node } from '../../../domain/model/objects.ts';
 import { clusterSpecForInit } from '../../../domain/spec/cluster.ts';
@@ -10,8 +11,9 @@ import { Audit, type RecordCheck, type Seen } from '../check/audit.ts';
 import { digest } from '../check/digest.ts';
 import { Violation } from '../check/violation.ts';
 import type { SimOptions } from '../options.ts';
+import { isMissing, programOf } from '../workload/programs.ts';
 import { SimHost } from './daemon.ts';
-import { SimEngine } from './engine.ts';
+import { SimulatedEngine } from './container-engine.ts';
 import { SimLog } from './log.ts';
 import { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
@@ -91,8 +93,24 @@ export class Cluster {
       : host.command(name, body);
   }
 
-  makeEngine(nodeId: string, random: Random): SimEngine {
-    return new SimEngine(this.clock, nodeId, random, this.options.engineCallMs);
+  makeEngine(nodeId: string, random: Random): SimulatedEngine {
+    const callMs = this.options.engineCallMs;
+    const latency = [callMs / 4, callMs * 2] as const;
+    const engine = new SimulatedEngine({
+      clock: this.clock,
+      random: () => random.next(),
+      program: (task) => programOf(task, random),
+      description: {
+        hostname: nodeId,
+        resources: { nanoCpus: 4e9, memoryBytes: 4 * 2 ** 30 },
+      },
+      latencyMs: { look: latency, create: latency, start: latency, stop: latency, remove: latency },
+    });
+    engine.interfere = (operation, taskId) =>
+      operation === 'create' && isMissing(this.audit.store.task(taskId))
+        ? new EngineError('No such image', false)
+        : undefined;
+    return engine;
   }
   wrapLog(log: StateLog): StateLog {
     return this.#ports.wrapLog?.(log) ?? log;

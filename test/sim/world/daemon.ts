@@ -5,7 +5,8 @@ import type { Epoch } from '../../../bus/protocol.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { command } from '../workload/outcome.ts';
 import type { Cluster } from './cluster.ts';
-import type { SimEngine } from './engine.ts';
+import type { SimulatedEngine } from './container-engine.ts';
+import { simulatedExecutor } from './executor.ts';
 import { guardExecutor, guardLog } from './guards.ts';
 import { JournalDisk } from './journal.ts';
 import type { SimLogClient } from './log.ts';
@@ -17,7 +18,7 @@ import { Random } from './random.ts';
 export class SimHost {
   readonly id: string;
   readonly isManager: boolean;
-  readonly engine: SimEngine;
+  readonly engine: SimulatedEngine;
   readonly log: SimLogClient | undefined;
   readonly #cluster: Cluster;
   readonly #random: Random;
@@ -95,7 +96,7 @@ export class SimHost {
     this.agent = createAgent({
       nodeId: this.id,
       bus,
-      executor: guardExecutor(this.engine, process),
+      executor: guardExecutor(simulatedExecutor(this.engine), process),
       clock: process.clock,
       wallNow: () => this.#wallNow(),
       random: () => this.#random.next(),

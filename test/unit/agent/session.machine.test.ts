@@ -14,7 +14,10 @@ describe('greeting', () => {
     await h.go(10_000, 10);
     expect(h.beats()).toBeGreaterThanOrEqual(9);
     expect(h.beats()).toBeLessThanOrEqual(11);
-    expect(h.hub.bodies(subjects.agent('n1', 'beat'))[0]).toEqual({ session: 'session1' });
+    expect(h.hub.bodies(subjects.agent('n1', 'beat'))[0]).toEqual({
+      session: 'session1',
+      seq: 1,
+    });
   });
 
   test('waits for the bus', async () => {
