@@ -46,12 +46,8 @@ export function parseJson(text: string): unknown {
 
 /** The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. */
 export function readBody(req: IncomingMessage): Promise<Buffer> {
-  const tooLarge = new HttpError(
-    413,
-    `the request body is larger than ${limits.requestBodyBytesMax} bytes`,
-  );
   if (Number(req.headers['content-length'] ?? 0) > limits.requestBodyBytesMax)
-    return Promise.reject(tooLarge);
+    return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -63,7 +59,7 @@ export function readBody(req: IncomingMessage): Promise<Buffer> {
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limits.requestBodyBytesMax) end(tooLarge);
+      if (size > limits.requestBodyBytesMax) end(tooLarge());
       else chunks.push(chunk);
     };
     const onEnd = (): void => end();
@@ -75,3 +71,6 @@ export function readBody(req: IncomingMessage): Promise<Buffer> {
     req.on('data', onData).on('end', onEnd).on('close', onClose);
   });
 }
+
+const tooLarge = (): HttpError =>
+  new HttpError(413, `the request body is larger than ${limits.requestBodyBytesMax} bytes`);

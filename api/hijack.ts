@@ -52,7 +52,9 @@ export function hijack(
     headers['upgrade'] = req.headers.upgrade;
   }
   delete headers['expect'];
-  const toEngine = deps.engine.open({ method: req.method ?? '', path: req.url ?? '', headers });
+  const target = parseTarget(req.url ?? '');
+  const path = target.kind === 'ok' ? target.raw : '/';
+  const toEngine = deps.engine.open({ method: req.method ?? '', path, headers });
   let isAnswered = false;
   const refuse = (error: unknown): void => {
     toEngine.destroy();

@@ -55,7 +55,13 @@ function relay(answer: IncomingMessage, res: ServerResponse): void {
     return;
   }
   res.sendDate = false;
-  res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerHeaders(answer));
+  try {
+    res.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerHeaders(answer));
+  } catch {
+    // a head that Node will not write; what it was is nothing that the client could be told
+    res.destroy();
+    return;
+  }
   // streams begin with a head alone: the client must see it before the first line comes
   res.flushHeaders();
   answer.on('error', () => res.destroy());

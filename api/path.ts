@@ -18,6 +18,7 @@ export type Target =
   | { readonly kind: 'redirect'; readonly location: string }
   | { readonly kind: 'bad' };
 
+const beyondAscii = /[\x80-\uffff]/;
 const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
 
 /** Reads a request target in origin or absolute form. */
@@ -34,10 +35,12 @@ export function parseTarget(url: string): Target {
   return { kind: 'redirect', location: encodeURI(clean) + (at === -1 ? '' : `?${query}`) };
 }
 
+/** Node gives bytes beyond ASCII as Latin-1; paths are UTF-8. */
 function decode(encoded: string): string | undefined {
-  if (!encoded.includes('%')) return encoded;
+  const text = beyondAscii.test(encoded) ? Buffer.from(encoded, 'latin1').toString() : encoded;
+  if (!text.includes('%')) return text;
   try {
-    return decodeURIComponent(encoded);
+    return decodeURIComponent(text);
   } catch {
     return undefined;
   }

@@ -36,7 +36,7 @@ export function sendError(
  * pipe; but not for ever.
  */
 function discardRest(req: IncomingMessage): void {
-  const timer = setTimeout(() => req.destroy(), restOfBodyMs);
+  const timer = setTimeout(() => req.destroy(), restOfBodyMs).unref();
   req.resume().once('close', () => clearTimeout(timer));
 }
 

@@ -28,8 +28,16 @@ export class Router {
     }
   }
 
-  /** Answers a request. `wantsContinue`: the client waits for `100 Continue` before it sends the body. */
+  /** Answers a request. `wantsContinue`: the client waits for `100 Continue` before it sends the body. Never throws. */
   handle(req: IncomingMessage, res: ServerResponse, wantsContinue: boolean): void {
+    try {
+      this.#handle(req, res, wantsContinue);
+    } catch (error) {
+      this.#fail(req, res, '', error);
+    }
+  }
+
+  #handle(req: IncomingMessage, res: ServerResponse, wantsContinue: boolean): void {
     const target = parseTarget(req.url ?? '');
     if (target.kind === 'bad') {
       const { headers } = this.#deps.identity;

@@ -113,7 +113,14 @@ function frontServer(
   });
   server.on('request', (req, res) => router.handle(req, res, false));
   server.on('checkContinue', (req, res) => router.handle(req, res, true));
-  server.on('upgrade', (req, socket, head) => hijack(deps, req, socket as Socket, head));
+  server.on('upgrade', (req, socket, head) => {
+    try {
+      hijack(deps, req, socket as Socket, head);
+    } catch (error) {
+      deps.log('request_failed', { method: req.method, path: req.url, message: String(error) });
+      socket.destroy();
+    }
+  });
   return server;
 }
 

@@ -13,7 +13,7 @@ import { planService } from '../../domain/orchestrate/plan-service.ts';
 import { Scheduler } from '../../domain/schedule/schedule.ts';
 import type { Applied, Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
-import { isTerminal } from '../../domain/task-state.ts';
+import { isTerminal, taskStateRank } from '../../domain/task-state.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
@@ -37,7 +37,7 @@ export interface LeaderOptions {
 }
 
 /** Pauses between two plans, ms. */
-const settleMs = { service: 10, scheduler: 5 } as const;
+const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
 /** A node is beaten for five times in the period that the API shows, and down after three beats missed (DESIGN.md). */
 const beatsPerPeriod = 5;
 const beatsMissedMax = 3;
@@ -208,8 +208,7 @@ export class Leader {
   #wakeService(serviceId: string): void {
     const running = this.#services.get(serviceId);
     if (running !== undefined) return running.send({ type: 'dirty' });
-    this.#services.start(serviceId, serviceMachine, (scope) => ({
-      scope,
+    this.#services.start(serviceId, serviceMachine, () => ({
       plan: () => this.#plan(serviceId),
       wallNow: this.#options.wallNow,
       settleMs: settleMs.service,
@@ -223,7 +222,7 @@ export class Leader {
         changes.length === 0 &&
         view.service(serviceId) === undefined &&
         isEmpty(view.tasksOfService(serviceId));
-      return { changes, result: { wakeAt, gone } };
+      return { changes, result: { wakeAt, gone, idle: changes.length === 0 } };
     });
     return result;
   }
@@ -243,7 +242,8 @@ export class Leader {
     for (const change of applied) {
       if (change.kind === 'service') services.add(change.id);
       else if (change.kind === 'task') {
-        services.add((change.after ?? (change.before as Task)).serviceId);
+        if (mattersToPlans(change.before, change.after))
+          services.add((change.after ?? (change.before as Task)).serviceId);
         schedule ||= needsScheduler(change.before, change.after);
       } else if (change.kind === 'node') {
         schedule = true;
@@ -279,6 +279,13 @@ const isEmpty = (items: Iterable<unknown>): boolean => {
   for (const _ of items) return false;
   return true;
 };
+
+/** Between a node's acceptance and `running` a plan has nothing to decide. */
+const mattersToPlans = (before: Task | undefined, after: Task | undefined): boolean =>
+  before === undefined ||
+  after === undefined ||
+  before.desired !== after.desired ||
+  taskStateRank[after.status.state] >= taskStateRank.running;
 
 /** A task came to wait for a node, or one ended and left room. */
 const needsScheduler = (before: Task | undefined, after: Task | undefined): boolean =>

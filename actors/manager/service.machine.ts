@@ -6,17 +6,19 @@ export interface PlanOutcome {
   readonly wakeAt?: number | undefined;
   /** The service is deleted and its last task too. */
   readonly gone: boolean;
+  /** The plan changed nothing: what comes next is probably no news either. */
+  readonly idle: boolean;
 }
 export interface ServiceInput {
-  readonly scope: AbortSignal;
-  readonly plan: (scope: AbortSignal) => Promise<PlanOutcome>;
+  readonly plan: () => Promise<PlanOutcome>;
   readonly wallNow: () => number;
-  /** Pause between two plans of one service, ms: what comes in meanwhile is planned together. */
-  readonly settleMs: number;
+  /** Pauses after a plan, ms: what comes in meanwhile is planned together. */
+  readonly settleMs: { readonly afterChange: number; readonly afterNothing: number };
 }
 interface ServiceContext extends ServiceInput {
   readonly dirty: boolean;
   readonly wakeAt: number | undefined;
+  readonly idle: boolean;
   readonly failures: number;
 }
 /** The service, one of its tasks or a node that matters to it changed. */
@@ -33,9 +35,7 @@ export const serviceMachine = setup({
     input: {} as ServiceInput,
   },
   actors: {
-    plan: fromPromise<PlanOutcome, ServiceContext>(({ input, signal }) =>
-      input.plan(AbortSignal.any([signal, input.scope])),
-    ),
+    plan: fromPromise<PlanOutcome, ServiceContext>(({ input }) => input.plan()),
   },
   actions: {
     markDirty: assign({ dirty: true }),
@@ -45,14 +45,15 @@ export const serviceMachine = setup({
     hasDeadline: ({ context }) => context.wakeAt !== undefined,
   },
   delays: {
-    settle: ({ context }) => context.settleMs,
+    settle: ({ context: { idle, settleMs } }) =>
+      idle ? settleMs.afterNothing : settleMs.afterChange,
     untilWake: ({ context }) =>
       Math.min(timerMsMax, Math.max(1, (context.wakeAt ?? 0) - context.wallNow())),
     backoff: ({ context }) => Math.min(5_000, 50 * 2 ** Math.min(context.failures, 8)),
   },
 }).createMachine({
   id: 'service',
-  context: ({ input }) => ({ ...input, dirty: false, wakeAt: undefined, failures: 0 }),
+  context: ({ input }) => ({ ...input, dirty: false, wakeAt: undefined, idle: false, failures: 0 }),
   initial: 'planning',
   on: { dirty: { actions: 'markDirty' } },
   states: {
@@ -65,7 +66,11 @@ export const serviceMachine = setup({
           { guard: ({ event }) => event.output.gone, target: 'gone' },
           {
             target: 'settling',
-            actions: assign(({ event }) => ({ wakeAt: event.output.wakeAt, failures: 0 })),
+            actions: assign(({ event: { output } }) => ({
+              wakeAt: output.wakeAt,
+              idle: output.idle,
+              failures: 0,
+            })),
           },
         ],
         onError: {

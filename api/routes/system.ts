@@ -53,8 +53,8 @@ async function ping(deps: Deps, { req, res }: Call): Promise<undefined> {
   return undefined;
 }
 
-async function info(deps: Deps, { raw }: Call): Promise<Reply> {
-  const engine = await deps.engine.json(raw);
+async function info(deps: Deps, { raw, res }: Call): Promise<Reply> {
+  const engine = await deps.engine.json(raw, hangUp(res, deps.closing));
   const local = deps.swarm.local();
   const view = local.manager ? await viewOrError(deps) : undefined;
   return ok(mergeInfo(engine, swarmInfo(local, view, deps.readTlsInfo)));

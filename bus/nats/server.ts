@@ -39,7 +39,10 @@ export interface NatsServer {
   /** `host:port` for the daemon's own connections. */
   readonly address: string;
   readonly exited: Promise<Exit>;
-  /** Takes the new certificate for connections from now on; those made stay. */
+  /**
+   * Takes new certificates and roots into use. nats-server asks again who everybody is, and to do so it closes every
+   * connection that a certificate let in: they come back at once, but all together. Throws `ServerError`.
+   */
   reload(tls: TlsMaterial): Promise<void>;
   /** SIGTERM, and SIGKILL if that does not end it. Resolves when the process is gone. */
   stop(): Promise<void>;
@@ -49,6 +52,10 @@ export interface NatsServer {
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
 const requestTimeoutMs = 1_000;
+const reloadTimeoutMs = 10_000;
+/** What nats-server says at the end of a reload. */
+const reloadDone = 'Reloaded server configuration';
+const reloadFailed = 'Failed to reload server configuration';
 
 /**
  * Starts nats-server on its store and waits until it serves the log's account with JetStream. Starting it again on the
@@ -82,6 +89,7 @@ class Child implements NatsServer {
   /** What the server complained about last: the reason when it ends. */
   #complaint = '';
   #ended = false;
+  #onReload: (text: string) => void = () => {};
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
@@ -129,7 +137,17 @@ class Child implements NatsServer {
 
   async reload(tls: TlsMaterial): Promise<void> {
     await writeTls(this.#files, tls);
+    const reloaded = new Promise<void>((resolve, reject) => {
+      const fail = (message: string): void => reject(new ServerError('failed', message));
+      const timer = setTimeout(() => fail('nats-server does not reload'), reloadTimeoutMs);
+      this.#onReload = (text) => {
+        clearTimeout(timer);
+        if (text.startsWith(reloadFailed)) fail(text);
+        else resolve();
+      };
+    });
     this.#process.kill('SIGHUP');
+    await reloaded;
   }
 
   async stop(): Promise<void> {
@@ -159,6 +177,7 @@ class Child implements NatsServer {
       createInterface({ input: stream }).on('line', (line) => {
         const { level, text } = parseLine(line);
         if (level === 'error') this.#complaint = text;
+        if (text.startsWith(reloadFailed) || text.startsWith(reloadDone)) this.#onReload(text);
         log(level, text);
       });
     }

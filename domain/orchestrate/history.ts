@@ -3,6 +3,8 @@ import type { Task } from '../model/objects.ts';
 import { isWanted } from '../task-state.ts';
 import { isOver, type Sheet } from './sheet.ts';
 import { endedItself, newestOf, type Slot } from './slot.ts';
+import { stepOf } from './update.ts';
+import { isActive } from './update-state.ts';
 
 const retentionDefault = 5;
 
@@ -18,24 +20,34 @@ export function prune(sheet: Sheet, slot: Slot): void {
       sheet.delete(slot, task);
   }
   const kept = slot.tasks.filter((task) => task.desired !== 'remove');
-  const excess = kept.length - retention(sheet);
-  if (excess <= 0) return;
+  const limit = retention(sheet);
+  // The update's delay counts from the end of its step.
+  const step = isActive(sheet.service) ? stepOf(sheet, slot) : undefined;
   const over = kept.filter(
-    (task) => task !== newest && !isWanted(task.desired) && isOver(sheet.view, task),
+    (task) =>
+      task !== newest && task !== step && !isWanted(task.desired) && isOver(sheet.view, task),
   );
-  // What counts against MaxAttempts goes last.
-  const counts = (task: Task): number =>
-    Number(task.specVersion === sheet.service.specVersion && endedItself(task));
-  over.sort((a, b) => counts(a) - counts(b));
-  for (const task of over.slice(0, excess)) sheet.delete(slot, task);
+  // Restarts are counted in the history: what counts gives way to nothing else. The newest task counts too.
+  const counted = over.filter((task) => countsAsAttempt(sheet, task));
+  const others = over.filter((task) => !countsAsAttempt(sheet, task));
+  for (const task of others.slice(0, Math.max(0, kept.length - limit))) sheet.delete(slot, task);
+  for (const task of counted.slice(0, Math.max(0, counted.length + 1 - limit)))
+    sheet.delete(slot, task);
 }
+
+const attemptsOf = (sheet: Sheet): number =>
+  sheet.service.spec.TaskTemplate.RestartPolicy?.MaxAttempts ?? 0;
+
+const countsAsAttempt = (sheet: Sheet, task: Task): boolean =>
+  attemptsOf(sheet) > 0 && task.specVersion === sheet.service.specVersion && endedItself(task);
 
 /** How many tasks of a slot are kept, the current one included. */
 function retention(sheet: Sheet): number {
-  const attempts = sheet.service.spec.TaskTemplate.RestartPolicy?.MaxAttempts ?? 0;
   const orchestration = sheet.view.cluster()?.spec.Orchestration;
   const limit =
-    attempts > 0 ? attempts + 1 : (orchestration?.TaskHistoryRetentionLimit ?? retentionDefault);
+    attemptsOf(sheet) > 0
+      ? attemptsOf(sheet) + 1
+      : (orchestration?.TaskHistoryRetentionLimit ?? retentionDefault);
   const max = limits.taskHistoryPerSlotMax;
   return limit < 0 ? max : Math.min(limit, max);
 }

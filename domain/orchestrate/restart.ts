@@ -143,7 +143,7 @@ const isOvertaken = (sheet: Sheet, task: Task): boolean =>
 const startAfterEnd = (last: Task, now: number): number =>
   Math.max(
     now + (last.spec.RestartPolicy?.Delay ?? delayNsDefault) / nsPerMs,
-    last.meta.createdAt + limits.restartIntervalMsMin,
+    Math.max(last.meta.createdAt, last.startAfter ?? 0) + limits.restartIntervalMsMin,
   );
 
 /** Lets replacements start whose delay is over and whose predecessor has stopped. */

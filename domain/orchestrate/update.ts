@@ -79,10 +79,9 @@ export function begin(sheet: Sheet, slots: readonly Slot[]): void {
   if (service.updateProgress !== undefined && isActive(service)) return;
   if (service.updateStatus !== undefined && !isActive(service)) return;
   const total = slots.filter((slot) => needsUpdate(sheet, slot)).length;
-  if (total > 0) {
-    if (service.updateStatus === undefined) setStatus(sheet, 'updating', 'update in progress');
-    sheet.patchService({ updateProgress: { failed: 0, total } });
-  } else if (isActive(service)) complete(sheet);
+  if (total === 0) return;
+  if (service.updateStatus === undefined) setStatus(sheet, 'updating', 'update in progress');
+  sheet.patchService({ updateProgress: { failed: 0, total } });
 }
 
 /** Takes the next slots as far as parallelism and delay allow, and completes the update when all is done. */
@@ -90,15 +89,18 @@ export function advance(sheet: Sheet, slots: readonly Slot[]): void {
   const rollout = rolloutOf(sheet.service);
   for (const slot of slots) finish(sheet, slot, rollout);
   if (isPaused(sheet.service)) return sheet.note('the update is paused');
-  const waiting = slots.filter((slot) => needsUpdate(sheet, slot)).sort(downFirst);
-  const busy = slots.filter((slot) => isBusy(sheet, slot, rollout)).length;
+  const waiting: Slot[] = [];
+  let busy = 0;
+  for (const slot of slots)
+    if (needsUpdate(sheet, slot)) waiting.push(slot);
+    else if (isBusy(sheet, slot, rollout)) busy += 1;
+  waiting.sort(downFirst);
   for (const slot of waiting.slice(0, Math.max(0, rollout.parallelism - busy))) {
     if (sheet.isFull) return sheet.wake(sheet.now);
     take(sheet, slot, rollout);
   }
   if (waiting.length > 0) sheet.note('waiting for the update to get there');
-  else if (sheet.service.updateProgress !== undefined && isActive(sheet.service))
-    completeInTime(sheet, slots, rollout);
+  else if (isActive(sheet.service)) completeInTime(sheet, slots, rollout);
 }
 
 /**
@@ -144,7 +146,7 @@ function finish(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
 }
 
 /** The update's newest step in the slot, if it has come there. */
-const stepOf = (sheet: Sheet, slot: Slot): Task | undefined =>
+export const stepOf = (sheet: Sheet, slot: Slot): Task | undefined =>
   slot.tasks.findLast((t) => t.byUpdate === true && t.desired !== 'remove' && !sheet.isDirty(t));
 
 const ranAt = (task: Task): number | undefined =>
@@ -167,8 +169,12 @@ function isBusy(sheet: Sheet, slot: Slot, { delayMs }: Rollout): boolean {
   return true;
 }
 
-/** Nothing is left to take: once all is done and no task failed for one monitor period more, the update is complete. */
+/**
+ * Nothing is left to take: once all is done and no task failed for one monitor period more, the update is complete. A
+ * rollback that found nothing to do is complete at once.
+ */
 function completeInTime(sheet: Sheet, slots: readonly Slot[], { monitorMs }: Rollout): void {
+  if (sheet.service.updateProgress === undefined) return complete(sheet);
   const steps = slots.flatMap((slot) => stepOf(sheet, slot) ?? []);
   if (steps.some(isOnItsWay)) return sheet.note('waiting for the updated tasks to run');
   let lastDoneAt = sheet.service.updateStatus?.startedAt ?? 0;

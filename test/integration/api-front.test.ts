@@ -87,9 +87,7 @@ test.each([
   ['GET', '/events?until=abc', 'strconv.ParseInt: parsing "abc": invalid syntax', 500],
   ['GET', '/events?filters=abc', 'invalid filter', 400],
   ['POST', '/swarm/unlock', 'swarm is not locked', 409],
-  ['POST', '/services/create?x=1', undefined, 200],
 ])('%s %s answers %j with %d', async (method, path, text, status) => {
-  if (text === undefined) return;
   expect(await says(method, path)).toBe(method === 'HEAD' ? `${status} ` : message(status, text));
 });
 
@@ -338,16 +336,15 @@ test('a body of 10 MB is refused, and the connection goes on', async () => {
 
 test('a chunked body of 10 MB is refused as well', async () => {
   const answer = await new Promise<number | undefined>((resolve, reject) => {
-    const req = request(
-      {
-        socketPath: front.socket,
-        method: 'POST',
-        path: '/services/create',
-        headers: { 'Content-Type': 'application/json' },
-      },
-      (res) => resolve(res.resume().statusCode),
-    );
-    req.on('error', reject);
+    let status: number | undefined;
+    const req = request({
+      socketPath: front.socket,
+      method: 'POST',
+      path: '/services/create',
+      headers: { 'Content-Type': 'application/json' },
+    });
+    req.on('response', (res) => (status = res.resume().statusCode));
+    req.on('error', reject).on('close', () => resolve(status));
     for (let i = 0; i < 10; i++) req.write('x'.repeat(1024 * 1024));
     req.end();
   });

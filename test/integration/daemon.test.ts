@@ -307,7 +307,7 @@ describe('ends and crashes', () => {
     await withDaemon(async (daemon) => {
       await daemon.mustDocker('swarm', 'init');
       await daemon.mustDocker(
-        ...['service', 'create', '-q', '--name', 'talker', SLEEP],
+        ...['service', 'create', '-q', '--stop-grace-period', '1s', '--name', 'talker', SLEEP],
         ...['sh', '-c', 'i=0; while sleep 0.2; do i=$((i+1)); echo line $i; done'],
       );
       const path = '/v1.51/services/talker/logs?follow=1&stdout=1&tail=0';

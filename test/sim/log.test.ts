@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { VirtualClock } from '../../supervisors/virtual-clock.ts';
 import { commit, logContract } from '../contract/log.ts';
+import { pauseOn, settleOn } from '../support/settle.ts';
 import { type LogFaults, noFaults, SimLog } from './world/log.ts';
 import { Random } from './world/random.ts';
 
@@ -9,35 +10,18 @@ const randomOf = (seed: number): (() => number) => {
   return () => random.next();
 };
 
-/** Lets time pass until the promise is settled. */
-async function settle<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
-  let open = true;
-  const done = (): void => {
-    open = false;
-  };
-  promise.then(done, done);
-  while (open) {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (open) clock.step();
-  }
-  return promise;
-}
-
 logContract('simulated', async () => {
   const clock = new VirtualClock();
   const log = new SimLog(clock, randomOf(1));
   const clients = [log.client()];
-  const wait = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      clock.setTimeout(resolve, ms);
-    });
+  const wait = (ms: number): Promise<void> => pauseOn(clock, ms);
   return {
     open: async () => {
       const client = log.client();
       clients.push(client);
       return client;
     },
-    settle: (promise) => settle(clock, promise),
+    settle: (promise) => settleOn(clock, promise),
     pause: wait,
     interrupt: async () => {
       log.faults = { ...noFaults, delayMs: [1, 30] };
@@ -81,7 +65,7 @@ describe('faults', () => {
           acknowledged.set(last, text);
         }
       });
-      await settle(clock, Promise.all(writers));
+      await settleOn(clock, Promise.all(writers));
       const found = log.slice(1, 1_000).map(({ data }) => Buffer.from(data).toString());
       expect(found).toHaveLength(120);
       expect(found).toEqual(found.map((_, index) => acknowledged.get(index + 1)));
@@ -96,7 +80,7 @@ describe('faults', () => {
     client.tail(({ seq }) => heard.push(seq));
     const append = async (faults: Partial<LogFaults>) => {
       log.faults = { ...noFaults, ...faults };
-      return (await settle(clock, client.append(log.last, Uint8Array.of(1)))).kind;
+      return (await settleOn(clock, client.append(log.last, Uint8Array.of(1)))).kind;
     };
     expect(await append({ lostRequests: 1 })).toBe('unknown');
     expect(log.last).toBe(0);

@@ -41,8 +41,9 @@ const bootLimitMs = 60_000;
 const lookEveryMs = 1_000;
 /** Everything healed, the cluster has this long to come to what its specs say. */
 const convergeLimitMs = 15 * 60_000;
-/** It has to stay so. */
+/** It has to stay so; what is wrong for less than `passingMs` is on its way. */
 const steadyMs = 30_000;
+const passingMs = 15_000;
 
 /** Runs one cluster through a phase with faults (safety) and one without (liveness). Same options, same run. */
 export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promise<SimResult> {
@@ -123,21 +124,28 @@ async function safety(
   for (const client of clients) client.stop();
 }
 
-/** Answers how long it took from the heal to convergence, ms. */
+/**
+ * Answers how long it took from the heal to convergence, ms: the first time from which on nothing that is not as it
+ * should be lasts. Services that crash again and again never come to rest, so what passes at once does not count.
+ */
 async function liveness(cluster: Cluster): Promise<number> {
   const containers = new ContainerCheck(cluster);
   const began = cluster.clock.now();
+  const open = new Map<string, { readonly since: number; readonly text: string }>();
   let convergedAt: number | undefined;
   for (;;) {
     const now = cluster.clock.now();
-    const open = unconverged(cluster);
-    if (open.length > 0 && convergedAt !== undefined)
-      cluster.trace('relapse', open.slice(0, 5).join('; '));
-    if (open.length > 0) convergedAt = undefined;
-    else convergedAt ??= now;
+    const found = new Map(unconverged(cluster).map((text) => [text.replaceAll(/\b\d+ /g, ''), text]));
+    for (const key of open.keys()) if (!found.has(key)) open.delete(key);
+    for (const [key, text] of found) open.set(key, { since: open.get(key)?.since ?? now, text });
+    const lasting = [...open.values()].filter(({ since }) => now - since >= passingMs);
+    if (open.size === 0 || (now - began >= passingMs && lasting.length === 0)) convergedAt ??= now;
+    else if (lasting.length > 0) convergedAt = undefined;
     if (convergedAt !== undefined && now - convergedAt >= steadyMs) return convergedAt - began;
-    if (now - began > convergeLimitMs)
-      throw new Violation('convergence', `${open.slice(0, 5).join('; ')} (${open.length})`);
+    if (now - began > convergeLimitMs) {
+      const texts = lasting.map(({ text }) => text);
+      throw new Violation('convergence', `${texts.slice(0, 5).join('; ')} (${texts.length})`);
+    }
     await advance(cluster, lookEveryMs);
     cluster.look();
     containers.look();

@@ -29,6 +29,8 @@ export interface DaemonOptions {
   /** Another program than the daemon's entry, started with the same flags (a simulated executor, say). */
   readonly entry?: string;
   readonly busPort?: number;
+  /** Flags for node itself, `--cpu-prof` for example. */
+  readonly nodeArgs?: readonly string[];
   /** Rather than the engine's network namespace, this one (a path) or none (''). */
   readonly netns?: string;
 }
@@ -109,6 +111,7 @@ export class Daemon {
       '--pdeathsig',
       'KILL',
       process.execPath,
+      ...(this.#options.nodeArgs ?? []),
       this.#options.entry ?? builtEntry,
       'daemon',
       ...flags,

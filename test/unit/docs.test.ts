@@ -112,9 +112,9 @@ test.each(documents)('%s: every npm script that it names exists', (file) => {
   const { scripts } = JSON.parse(readProjectFile('package.json')) as {
     scripts: Record<string, string>;
   };
-  const named = [...readProjectFile(file).matchAll(/\bnpm (?:run )?(?:--silent )?([a-z][\w:]*)/g)]
-    .map((match) => match[1] ?? '')
-    .filter((name) => !['install', 'ci', 'name', 'packages'].includes(name));
+  const named = [
+    ...readProjectFile(file).matchAll(/\bnpm (?:run (?:-[\w-]+ )*([a-z][\w:-]*)|(test)\b)/g),
+  ].map(([, script, test]) => script ?? test ?? '');
   expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
 });
 

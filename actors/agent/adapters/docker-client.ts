@@ -22,14 +22,23 @@ export interface Call {
   readonly scope?: AbortSignal;
 }
 
-export type Client = Pick<EngineClient, 'request' | 'open'>;
+/** An answer as it comes. Leaving the loop over it early cuts the connection. */
+export interface Stream extends AsyncIterable<Buffer> {
+  readonly headers: { readonly 'content-type'?: string | undefined };
+}
+
+export interface Client {
+  /** The answer's JSON; undefined where there is none. */
+  request(call: Call): Promise<unknown>;
+  open(call: Call): Promise<Stream>;
+}
 
 /**
  * Calls of the engine's API. It uses dockerode's connection layer in stream form and reads bodies itself: in
  * docker-modem's own reading a body that is cut off (the engine dies) neither resolves nor rejects, ever.
  * Every rejection is an `EngineError`.
  */
-export class EngineClient {
+export class EngineClient implements Client {
   readonly #quick: Docker;
   readonly #patient: Docker;
 
@@ -38,7 +47,6 @@ export class EngineClient {
     this.#patient = connect(socketPath, limits.engineStreamsMax, scope);
   }
 
-  /** The answer's JSON; undefined where there is none. */
   async request(call: Call): Promise<unknown> {
     const response = await this.#dial(call);
     const text = await textOf(response, call.scope);
@@ -47,8 +55,7 @@ export class EngineClient {
     return parse(text);
   }
 
-  /** The answer as it comes. The caller reads it to its end or destroys it. */
-  async open(call: Call): Promise<IncomingMessage> {
+  async open(call: Call): Promise<Stream> {
     const response = await this.#dial({ ...call, patient: true });
     const status = response.statusCode ?? 0;
     if (status >= 400) throw replyError(status, await textOf(response, call.scope));
@@ -133,11 +140,11 @@ function parse(text: string): unknown {
 export const segment = (text: string): string => encodeURIComponent(text);
 
 /** The lines of a stream of JSON objects. Errors are the stream's own. */
-export async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
+export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split('\n');
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) if (line.trim() !== '') yield line;
   }

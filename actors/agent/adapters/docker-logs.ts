@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http';
 import { limits } from '../../../domain/limits.ts';
 import { EngineError, type LogChunk, type LogOptions } from '../ports.ts';
-import type { Client } from './docker-client.ts';
+import type { Client, Stream } from './docker-client.ts';
 import { engineError } from './docker-errors.ts';
 
 const headerBytes = 8;
@@ -29,10 +28,8 @@ export async function* readLogs(
 }
 
 /** Without a terminal the engine sends frames of both streams, with one it sends the bare output. */
-const chunksOf = (stream: IncomingMessage): AsyncGenerator<LogChunk> =>
-  stream.headers['content-type'] === multiplexed
-    ? framesOf(stream as AsyncIterable<Buffer>)
-    : rawLinesOf(stream as AsyncIterable<Buffer>);
+const chunksOf = (stream: Stream): AsyncGenerator<LogChunk> =>
+  stream.headers['content-type'] === multiplexed ? framesOf(stream) : rawLinesOf(stream);
 
 /** Frames of `[stream, 0, 0, 0, size as 4 bytes big-endian]` and that many bytes: a line, or part of a long one. */
 export async function* framesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<LogChunk> {

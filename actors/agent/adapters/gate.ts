@@ -12,6 +12,7 @@ export class Gate {
 
   /** Rejects when `scope` aborts before the work's turn; once begun, the work is its own master. */
   async run<T>(work: () => Promise<T>, scope: AbortSignal): Promise<T> {
+    if (scope.aborted) throw abortedError();
     if (this.#free > 0) this.#free -= 1;
     else await this.#turn(scope);
     try {
@@ -23,7 +24,6 @@ export class Gate {
 
   #turn(scope: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (scope.aborted) return reject(abortedError());
       const abort = (): void => {
         this.#queue.delete(enter);
         reject(abortedError());

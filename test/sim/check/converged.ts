@@ -48,9 +48,12 @@ function unconvergedService(store: Store, service: Service): readonly string[] {
   for (const task of running)
     if (stuck === 0 && isTaskDirty(service, task, store.node(task.nodeId)))
       out.push(`${Name}: ${task.id} is outdated`);
+  for (const task of running)
+    if (!isAllowed(store, task)) out.push(`${Name}: ${task.id} is where it may not be`);
   const places = new Set(running.map(placeOf));
   if (places.size !== running.length) out.push(`${Name}: two tasks in one slot`);
-  const missing = wantedCount(store, service) - running.length - spent(service, tasks);
+  const eligible = tasks.filter((t) => service.spec.Mode.Global === undefined || isOnUsable(store, t));
+  const missing = wantedCount(store, service) - running.length - spent(service, eligible);
   if (missing < 0) out.push(`${Name}: ${-missing} tasks too many`);
   if (missing > stuck) out.push(`${Name}: ${missing} tasks missing, ${stuck} without a node`);
   return out;
@@ -61,6 +64,18 @@ function wantedCount(store: Store, { spec }: Service): number {
   return [...store.list('node')].filter(
     (node) => usable(node) && matches(node, spec.TaskTemplate.Placement?.Constraints),
   ).length;
+}
+
+function isOnUsable(store: Store, task: Task): boolean {
+  const node = store.node(task.nodeId);
+  return node !== undefined && usable(node) && matches(node, task.spec.Placement?.Constraints);
+}
+
+/** Constraints are enforced on active nodes. */
+function isAllowed(store: Store, task: Task): boolean {
+  const node = store.node(task.nodeId);
+  if (node === undefined || node.spec.Availability === 'drain') return false;
+  return node.spec.Availability === 'pause' || matches(node, task.spec.Placement?.Constraints);
 }
 
 /** Tasks of global services stay exactly as they are on a paused node. */
@@ -111,13 +126,13 @@ function longHistory(store: Store, service: Service, tasks: readonly Task[]): st
   // One more than is kept: the newest stays whatever the limit, and what has just ended has its turn next.
   const max = (attempts > 0 ? attempts + 1 : limit) + 1;
   const counts = new Map<string, number>();
-  for (const task of tasks) {
+  for (const task of tasks.filter(({ status }) => isTerminal(status.state))) {
     const place = placeOf(task);
     counts.set(place, (counts.get(place) ?? 0) + 1);
   }
   return [...counts]
     .filter(([, count]) => count > max)
-    .map(([place, count]) => `${place} keeps ${count} tasks, limit ${max}`);
+    .map(([place, count]) => `${place} keeps ${count} ended tasks, limit ${max}`);
 }
 
 /** Containers of tasks that the store does not know, and running ones whose task does not run there. */

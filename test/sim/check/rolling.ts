@@ -3,7 +3,7 @@ import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';
 import type { Seen } from './audit.ts';
-import { placeOf } from './slots.ts';
+import { nodesThatCameBack, placeOf } from './slots.ts';
 import { Violation } from './violation.ts';
 
 /** A rolling update or rollback touches a healthy task only while fewer slots than its parallelism are on their way. */
@@ -18,7 +18,8 @@ export function checkRolling({ seq, applied, store }: Seen): void {
     const service = store.service(serviceId);
     const parallelism = service === undefined ? 0 : parallelismOf(service);
     if (service === undefined || parallelism === 0) continue;
-    const voluntary = made.filter((step) => tookHealthy(step, store, applied));
+    const cameBack = nodesThatCameBack(applied);
+    const voluntary = made.filter((step) => tookHealthy(step, store, applied, cameBack));
     const busy = [...store.tasksOfService(serviceId)].filter(
       (task) =>
         task.byUpdate === true &&
@@ -52,15 +53,25 @@ function stoppedBy(applied: readonly Applied[], taskId: string): Task | undefine
 }
 
 /** The slot had a task that ran well on a good node before this step. */
-function tookHealthy(step: Task, store: Store, applied: readonly Applied[]): boolean {
-  for (const other of store.tasksOfService(step.serviceId)) {
-    if (other.id === step.id || placeOf(other) !== placeOf(step)) continue;
+function tookHealthy(
+  step: Task,
+  store: Store,
+  applied: readonly Applied[],
+  cameBack: ReadonlySet<string>,
+): boolean {
+  const others = [...store.tasksOfService(step.serviceId)].filter(
+    (other) => other.id !== step.id && placeOf(other) === placeOf(step),
+  );
+  // The update had come to this slot before, and goes on in it.
+  if (others.some((t) => t.byUpdate === true && t.specVersion === step.specVersion)) return false;
+  for (const other of others) {
     const before = stoppedBy(applied, other.id) ?? other;
     const node = store.node(before.nodeId);
     if (
       isWanted(before.desired) &&
       before.status.state === 'running' &&
       node?.status.state === 'ready' &&
+      !cameBack.has(node.id) &&
       node.spec.Availability !== 'drain'
     )
       return true;

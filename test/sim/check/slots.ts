@@ -1,4 +1,5 @@
 import type { Service, Task } from '../../../domain/model/objects.ts';
+import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, taskStateRank } from '../../../domain/task-state.ts';
 import type { Seen } from './audit.ts';
@@ -18,8 +19,20 @@ export const mayOverlap = (service: Service): boolean =>
       spec?.UpdateConfig?.Order === 'start-first' || spec?.RollbackConfig?.Order === 'start-first',
   );
 
+/** A record holds many decisions: some of them may have been taken while these nodes were down or drained. */
+export const nodesThatCameBack = (applied: readonly Applied[]): ReadonlySet<string> =>
+  new Set(
+    applied.flatMap(({ kind, id, before }) =>
+      kind === 'node' &&
+      (before?.status.state === 'down' || before?.spec.Availability === 'drain')
+        ? [id]
+        : [],
+    ),
+  );
+
 /** A task is told to run only when nothing else in its slot can still be running on a node that answers. */
 export function checkExclusive({ seq, entry, applied, store }: Seen): void {
+  const cameBack = nodesThatCameBack(applied);
   for (const change of applied) {
     if (change.kind !== 'task' || change.after?.desired !== 'running') continue;
     const { before, after } = change;
@@ -28,7 +41,12 @@ export function checkExclusive({ seq, entry, applied, store }: Seen): void {
     if (service === undefined || mayOverlap(service)) continue;
     if (entry.at - after.meta.createdAt >= stopWaitMs) continue;
     for (const other of store.tasksOfService(after.serviceId))
-      if (other.id !== after.id && placeOf(other) === placeOf(after) && mayStillRun(store, other))
+      if (
+        other.id !== after.id &&
+        placeOf(other) === placeOf(after) &&
+        mayStillRun(store, other) &&
+        !cameBack.has(other.nodeId)
+      )
         throw new Violation(
           'exclusive',
           `record ${seq}: task ${after.id} is to run while ${other.id} of its slot is ${other.status.state} (desired ${other.desired})`,

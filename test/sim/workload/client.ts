@@ -12,7 +12,7 @@ import type { Cluster } from '../world/cluster.ts';
 import type { SimBus } from '../world/network.ts';
 import { SimProcess } from '../world/process.ts';
 import { Random } from '../world/random.ts';
-import { drawImage, drawReplicas, drawService, type Wire, withOp } from './specs.ts';
+import { drawImage, drawReplicas, drawService, type Wire, withOp, zones } from './specs.ts';
 
 interface Command {
   readonly asked: Asked;
@@ -163,13 +163,14 @@ export class Client {
     if (nodes.length < 2) return undefined;
     const { id, meta, spec } = this.#random.pick(nodes);
     const Availability = this.#random.weighted({ active: 3, drain: 1, pause: 0.5 });
+    const zone = this.#random.pick(zones);
     return {
       asked: { op, kind: 'node', what: 'write', id },
       name: 'node.update',
       body: {
         id,
         version: meta.version,
-        spec: { ...spec, Availability, Labels: { ...spec.Labels, [opLabel]: String(op) } },
+        spec: { ...spec, Availability, Labels: { zone, [opLabel]: String(op) } },
       },
     };
   }

@@ -18,6 +18,15 @@ const behaviours: Readonly<Record<Behaviour, number>> = {
   missing: 0.3,
 };
 
+/** Values of the nodes' label `zone`, which nodes may get and lose. */
+export const zones = ['a', 'b'] as const;
+const constraintsKnown = [
+  'node.role==worker',
+  'node.role==manager',
+  'node.labels.zone!=a',
+  'node.labels.zone==b',
+];
+
 const ms = 1e6;
 const s = 1e9;
 
@@ -58,7 +67,7 @@ export const drawImage = (random: Random): string =>
   `${random.weighted(behaviours)}:${random.int(1, 1e6)}`;
 
 function drawTask(random: Random): Wire['TaskTemplate'] {
-  const constraints = random.chance(0.15) ? [random.pick(['node.role==worker', 'node.role==manager'])] : [];
+  const constraints = random.chance(0.25) ? [random.pick(constraintsKnown)] : [];
   return {
     ContainerSpec: {
       Image: drawImage(random),

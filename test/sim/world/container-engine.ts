@@ -35,7 +35,7 @@ export interface Container {
   readonly task: Task;
   readonly program: Program;
   readonly ports: PortConfig[];
-  readonly log: { readonly at: number; readonly chunk: LogChunk }[];
+  readonly log: LogChunk[];
   readonly watchers: Set<() => void>;
   state: 'created' | 'running' | 'exited' | 'removed';
   pid: number;
@@ -133,7 +133,7 @@ export class SimulatedEngine {
   print(taskId: string, stream: 'stdout' | 'stderr', text: string): void {
     const container = this.#must(taskId);
     const data = new TextEncoder().encode(`${text}\n`);
-    container.log.push({ at: this.#options.clock.now(), chunk: { stream, data } });
+    container.log.push({ stream, data });
     this.#changed(container);
   }
 

@@ -54,10 +54,10 @@ class SimulatedExecutor implements Executor {
       // as in the engine, the tail is cut before streams are told apart
       const tail = options.tail === 'all' ? container.log.length : Number(options.tail);
       const first = container.log.slice(Math.max(0, container.log.length - tail));
-      for (const { chunk } of first) if (wanted(chunk)) yield chunk;
+      for (const chunk of first) if (wanted(chunk)) yield chunk;
       for (let at = container.log.length; options.follow; ) {
         for (; at < container.log.length; at += 1) {
-          const chunk = container.log[at]?.chunk;
+          const chunk = container.log[at];
           if (chunk !== undefined && wanted(chunk)) yield chunk;
         }
         if (container.state !== 'running') return;

@@ -79,3 +79,9 @@ test('versions out of range are refused with the words of Docker', () => {
     'client version 1.12 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version',
   );
 });
+
+test('names beyond ASCII are UTF-8, escaped or not', () => {
+  const bytes = Buffer.from('/services/é').toString('latin1');
+  expect(parseTarget(bytes)).toMatchObject({ path: '/services/é', raw: bytes });
+  expect(parseTarget('/services/%C3%A9')).toMatchObject({ path: '/services/é' });
+});

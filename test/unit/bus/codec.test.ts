@@ -125,7 +125,9 @@ test.each([
 
 test('records, extensions and the unused token are no plain msgpack', () => {
   expect(codeOf(() => unpack(packAnything(undefined)))).toBe('malformed');
-  expect(codeOf(() => unpack(Uint8Array.of(0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 1)))).toBe('malformed');
+  expect(codeOf(() => unpack(Uint8Array.of(0xd4, 0x72, 0x40, 0x91, 0xa1, 0x61, 1)))).toBe(
+    'malformed',
+  );
   expect(codeOf(() => unpack(Uint8Array.of(0xc1)))).toBe('malformed');
 });
 

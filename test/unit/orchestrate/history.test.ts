@@ -11,7 +11,7 @@ test.each([
   ['the default', undefined, {}, 5],
   ['two', 2, {}, 2],
   ['none beyond the live task', 0, {}, 1],
-  ['all', -1, {}, 21],
+  ['all', -1, {}, 22],
   ['MaxAttempts and one more', 2, { MaxAttempts: 7 }, 8],
 ] as const)('history: %s', (_, limit, policy, expected) => {
   const world = new World();

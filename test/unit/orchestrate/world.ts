@@ -30,7 +30,9 @@ export class World {
   fate: (task: Task) => Fate = () => forever;
   /** How long a container takes to stop. */
   stopMs: (task: Task) => number = () => 0;
-  onPlan: (plan: Plan, serviceId: string) => void = () => {};
+  /** How many of a plan's changes are written; the leader dies then. */
+  cut: (plan: Plan) => number = (plan) => plan.changes.length;
+  onPlan: (plan: Plan, serviceId: string, written: number) => void = () => {};
   onApplied: (applied: readonly Applied[]) => void = () => {};
   #ids = 0;
   #index = 0;
@@ -128,8 +130,9 @@ export class World {
   /** Plans once and applies it. */
   plan(serviceId: string): Plan {
     const plan = planService(this.store, serviceId, this.ctx());
-    this.apply(plan.changes);
-    this.onPlan(plan, serviceId);
+    const written = this.cut(plan);
+    this.apply(plan.changes.slice(0, written));
+    this.onPlan(plan, serviceId, written);
     return plan;
   }
 
@@ -236,11 +239,9 @@ export const replicas = (count: number) => ({ Mode: { Replicated: { Replicas: co
 /** `slot state/desired image`, oldest first within a slot. */
 export const show = (tasks: readonly Task[]): string[] =>
   tasks
-    .toSorted((a, b) => a.slot - b.slot || a.nodeId.localeCompare(b.nodeId))
-    .map(
-      (t) =>
-        `${t.slot > 0 ? t.slot : t.nodeId} ${t.status.state}/${t.desired} ${t.spec.ContainerSpec.Image}`,
-    );
+    .map((t) => ({ t, place: t.slot > 0 ? `${t.slot}` : t.nodeId }))
+    .sort((a, b) => a.place.localeCompare(b.place))
+    .map(({ t, place }) => `${place} ${t.status.state}/${t.desired} ${t.spec.ContainerSpec.Image}`);
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function randomOf(seed: number): () => number {

@@ -1,0 +1,113 @@
+import { describe, expect, test } from '@jest/globals';
+import { pack } from '../../../bus/codec.ts';
+import {
+  decodeEntry,
+  encodeEntry,
+  hashOf,
+  type LogEntry,
+  LogEntryError,
+  verifyChain,
+} from '../../../bus/log-entry.ts';
+import type { LogRecord } from '../../../bus/ports.ts';
+import type { Change } from '../../../domain/store/changes.ts';
+
+const head = {
+  generation: 1,
+  epoch: 3,
+  leader: 'node1',
+  id: 'tx1',
+  at: 1_700_000_000_000,
+  prev: '',
+};
+const changes = [
+  { op: 'put', kind: 'service', object: { id: 's1', spec: { name: 'web', labels: {} } } },
+  { op: 'patch', kind: 'task', id: 't1', fields: { desired: 'shutdown', nodeId: undefined } },
+  { op: 'patch', kind: 'task', id: 't2', fields: { desired: 'running' } },
+  { op: 'delete', kind: 'task', id: 't3' },
+] as unknown as readonly Change[];
+
+const chain = (length: number): readonly LogRecord[] => {
+  let prev = '';
+  return Array.from({ length }, (_, i) => {
+    const data = encodeEntry({ ...head, id: `tx${i}`, prev, changes: i === 0 ? [] : changes });
+    prev = hashOf(data);
+    return { seq: 11 + i, data };
+  });
+};
+
+test('an entry comes back as it was, with what a patch removes', () => {
+  const entry: LogEntry = { ...head, prev: hashOf(Buffer.from('x')), changes };
+  const decoded = decodeEntry(encodeEntry(entry));
+  expect(decoded).toEqual(entry);
+  const patch = decoded.changes[1];
+  expect(patch?.op === 'patch' && Object.keys(patch.fields)).toEqual(['desired', 'nodeId']);
+});
+
+test('claims and barriers have no changes', () => {
+  expect(decodeEntry(encodeEntry({ ...head, changes: [] })).changes).toEqual([]);
+});
+
+describe('refuses', () => {
+  const good = { v: 1, ...head, changes: [] };
+  test.each<[string, unknown, string]>([
+    ['what is no msgpack', undefined, 'unreadable record'],
+    ['no object', [1], 'record is not an object'],
+    ['another version', { ...good, v: 2 }, 'unknown version 2'],
+    ['no generation', { ...good, generation: 0 }, 'record with generation 0'],
+    ['a broken epoch', { ...good, epoch: 1.5 }, 'record with epoch 1.5'],
+    ['no leader', { ...good, leader: '' }, 'record without leader'],
+    ['no id', { ...good, id: 5 }, 'record without id'],
+    ['no time', { ...good, at: 'now' }, 'record without time'],
+    ['a broken hash', { ...good, prev: 'abc' }, 'without the hash'],
+    ['no changes', { ...good, changes: {} }, 'without a list of changes'],
+    ['a change that is none', { ...good, changes: [null] }, 'change is not an object'],
+    ['an unknown kind', { ...good, changes: [{ op: 'put', kind: 'x' }] }, 'unknown kind x'],
+    ['an unknown operation', { ...good, changes: [{ op: 'x', kind: 'task' }] }, 'unknown change x'],
+    [
+      'an object without id',
+      { ...good, changes: [{ op: 'put', kind: 'task', object: {} }] },
+      'without id',
+    ],
+    ['a deletion of nothing', { ...good, changes: [{ op: 'delete', kind: 'task' }] }, 'without id'],
+    [
+      'a patch of nothing',
+      { ...good, changes: [{ op: 'patch', kind: 'task', id: 'a' }] },
+      'patch is not',
+    ],
+  ])('%s', (_, body, message) => {
+    const data = body === undefined ? Uint8Array.of(0xc1) : pack(body);
+    expect(() => decodeEntry(data)).toThrow(LogEntryError);
+    expect(() => decodeEntry(data)).toThrow(message);
+  });
+});
+
+describe('the chain', () => {
+  test('holds from any record on', () => {
+    const records = chain(5);
+    expect(verifyChain(records, '')).toEqual({
+      ok: true,
+      hash: hashOf(records[4]?.data as Uint8Array),
+    });
+    const from = hashOf(records[1]?.data as Uint8Array);
+    expect(verifyChain(records.slice(2), from).ok).toBe(true);
+    expect(verifyChain([], 'anything')).toEqual({ ok: true, hash: 'anything' });
+  });
+
+  test('notices a record that is missing, swapped, changed or of another chain', () => {
+    const records = chain(5);
+    const [a, b, c, d, e] = records as [LogRecord, LogRecord, LogRecord, LogRecord, LogRecord];
+    expect(verifyChain([a, b, d, e], '')).toMatchObject({
+      ok: false,
+      seq: 14,
+      reason: 'follows 12',
+    });
+    const swapped = [a, b, { ...c, data: d.data }, { ...d, data: c.data }, e];
+    expect(verifyChain(swapped, '')).toMatchObject({ ok: false, seq: 13 });
+    expect(verifyChain(records, hashOf(a.data))).toMatchObject({ ok: false, seq: 11 });
+    for (let at = 0; at < b.data.length; at += 3) {
+      const data = Uint8Array.from(b.data);
+      data[at] = (data[at] as number) ^ 1;
+      expect(verifyChain([a, { ...b, data }, c], '').ok).toBe(false);
+    }
+  });
+});
