@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
+import { connect, errors, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
 import type { NKey } from '../../pki/mod.ts';
 import { BusError, type Unsubscribe } from '../ports.ts';
 import { toBusError } from './errors.ts';
@@ -135,13 +135,17 @@ export async function connectLink(
   signal?: AbortSignal,
 ): Promise<Link> {
   const max = options.user === undefined ? retryMs.max : ownRetryMs;
+  let silent = false;
   for (let wait = Math.min(max, retryMs.first); ; wait = Math.min(max, wait * 2)) {
     signal?.throwIfAborted();
     try {
-      return new Link(await attempt(options, signal), onError);
+      return new Link(await attempt(options, silent, signal), onError);
     } catch (error) {
       signal?.throwIfAborted();
       onError(error as Error);
+      // Somebody holds the line without a word. The library forgets the socket of such an attempt, so that each
+      // further one would cost another; in a loop of its own it closes them.
+      silent = error instanceof errors.TimeoutError;
     }
     const pause = wait / 2 + (Math.random() * wait) / 2;
     // Aborted, it rejects with an error of its own; the loop throws the signal's.
@@ -149,12 +153,13 @@ export async function connectLink(
   }
 }
 
-/** One attempt, given up at once by the signal; a connection that comes later is closed. */
+/** One attempt, or as many as it takes; given up at once by the signal. A connection that comes later is closed. */
 async function attempt(
   options: LinkOptions,
+  untilConnected: boolean,
   signal: AbortSignal | undefined,
 ): Promise<NatsConnection> {
-  const connecting = dial(options);
+  const connecting = dial(options, untilConnected, signal);
   if (signal === undefined) return connecting;
   let abort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -174,8 +179,19 @@ async function attempt(
   }
 }
 
-function dial(options: LinkOptions): Promise<NatsConnection> {
-  return connect({
+function dial(
+  options: LinkOptions,
+  untilConnected: boolean,
+  signal: AbortSignal | undefined,
+): Promise<NatsConnection> {
+  let connected = false;
+  const pauseMs = (): number => {
+    // The only way to end the library's loop before it has connected.
+    if (!connected) signal?.throwIfAborted();
+    const isOwn = options.user !== undefined;
+    return isOwn ? ownRetryMs : reconnectMs.wait + Math.random() * reconnectMs.jitter;
+  };
+  const connecting = connect({
     servers: [...options.servers],
     name: options.name,
     tls: tlsOptions(options.tls),
@@ -183,10 +199,8 @@ function dial(options: LinkOptions): Promise<NatsConnection> {
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
     timeout: connectTimeoutMs,
     maxReconnectAttempts: -1,
-    reconnectDelayHandler: () =>
-      options.user === undefined
-        ? reconnectMs.wait + Math.random() * reconnectMs.jitter
-        : ownRetryMs,
+    waitOnFirstConnect: untilConnected,
+    reconnectDelayHandler: pauseMs,
     // A manager that cannot ask anybody yet refuses too; giving up then would be for ever.
     ignoreAuthErrorAbort: true,
     // Which managers there are is the cluster's to say, not one server's.
@@ -194,6 +208,10 @@ function dial(options: LinkOptions): Promise<NatsConnection> {
     pingInterval: pingIntervalMs,
     maxPingOut: 2,
     noAsyncTraces: true,
+  });
+  return connecting.then((connection) => {
+    connected = true;
+    return connection;
   });
 }
 

@@ -10,6 +10,7 @@ type Bench = (progress: (line: string) => void) => Promise<Record<string, number
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   commands: () => import('./commands.ts'),
   converge: () => import('./converge.ts'),
+  idle: () => import('./idle.ts'),
   schedule: () => import('./schedule.ts'),
 };
 

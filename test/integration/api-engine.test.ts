@@ -69,7 +69,7 @@ const rows: readonly (readonly [readonly string[], string])[] = [
   [['image', 'inspect', SLEEP], ''],
   [['network', 'ls', '--format', '{{.Name}} {{.Driver}}'], ''],
   [['volume', 'ls', '--format', '{{.Name}}'], ''],
-  [['images', '--format', '{{.Repository}}:{{.Tag}}'], ''],
+  [['images', '--format', '{{.Repository}}:{{.Tag}}', SLEEP], ''],
   [['ps', '-a', '--format', '{{.Names}}'], ''],
   [['inspect', 'nosuch', '--type', 'container'], ''],
   [['logs', 'nosuch'], ''],

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { headers } from 'nats';
@@ -141,6 +143,32 @@ describe('connections', () => {
     await link.close();
     await late.stop();
   });
+
+  test('a server that holds the line without a word costs one socket, not one an attempt', async () => {
+    const sockets = new Set<Socket>();
+    let accepted = 0;
+    const mute = createServer((socket) => {
+      accepted += 1;
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => sockets.delete(socket));
+    }).listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const { port } = mute.address() as { port: number };
+    const stop = new AbortController();
+    const connecting = connectLink(
+      { servers: [`127.0.0.1:${port}`], name: 'test', tls: () => bus.options.tls },
+      () => {},
+      stop.signal,
+    );
+    const ended = expect(connecting).rejects.toThrow('enough');
+    while (accepted < 4) await sleep(50);
+    expect(sockets.size).toBeLessThanOrEqual(2);
+    stop.abort(new Error('enough'));
+    await ended;
+    mute.close();
+    for (const socket of sockets) socket.destroy();
+  }, 30_000);
 
   test('a renewed certificate is used from the next connection on', async () => {
     const first = bus.pki.identity('worker1', 'worker');

@@ -1,7 +1,7 @@
 import { VirtualClock } from '../../supervisors/virtual-clock.ts';
 import { busContract } from '../contract/bus.ts';
 import { type MemoryBus, MemoryHub } from '../support/memory-bus.ts';
-import { pauseOn, settleOn } from '../support/settle.ts';
+import { pauseOn, settleOn } from '../support/virtual-time.ts';
 import { SimNetwork } from './world/network.ts';
 import { SimProcess } from './world/process.ts';
 import { Random } from './world/random.ts';

@@ -1,6 +1,6 @@
 import { VirtualClock } from '../../supervisors/virtual-clock.ts';
 import { journalContract } from '../contract/journal.ts';
-import { settleOn } from '../support/settle.ts';
+import { settleOn } from '../support/virtual-time.ts';
 import { JournalDisk } from './world/journal.ts';
 import { SimProcess } from './world/process.ts';
 import { Random } from './world/random.ts';

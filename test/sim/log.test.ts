@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { VirtualClock } from '../../supervisors/virtual-clock.ts';
 import { commit, logContract } from '../contract/log.ts';
-import { pauseOn, settleOn } from '../support/settle.ts';
+import { pauseOn, settleOn } from '../support/virtual-time.ts';
 import { type LogFaults, noFaults, SimLog } from './world/log.ts';
 import { Random } from './world/random.ts';
 
