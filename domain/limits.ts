@@ -51,7 +51,7 @@ export const limits = {
   /** Swarm-scoped events that wait for one slow client of /events; beyond, it is disconnected. */
   eventsQueuedMax: 4_096,
   /** Engine operations (create, start) that one agent runs at the same time. */
-  engineOperationsMax: 8,
+  engineOperationsMax: 16,
   /** Connections to the engine for short calls, and for those that last: streams, stops, pulls. */
   engineConnectionsMax: 32,
   engineStreamsMax: 1_024,

@@ -200,7 +200,11 @@ export const sessionMachine = setup({
           { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
           {
             guard: isNext,
-            actions: [{ type: 'count', params: assigned }, { type: 'tellBeats', params: assigned }, take],
+            actions: [
+              { type: 'count', params: assigned },
+              { type: 'tellBeats', params: assigned },
+              take,
+            ],
           },
           {
             target: 'greeting',

@@ -66,7 +66,8 @@ export function endStatus(last: TaskStatus, end: End, at: number): TaskStatus | 
 const containerOf = (container: ContainerStatus | undefined): { container?: ContainerStatus } =>
   container === undefined ? {} : { container };
 
-function exitError(exit: Exit | undefined): string | undefined {
+/** What is said of a container that ended by itself; nothing of one that ended well. */
+export function exitError(exit: Exit | undefined): string | undefined {
   if (exit === undefined || (exit.container.exitCode === 0 && exit.reason === undefined))
     return undefined;
   const { reason, container } = exit;

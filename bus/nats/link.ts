@@ -23,6 +23,8 @@ export interface LinkOptions {
   readonly user?: NKey;
   /** Answers to requests arrive on subjects below it; a node may use only its own. */
   readonly inboxPrefix?: string;
+  /** For one attempt to connect; 5 s unless given. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** DNS name in every manager's certificate: whatever address is dialled, only a manager answers as server. */
@@ -197,7 +199,7 @@ function dial(
     tls: tlsOptions(options.tls),
     ...(options.user === undefined ? {} : { authenticator: authenticatorOf(options.user) }),
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
-    timeout: connectTimeoutMs,
+    timeout: options.connectTimeoutMs ?? connectTimeoutMs,
     maxReconnectAttempts: -1,
     waitOnFirstConnect: untilConnected,
     reconnectDelayHandler: pauseMs,

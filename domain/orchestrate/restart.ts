@@ -42,7 +42,7 @@ export function mend(sheet: Sheet, slot: Slot): void {
   const oldWorks = old !== undefined && breakOf(sheet.view, old) === undefined;
   if (current === undefined) {
     if (old === undefined) revive(sheet, slot);
-    else if (oldWorks) return;
+    else if (oldWorks) retry(sheet, slot, old);
     else replace(sheet, slot, old);
     return;
   }

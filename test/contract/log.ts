@@ -45,6 +45,7 @@ export function logContract(name: string, create: () => Promise<LogHarness>): vo
     });
     afterAll(() => harness.close());
 
+    const pause = (ms: number): Promise<void> => harness.pause(ms);
     const settle = <T>(promise: Promise<T>): Promise<T> => harness.settle(promise);
     const end = async (): Promise<number> => (await settle(log.bounds())).last;
 
@@ -80,8 +81,8 @@ export function logContract(name: string, create: () => Promise<LogHarness>): vo
         const last = await end();
         const outcomes = await settle(
           Promise.all([
-            commit(log, harness.pause, last, bytes(`one ${round}`)),
-            commit(other, harness.pause, last, bytes(`two ${round}`)),
+            commit(log, pause, last, bytes(`one ${round}`)),
+            commit(other, pause, last, bytes(`two ${round}`)),
           ]),
         );
         expect([...outcomes].sort()).toEqual(['mine', 'other']);
@@ -156,7 +157,7 @@ export function logContract(name: string, create: () => Promise<LogHarness>): vo
       let stop = false;
       const writing = (async () => {
         for (let i = 0; !stop; i++) {
-          const outcome = await commit(log, harness.pause, last + i, bytes(`w${i}`));
+          const outcome = await commit(log, pause, last + i, bytes(`w${i}`));
           expect(outcome).toBe('mine');
           written.push(`w${i}`);
         }

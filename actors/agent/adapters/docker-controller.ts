@@ -1,6 +1,7 @@
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Task } from '../../../domain/model/objects.ts';
 import { type Controller, EngineError, type Exit, type Found, type Run } from '../ports.ts';
+import { exitError } from '../task-status.ts';
 import { type Client, segment } from './docker-client.ts';
 import {
   containerName,
@@ -136,9 +137,9 @@ export class DockerController implements Controller {
     if (facts.isRunning)
       return facts.health === undefined || facts.health === 'healthy' ? runOf(facts) : undefined;
     if (!facts.isStarted) throw new EngineError('the container did not start', false);
-    const exit = exitOf(facts);
     // with a health check it must never have counted as running; without one, or at code 0, `wait` tells
-    if (facts.health !== undefined && facts.exitCode !== 0) throw exitError(exit);
+    const failure = facts.health === undefined ? undefined : exitError(exitOf(facts));
+    if (failure !== undefined) throw new EngineError(failure, false);
     return runOf(facts);
   }
 
@@ -223,10 +224,4 @@ function describeStart(error: unknown): never {
   if (error instanceof EngineReply && !error.retryable)
     throw new EngineError(`starting container failed: ${error.message}`, false);
   throw error;
-}
-
-/** Swarm's words for a container that ended before it was healthy. */
-function exitError({ container, reason }: Exit): EngineError {
-  const cause = reason === undefined ? '' : `: dockerexec: ${reason}`;
-  return new EngineError(`task: non-zero exit (${container.exitCode})${cause}`, false);
 }

@@ -91,11 +91,10 @@ const matches = (node: Node, constraints: readonly string[] = []): boolean =>
 function spent(service: Service, tasks: readonly Task[]): number {
   const { Condition = 'any', MaxAttempts = 0 } = service.spec.TaskTemplate.RestartPolicy ?? {};
   if (Condition === 'any' && MaxAttempts === 0) return 0;
-  const newest = new Map<string, Task>();
-  for (const task of tasks)
-    if (task.meta.createdAt >= (newest.get(placeOf(task))?.meta.createdAt ?? 0))
-      newest.set(placeOf(task), task);
-  return [...newest.values()].filter((task) => isTerminal(task.status.state)).length;
+  const places = new Set(tasks.map(placeOf));
+  for (const task of tasks) if (isWanted(task.desired) && !isTerminal(task.status.state)) places.delete(placeOf(task));
+  for (const task of tasks) if (task.desired === 'remove') places.delete(placeOf(task));
+  return places.size;
 }
 
 /** Some node has room for the task: it must not be left waiting. */

@@ -83,7 +83,9 @@ export class Cluster {
 
   /** What a user of the first manager that runs sees; the state from the log where none runs. */
   view(): View {
-    return this.managers.find((host) => host.manager !== undefined)?.manager?.view() ?? this.audit.store;
+    return (
+      this.managers.find((host) => host.manager !== undefined)?.manager?.view() ?? this.audit.store
+    );
   }
 
   command(name: string, body: unknown): Promise<Outcome> {

@@ -8,6 +8,7 @@ import {
   type LogOptions,
   type Run,
 } from '../../../actors/agent/ports.ts';
+import { exitError } from '../../../actors/agent/task-status.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
 import { aborted, type Container, killed, type SimulatedEngine } from './container-engine.ts';
 
@@ -106,7 +107,8 @@ class SimulatedController implements Controller {
       if (now === undefined) throw this.#absent();
       if (now.state === 'running')
         return now.health === 'none' || now.health === 'healthy' ? runOf(now) : undefined;
-      if (now.health !== 'none' && now.exitCode !== 0) throw exitError(exitOf(now));
+      const failure = now.health === 'none' ? undefined : exitError(exitOf(now));
+      if (failure !== undefined) throw new EngineError(failure, false);
       return runOf(now);
     });
   }
@@ -194,9 +196,4 @@ function exitOf({ id, exitCode, outOfMemory, health }: Container): Exit {
   if (exitCode !== 0 && outOfMemory) return { container, reason: 'out of memory' };
   if (exitCode !== 0 && health === 'unhealthy') return { container, reason: 'unhealthy container' };
   return { container };
-}
-
-function exitError({ container, reason }: Exit): EngineError {
-  const cause = reason === undefined ? '' : `: dockerexec: ${reason}`;
-  return new EngineError(`task: non-zero exit (${container.exitCode})${cause}`, false);
 }

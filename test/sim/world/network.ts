@@ -179,11 +179,7 @@ export class SimBus implements Bus {
     });
   }
 
-  subscribe(
-    subject: string,
-    handler: (message: BusMessage) => void,
-    queue?: string,
-  ): Unsubscribe {
+  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
     const pattern = subject.split('.');
     return this.#network.add({ owner: this, pattern, handler, queue });
   }
