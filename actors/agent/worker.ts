@@ -212,7 +212,7 @@ export class Worker {
     const { scope, clock, log } = this.#ports;
     for (let tries = 0; tries < limits.containerRemoveTriesMax && !scope.aborted; ) {
       try {
-        await run(scope);
+        await run(AbortSignal.any([scope])); // many at once: Node warns of ten listeners on one signal
         return true;
       } catch (error) {
         if (scope.aborted) return false;

@@ -50,6 +50,7 @@ export class Leader {
   readonly #options: LeaderOptions;
   readonly #services: DynamicSupervisor;
   readonly #nodes: DynamicSupervisor;
+  readonly #nodePlans: DynamicSupervisor;
   readonly #singles: DynamicSupervisor;
   readonly #scheduler: Scheduler;
   readonly #subscriptions: Unsubscribe[] = [];
@@ -64,6 +65,7 @@ export class Leader {
     });
     this.#services = new DynamicSupervisor(ports('services'));
     this.#nodes = new DynamicSupervisor(ports('nodes'));
+    this.#nodePlans = new DynamicSupervisor(ports('node-plans'));
     this.#singles = new DynamicSupervisor(ports('single'));
     this.#scheduler = new Scheduler(options.replica.store);
   }
@@ -79,7 +81,10 @@ export class Leader {
       bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
       bus.onConnection((connected) => this.#tellNodes({ type: 'bus', connected })),
     );
-    for (const node of replica.store.list('node')) this.#startNode(node.id);
+    for (const { id } of replica.store.list('node')) {
+      this.#startNode(id);
+      this.#wakeNodePlan(id);
+    }
     if (!bus.isConnected()) this.#tellNodes({ type: 'bus', connected: false });
     const ids = new Set<string>();
     for (const service of replica.store.list('service')) ids.add(service.id);
@@ -95,7 +100,8 @@ export class Leader {
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
-    await Promise.all([this.#services.stopAll(), this.#nodes.stopAll(), this.#singles.stopAll()]);
+    const parts = [this.#services, this.#nodePlans, this.#nodes, this.#singles];
+    await Promise.all(parts.map((part) => part.stopAll()));
   }
 
   /** Tells agents that this leader is the one to say hello to. */
@@ -227,6 +233,26 @@ export class Leader {
     return result;
   }
 
+  /** The plan of one node is woken, repeated and tried again as a service's is. */
+  #wakeNodePlan(nodeId: string): void {
+    const running = this.#nodePlans.get(nodeId);
+    if (running !== undefined) return running.send({ type: 'dirty' });
+    this.#nodePlans.start(nodeId, serviceMachine, () => ({
+      plan: () => this.#planNode(nodeId),
+      wallNow: this.#options.wallNow,
+      settleMs: settleMs.service,
+    }));
+  }
+
+  async #planNode(nodeId: string): Promise<PlanOutcome> {
+    const { result } = await this.#options.committer.propose((view, ctx) => {
+      const { changes, wakeAt } = planNode(view, nodeId, ctx);
+      const idle = changes.length === 0;
+      return { changes, result: { wakeAt, gone: idle && view.node(nodeId) === undefined, idle } };
+    });
+    return result;
+  }
+
   async #schedule(): Promise<void> {
     await this.#options.committer.propose((view, ctx) => ({
       changes: this.#scheduler.pass(view, ctx).changes,
@@ -265,13 +291,11 @@ export class Leader {
     if (after === undefined) void this.#nodes.stop(id);
     else this.#startNode(id);
     if (before !== undefined && after !== undefined && sameForPlans(before, after)) return;
-    const { replica, committer, log } = this.#options;
+    const { replica } = this.#options;
     for (const task of replica.store.tasksOfNode(id)) services.add(task.serviceId);
     for (const service of replica.store.list('service'))
       if (service.spec.Mode.Global !== undefined) services.add(service.id);
-    committer
-      .propose((view, ctx) => ({ changes: planNode(view, id, ctx).changes, result: undefined }))
-      .catch((error: unknown) => log('node_plan_failed', { node: id, error: String(error) }));
+    this.#wakeNodePlan(id);
   }
 }
 

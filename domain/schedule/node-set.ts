@@ -98,6 +98,7 @@ export class NodeSet {
     this.#level(host.active).delete(host);
   }
 
+  /** `host` is one of the set's, here and below. */
   add(host: Host, load: Load): void {
     host.capacity.take(load.needs);
     if (load.active) this.#count(host, load.serviceId, 1);
@@ -110,10 +111,9 @@ export class NodeSet {
 
   #count(host: Host, serviceId: string, by: 1 | -1): void {
     addTo(host.activeOf, serviceId, by);
-    // A deleted host is in no level any more.
-    const isHere = this.#level(host.active).delete(host);
+    this.#level(host.active).delete(host);
     host.active += by;
-    if (isHere) this.#level(host.active).add(host);
+    this.#level(host.active).add(host);
   }
 
   #level(active: number): Set<Host> {

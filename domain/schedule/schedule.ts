@@ -77,7 +77,7 @@ export class Scheduler {
     ctx: Pick<Context, 'now'>,
     changesMax: number = limits.transactionChangesMax,
   ): Pass {
-    this.#takeBack();
+    if (this.#takeBack()) this.#room += 1;
     const draft: Draft = { now: ctx.now, changes: [], changesMax };
     let unassigned = 0;
     for (const group of this.#waiting.values()) {

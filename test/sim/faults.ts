@@ -36,7 +36,7 @@ export class Nemesis {
 
   heal(): void {
     this.#stopped = true;
-    for (const mend of [...this.#mends]) mend();
+    for (const mend of this.#mends) mend();
     this.#cluster.log.faults = { ...noFaults, delayMs: this.#cluster.options.logDelayMs };
     this.#cluster.network.lossRate = 0;
   }
@@ -57,7 +57,7 @@ export class Nemesis {
     this.faults++;
     const mend = (): void => {
       if (!this.#mends.delete(mend)) return;
-      this.#cluster.trace('mend', kind);
+      this.#cluster.trace('mend', () => kind);
       done();
     };
     this.#mends.add(mend);
@@ -67,9 +67,9 @@ export class Nemesis {
 
   /** Answers how to mend it; undefined when there is nothing to break. */
   #break(kind: FaultKind): (() => void) | undefined {
-    const { hosts, network, trace } = this.#cluster;
+    const { hosts, network } = this.#cluster;
     const host = this.#random.pick(kind === 'daemonCrash' ? this.#cluster.managers : hosts);
-    trace.call(this.#cluster, 'fault', `${kind} ${host.id}`);
+    this.#cluster.trace('fault', () => `${kind} ${host.id}`);
     switch (kind) {
       case 'daemonCrash':
       case 'workerDaemonCrash':

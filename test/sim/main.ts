@@ -1,10 +1,11 @@
 /**
- * `npm run sim -- [--seeds N] [--from S] [--seed S] [--minutes M] [--trace]`: runs N seeds from S on, or one with its
- * trace. Progress on stderr; a failing seed is printed with the command that runs it again.
+ * `npm run sim -- [--seeds N] [--from S] [--seed S] [--minutes M] [--trace] [--plant BUG]`: runs N seeds from S on, or
+ * one with its trace. Progress on stderr; a failing seed is printed with the command that runs it again.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { drawOptions } from './options.ts';
+import { plantedBugs } from './planted.ts';
 import { type SimResult, simulate } from './run.ts';
 
 const { values } = parseArgs({
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     minutes: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    plant: { type: 'string', default: '' },
   },
 });
 const traceShown = 40;
@@ -58,7 +60,10 @@ async function main(): Promise<number> {
     const options = drawOptions(seed, bounds);
     if (single) say(JSON.stringify(options));
     const start = process.cpuUsage();
-    const result = await simulate(options, single && values.trace ? { onTrace: say } : {});
+    const result = await simulate(options, {
+      ...plantedBugs[values.plant],
+      ...(single && values.trace && { onTrace: say }),
+    });
     virtualMs += result.virtualMs;
     say(show(result, cpuMs(start)));
     if (result.failure === undefined) continue;

@@ -1,3 +1,5 @@
+import process from 'node:process';
+import type { Executor } from '../../actors/agent/ports.ts';
 import type { StateLog } from '../../bus/ports.ts';
 import { AcknowledgedCheck } from './check/acknowledged.ts';
 import { checkAdvance } from './check/advance.ts';
@@ -32,9 +34,9 @@ export interface SimResult {
 }
 export interface SimHooks {
   readonly onTrace?: (line: string) => void;
-  /** Plants a bug between manager and log, to see that the checks find it. */
+  /** Stand between a manager and its log, an agent and its engine; for planted bugs. */
   readonly wrapLog?: (log: StateLog) => StateLog;
-  readonly plant?: (cluster: Cluster) => void;
+  readonly wrapExecutor?: (executor: Executor) => Executor;
 }
 
 const bootLimitMs = 60_000;
@@ -50,11 +52,11 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
   const acknowledged = new AcknowledgedCheck();
   const cluster = new Cluster(options, {
     checks: [checkAdvance, checkExclusive, checkRolling, checkResources, acknowledged.record],
-    ...(hooks.onTrace !== undefined && { onTrace: hooks.onTrace }),
-    ...(hooks.wrapLog !== undefined && { wrapLog: hooks.wrapLog }),
+    ...hooks,
   });
-  hooks.plant?.(cluster);
   const nemesis = new Nemesis(cluster);
+  const onRejection = (reason: unknown): void => cluster.fail(reason);
+  process.on('unhandledRejection', onRejection);
   let failure: Error | undefined;
   let convergedMs = 0;
   try {
@@ -63,6 +65,8 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
     convergedMs = await liveness(cluster);
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
+  } finally {
+    process.off('unhandledRejection', onRejection);
   }
   return {
     seed: options.seed,
@@ -119,7 +123,7 @@ async function safety(
     cluster.look();
     containers.look();
   }
-  cluster.trace('phase', 'heal');
+  cluster.trace('phase', () => 'heal');
   nemesis.heal();
   for (const client of clients) client.stop();
 }
@@ -135,7 +139,9 @@ async function liveness(cluster: Cluster): Promise<number> {
   let convergedAt: number | undefined;
   for (;;) {
     const now = cluster.clock.now();
-    const found = new Map(unconverged(cluster).map((text) => [text.replaceAll(/\b\d+ /g, ''), text]));
+    const found = new Map(
+      unconverged(cluster).map((text) => [text.replaceAll(/\b\d+ /g, ''), text]),
+    );
     for (const key of open.keys()) if (!found.has(key)) open.delete(key);
     for (const [key, text] of found) open.set(key, { since: open.get(key)?.since ?? now, text });
     const lasting = [...open.values()].filter(({ since }) => now - since >= passingMs);

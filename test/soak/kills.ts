@@ -72,7 +72,8 @@ async function soak(
       if (n <= options.kills) progress(await kill.next(n));
       else await sleep(1_000);
       for (const id of await changed(engine, still)) restarted.add(id);
-      if (n % 10 === 0) progress(`${total((o) => o.acked)} acknowledged, ${total((o) => o.unknown)} unknown`);
+      if (n % 10 === 0)
+        progress(`${total((o) => o.acked)} acknowledged, ${total((o) => o.unknown)} unknown`);
     }
   } finally {
     for (const owner of workers) owner.stop();
@@ -175,7 +176,8 @@ async function converge(daemon: Daemon, workers: readonly Owner[]): Promise<numb
   const began = performance.now();
   for (const owner of workers) await owner.verify();
   const wanted = new Map<string, number>([['still', stillReplicas]]);
-  for (const owner of workers) for (const [name, replicas] of owner.replicas()) wanted.set(name, replicas);
+  for (const owner of workers)
+    for (const [name, replicas] of owner.replicas()) wanted.set(name, replicas);
   for (const [name, replicas] of wanted)
     await until(
       async () => (await runningTasks(daemon, name)) === replicas,

@@ -6,7 +6,6 @@ import { engineError, replyError } from './docker-errors.ts';
 
 /** The engine's API version that natswarm speaks: Docker 28.0's. */
 const apiVersion = 'v1.48';
-const idleConnectionMs = 60_000;
 
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'DELETE';
@@ -102,7 +101,6 @@ function connect(socketPath: string, connectionsMax: number, scope: AbortSignal)
     keepAlive: true,
     maxSockets: connectionsMax,
     maxFreeSockets: Math.min(connectionsMax, limits.engineConnectionsMax),
-    timeout: idleConnectionMs,
   });
   scope.addEventListener('abort', () => agent.destroy(), { once: true });
   // What is undefined here would otherwise come from DOCKER_HOST and its kin. The types know no `agent`.

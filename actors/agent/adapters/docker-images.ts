@@ -12,10 +12,10 @@ export interface ImageOptions {
   readonly clock: Clock;
 }
 
-/** How a pull ended; `error` is the engine's text. */
+/** How a pull ended; undefined is well. */
 interface Outcome {
   readonly at: number;
-  readonly error?: string;
+  readonly failure: EngineError | undefined;
 }
 
 interface Flight {
@@ -50,15 +50,20 @@ export class Images {
     await this.#pull(image, auth, scope);
   }
 
-  /** Pulls an image that the engine does not have. Gives undefined once it is there, else the reason, '' for none. */
+  /**
+   * Pulls an image that the engine does not have. Gives undefined once it is there, else the reason, '' for none.
+   * Rejects when the engine is away.
+   */
   async fetch(
     image: string,
     auth: string | undefined,
     scope: AbortSignal,
   ): Promise<string | undefined> {
     if (this.#options.isOffline || isImageId(image)) return '';
-    const before = this.#remembered(image, auth)?.error;
-    return before ?? (await this.#pull(image, auth, scope)).error;
+    const before = this.#remembered(image, auth)?.failure;
+    const failure = before ?? (await this.#pull(image, auth, scope)).failure;
+    if (failure?.retryable === true) throw failure;
+    return failure?.message;
   }
 
   #remembered(image: string, auth: string | undefined): Outcome | undefined {
@@ -83,12 +88,13 @@ export class Images {
   #begin(key: string, image: string, auth: string | undefined): Flight {
     const abort = new AbortController();
     const outcome = this.#attempt(image, auth, abort.signal).then((failure) => {
-      const error = failure?.message;
-      const ended = { at: this.#options.clock.now(), ...(error === undefined ? {} : { error }) };
+      const ended = { at: this.#options.clock.now(), failure };
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
       // `retryable`: the engine was away, or nobody waited to the end; that says nothing of the registry
-      if (failure?.retryable !== true) this.#remember(key, ended);
-      if (error !== undefined) this.#options.report('image_pull_failed', { image, error });
+      if (failure?.retryable === true) return ended;
+      this.#remember(key, ended);
+      if (failure !== undefined)
+        this.#options.report('image_pull_failed', { image, error: failure.message });
       return ended;
     });
     const flight: Flight = { outcome, abort, passengers: 0 };

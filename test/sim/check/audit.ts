@@ -14,6 +14,8 @@ export interface Seen {
 }
 export type RecordCheck = (seen: Seen) => void;
 
+const recordsKept = 2_000;
+
 /**
  * Reads every record as soon as it is in the log and rebuilds the state from the records alone, as another manager
  * would; the other checkers see the cluster through it.
@@ -22,7 +24,9 @@ export class Audit {
   readonly store = new Store();
   readonly #log: SimLog;
   readonly #checks: readonly RecordCheck[];
-  readonly #records: Seen[] = [];
+  /** The newest records; older ones are of no interest to anybody. */
+  readonly #recent = new Map<number, Seen>();
+  #last = 0;
   #hash = '';
   #epoch = 0;
   #at = 0;
@@ -33,12 +37,12 @@ export class Audit {
   }
 
   get last(): number {
-    return this.#records.length;
+    return this.#last;
   }
 
-  /** The record at `seq`, as it was read; purged ones too. */
+  /** The record at `seq`, if it is one of the last `recordsKept`. */
   record(seq: number): Seen | undefined {
-    return this.#records[seq - 1];
+    return this.#recent.get(seq);
   }
 
   poll(): void {
@@ -61,7 +65,9 @@ export class Audit {
     const changes = entry.changes;
     const applied = this.store.apply({ index: seq, at: entry.at, changes });
     const seen = { seq, entry, applied, store: this.store };
-    this.#records.push(seen);
+    this.#last = seq;
+    this.#recent.set(seq, seen);
+    this.#recent.delete(seq - recordsKept);
     for (const check of this.#checks) check(seen);
   }
 }

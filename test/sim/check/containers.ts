@@ -27,7 +27,8 @@ export class ContainerCheck {
     for (const host of this.#cluster.hosts) {
       if (!host.isWell) host.wellSince = now;
       for (const [taskId, starts] of host.engine.starts)
-        if (starts > 1) throw new Violation('started', `task ${taskId} was started ${starts} times`);
+        if (starts > 1)
+          throw new Violation('started', `task ${taskId} was started ${starts} times`);
       if (host.agent !== undefined) this.#checkAgent(host.agent);
     }
     this.#checkOverlaps(now);
@@ -59,7 +60,9 @@ export class ContainerCheck {
   }
 
   #checkSlot(place: string, tasks: readonly Task[], now: number): void {
-    const service: Service | undefined = this.#cluster.audit.store.service(tasks[0]?.serviceId ?? '');
+    const service: Service | undefined = this.#cluster.audit.store.service(
+      tasks[0]?.serviceId ?? '',
+    );
     const max = service !== undefined && mayOverlap(service) ? 2 : 1;
     const ids = tasks.map(({ id }) => id).join(' ');
     if (tasks.length <= max) return void this.#overlaps.delete(place);

@@ -26,7 +26,8 @@ export function unconverged(cluster: Cluster): readonly string[] {
       .map((task) => `task ${task.id} of a removed service`),
     ...hosts.flatMap((host) => strayContainers(store, host)),
   ];
-  if (open.length === 0 && view.index === audit.last && digest(view) !== digest(store)) return ['the leader’s store is not the log’s'];
+  if (open.length === 0 && view.index === audit.last && digest(view) !== digest(store))
+    return ['the leader’s store is not the log’s'];
   return open;
 }
 
@@ -52,7 +53,9 @@ function unconvergedService(store: Store, service: Service): readonly string[] {
     if (!isAllowed(store, task)) out.push(`${Name}: ${task.id} is where it may not be`);
   const places = new Set(running.map(placeOf));
   if (places.size !== running.length) out.push(`${Name}: two tasks in one slot`);
-  const eligible = tasks.filter((t) => service.spec.Mode.Global === undefined || isOnUsable(store, t));
+  const eligible = tasks.filter(
+    (t) => service.spec.Mode.Global === undefined || isOnUsable(store, t),
+  );
   const missing = wantedCount(store, service) - running.length - spent(service, eligible);
   if (missing < 0) out.push(`${Name}: ${-missing} tasks too many`);
   if (missing > stuck) out.push(`${Name}: ${missing} tasks missing, ${stuck} without a node`);
@@ -92,7 +95,8 @@ function spent(service: Service, tasks: readonly Task[]): number {
   const { Condition = 'any', MaxAttempts = 0 } = service.spec.TaskTemplate.RestartPolicy ?? {};
   if (Condition === 'any' && MaxAttempts === 0) return 0;
   const places = new Set(tasks.map(placeOf));
-  for (const task of tasks) if (isWanted(task.desired) && !isTerminal(task.status.state)) places.delete(placeOf(task));
+  for (const task of tasks)
+    if (isWanted(task.desired) && !isTerminal(task.status.state)) places.delete(placeOf(task));
   for (const task of tasks) if (task.desired === 'remove') places.delete(placeOf(task));
   return places.size;
 }
@@ -139,7 +143,8 @@ function strayContainers(store: Store, host: Cluster['hosts'][number]): readonly
   return [...host.engine.states()].flatMap(([taskId, state]) => {
     const task = store.task(taskId);
     if (task === undefined) return [`container of unknown task ${taskId} on ${host.id}`];
-    if (task.nodeId !== host.id) return [`container of ${taskId} on ${host.id}, not ${task.nodeId}`];
+    if (task.nodeId !== host.id)
+      return [`container of ${taskId} on ${host.id}, not ${task.nodeId}`];
     const ended = state === 'running' && isTerminal(task.status.state);
     return ended ? [`container of ended task ${taskId} runs`] : [];
   });

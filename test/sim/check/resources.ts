@@ -33,7 +33,8 @@ export function checkResources({ seq, applied, store }: Seen): void {
   for (const nodeId of nodes) {
     const reserved = reservedOn(store, nodeId);
     const resources = store.node(nodeId)?.description?.resources;
-    if (resources === undefined) throw new Violation('resources', `task for unknown node ${nodeId}`);
+    if (resources === undefined)
+      throw new Violation('resources', `task for unknown node ${nodeId}`);
     if (reserved.nanoCpus > resources.nanoCpus || reserved.memoryBytes > resources.memoryBytes)
       throw new Violation(
         'resources',

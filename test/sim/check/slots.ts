@@ -23,8 +23,7 @@ export const mayOverlap = (service: Service): boolean =>
 export const nodesThatCameBack = (applied: readonly Applied[]): ReadonlySet<string> =>
   new Set(
     applied.flatMap(({ kind, id, before }) =>
-      kind === 'node' &&
-      (before?.status.state === 'down' || before?.spec.Availability === 'drain')
+      kind === 'node' && (before?.status.state === 'down' || before?.spec.Availability === 'drain')
         ? [id]
         : [],
     ),

@@ -1,4 +1,4 @@
-import { BusError } from '../../../bus/ports.ts';
+import type { BusError } from '../../../bus/ports.ts';
 import type { CommandReply } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import { noLeaderText } from '../../../domain/errors.ts';
@@ -22,6 +22,11 @@ interface Command {
   readonly stale?: boolean;
 }
 const busPatienceMs = 8_000;
+
+const outcomeText = (outcome: Outcome): string =>
+  outcome.kind === 'acknowledged'
+    ? `acknowledged at ${outcome.index}`
+    : `${outcome.kind}: ${outcome.message}`;
 
 /** Numbers commands across all clients. */
 export class Counter {
@@ -69,12 +74,12 @@ export class Client {
 
   async #run({ asked, name, body, stale }: Command): Promise<void> {
     const { op, what, kind } = asked;
-    this.#cluster.trace('command', `${op} ${name} ${what}`);
+    this.#cluster.trace('command', () => `${op} ${name} ${what} ${JSON.stringify(body)}`);
     this.#check.ask(asked);
     const outcome = this.#random.chance(0.3)
       ? await this.#overBus(name, body)
       : await this.#cluster.command(name, body);
-    this.#cluster.trace('outcome', `${op} ${outcome.kind} ${'message' in outcome ? outcome.message : outcome.index}`);
+    this.#cluster.trace('outcome', () => `${op} ${outcomeText(outcome)}`);
     if (stale === true && outcome.kind === 'acknowledged')
       throw new Violation('stale', `command ${op} with an old version of the ${kind} was taken`);
     if (stale !== true) this.#check.answer(asked, outcome, this.#cluster.audit);
@@ -142,7 +147,10 @@ export class Client {
       case 'scale':
         return spec.Mode.Replicated === undefined
           ? wire
-          : { ...wire, Mode: { Replicated: { Replicas: drawReplicas(this.#random, this.#cluster.options) } } };
+          : {
+              ...wire,
+              Mode: { Replicated: { Replicas: drawReplicas(this.#random, this.#cluster.options) } },
+            };
       case 'force':
         return { ...wire, TaskTemplate: { ...task, ForceUpdate: task.ForceUpdate + 1 } };
       case 'update': {
@@ -153,7 +161,12 @@ export class Client {
         const ContainerSpec = { ...task.ContainerSpec, Image: drawImage(this.#random) };
         return { ...wire, TaskTemplate: { ...task, ContainerSpec } };
       }
-      default:
+      case 'create':
+      case 'label':
+      case 'rollback':
+      case 'remove':
+      case 'drain':
+      case 'stale':
         return wire;
     }
   }

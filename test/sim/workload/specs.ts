@@ -4,7 +4,13 @@ import type { Random } from '../world/random.ts';
 
 /** How the containers of an image behave, read off its name (`programs.ts`). */
 export type Behaviour =
-  'steady' | 'healthy' | 'crashing' | 'finishing' | 'sick' | 'broken' | 'missing';
+  | 'steady'
+  | 'healthy'
+  | 'crashing'
+  | 'finishing'
+  | 'sick'
+  | 'broken'
+  | 'missing';
 export const behaviourOf = (image: string): Behaviour => image.split(':')[0] as Behaviour;
 export const runsWell = (image: string): boolean =>
   ['steady', 'healthy'].includes(behaviourOf(image));

@@ -1,4 +1,4 @@
-import { EngineError } from '../../../actors/agent/ports.ts';
+import { EngineError, type Executor } from '../../../actors/agent/ports.ts';
 import type { StateLog } from '../../../bus/ports.ts';
 import type { Cluster as ClusterObject, Node } from '../../../domain/model/objects.ts';
 import { clusterSpecForInit } from '../../../domain/spec/cluster.ts';
@@ -27,8 +27,8 @@ const compareEveryMs = 30_000;
 
 export interface ClusterPorts {
   readonly checks: readonly RecordCheck[];
-  /** Stands between a manager and the log; for planted bugs. */
   readonly wrapLog?: (log: StateLog) => StateLog;
+  readonly wrapExecutor?: (executor: Executor) => Executor;
   readonly onTrace?: (line: string) => void;
 }
 
@@ -41,7 +41,7 @@ export class Cluster {
   readonly audit: Audit;
   readonly hosts: readonly SimHost[];
   readonly #ports: ClusterPorts;
-  readonly #trace: string[] = [];
+  readonly #trace: (() => string)[] = [];
   #failure: unknown;
   /** Virtual time since which one manager has led. */
   leadingSince = 0;
@@ -117,6 +117,9 @@ export class Cluster {
   wrapLog(log: StateLog): StateLog {
     return this.#ports.wrapLog?.(log) ?? log;
   }
+  wrapExecutor(executor: Executor): Executor {
+    return this.#ports.wrapExecutor?.(executor) ?? executor;
+  }
 
   /** What the first daemon writes at `swarm init`, with all nodes joined. */
   firstObjects(): readonly Change[] {
@@ -147,24 +150,27 @@ export class Cluster {
     return [{ op: 'put', kind: 'cluster', object }, ...nodes];
   }
 
-  trace(event: string, text: string): void {
-    const line = `${(this.clock.now() / 1_000).toFixed(3).padStart(9)} ${event.padEnd(9)} ${text}`;
+  /** Notes what happened; the text is made only when somebody reads it. */
+  trace(event: string, text: () => string): void {
+    const at = this.clock.now();
+    const line = (): string =>
+      `${(at / 1_000).toFixed(3).padStart(9)} ${event.padEnd(9)} ${text()}`;
     this.#trace.push(line);
     if (this.#trace.length > 2 * traceKept) this.#trace.splice(0, traceKept);
-    this.#ports.onTrace?.(line);
+    this.#ports.onTrace?.(line());
   }
   #traceRecord({ seq, entry, applied }: Seen): void {
-    this.trace('record', `${seq} epoch ${entry.epoch}`);
-    for (const change of applied) this.trace('change', `  ${changeText(change)}`);
+    this.trace('record', () => `${seq} epoch ${entry.epoch}`);
+    for (const change of applied) this.trace('change', () => `  ${changeText(change)}`);
   }
   traced(): readonly string[] {
-    return this.#trace.slice(-traceKept);
+    return this.#trace.slice(-traceKept).map((line) => line());
   }
 
   /** What a daemon's actors say. One that crashed shows a bug: nothing in the simulation may make an actor throw. */
   report(process: SimProcess, who: string, event: string, fields: object): void {
     if (!process.alive) return;
-    this.trace('report', `${who} ${event} ${JSON.stringify(fields, plain)}`);
+    this.trace('report', () => `${who} ${event} ${JSON.stringify(fields, plain)}`);
     const { exit, error } = fields as { exit?: { kind: string; error?: unknown }; error?: unknown };
     if (exit?.kind === 'error') this.fail(exit.error);
     if (event === 'leadership_crashed' || error instanceof InvariantError) this.fail(error);

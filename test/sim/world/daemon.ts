@@ -96,7 +96,7 @@ export class SimHost {
     this.agent = createAgent({
       nodeId: this.id,
       bus,
-      executor: guardExecutor(simulatedExecutor(this.engine), process),
+      executor: cluster.wrapExecutor(guardExecutor(simulatedExecutor(this.engine), process)),
       clock: process.clock,
       wallNow: () => this.#wallNow(),
       random: () => this.#random.next(),

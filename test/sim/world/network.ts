@@ -206,8 +206,8 @@ export class SimBus implements Bus {
     this.connection++;
     if (!this.#process.alive) return;
     if (!connected)
-      for (const fail of [...this.#waiting]) fail(new BusError('disconnected', 'connection lost'));
-    for (const listener of [...this.#listeners]) listener(connected);
+      for (const fail of this.#waiting) fail(new BusError('disconnected', 'connection lost'));
+    for (const listener of this.#listeners) listener(connected);
   }
 }
 

@@ -222,6 +222,21 @@ test('a replacement that is lost before it started hands its wait on', () => {
   expect(only(world).map((t) => t.id)).toEqual([third?.id]);
 });
 
+test('a replacement that is lost in its restart delay hands the rest of it on', () => {
+  const world = new World(3);
+  world.create('web');
+  world.settle();
+  const [first] = only(world);
+  if (first !== undefined) world.report(first, 'failed');
+  world.run(2_000);
+  const waiting = world.tasks('web').find((t) => t.desired === 'ready');
+  world.node(waiting?.nodeId ?? '', { state: 'down' });
+  world.run(2_999);
+  expect(only(world)).toEqual([]);
+  world.run(1);
+  expect(only(world)).toHaveLength(1);
+});
+
 test.each([
   ['a missing image', { fails: 'preparing' }, undefined, 5_000],
   ['a missing image without a delay', { fails: 'preparing' }, 0, 1_000],

@@ -124,6 +124,17 @@ test('an update waits for the new task to run before it goes on', () => {
   expect(world.plan('web').reasons).toEqual(['waiting for the update to get there (1)']);
 });
 
+test('an update is not complete while its last task waits for a node', () => {
+  const world = started(1);
+  world.update('web', {
+    image: 'app:2',
+    task: { Resources: { Reservations: { MemoryBytes: 1e15 } } },
+  });
+  world.run(600_000);
+  expect(status(world)?.state).toBe('updating');
+  expect(world.plan('web').reasons).toEqual(['waiting for the updated tasks to run (1)']);
+});
+
 test.each([
   ['that cannot be prepared', { fails: 'preparing' }],
   ['that does not start', { fails: 'starting' }],
@@ -347,8 +358,8 @@ test('a step of the update that is lost with its node is done again and watched'
   const step = world.tasks('web').find((t) => t.byUpdate === true);
   world.node(step?.nodeId ?? '', { state: 'down' });
   world.settle();
-  const again = world.tasks('web').find((t) => t.byUpdate === true && t.desired !== 'shutdown');
-  expect(again?.id).not.toBe(step?.id);
+  const again = world.tasks('web').find((t) => t.slot === step?.slot && t.desired !== 'shutdown');
+  expect(again).toMatchObject({ byUpdate: true, specVersion: 2 });
   breaks(world, 'app:2');
   world.run(60_000);
   expect(status(world)?.message).toContain(again?.id);
@@ -375,6 +386,38 @@ test.each([
     else expect(tries).toBeGreaterThan(1);
   },
 );
+
+test('start-first: failures that are allowed are restarted beside the old tasks', () => {
+  const world = started(2);
+  breaks(world, 'app:2');
+  world.update('web', { image: 'app:2', ...config({ Order: 'start-first', MaxFailureRatio: 1 }) });
+  world.run(60_000);
+  expect(images(world)).toEqual(['1 app:1', '2 app:1']);
+  expect(status(world)?.state).toBe('completed');
+  world.fate = () => forever;
+  world.run(10_000);
+  expect(images(world)).toEqual(['1 app:2', '2 app:2']);
+});
+
+test('start-first: what fails after the update was paused is not restarted', () => {
+  const world = started(2);
+  world.fate = (task) => {
+    if (task.spec.ContainerSpec.Image === 'app:1') return forever;
+    return task.slot === 1 ? broken : { runsMs: 0, ends: 'failed' };
+  };
+  world.update('web', { image: 'app:2', ...config({ Order: 'start-first', Parallelism: 2 }) });
+  world.plan('web');
+  const late = world.tasks('web').find((t) => t.slot === 2 && t.byUpdate === true);
+  world.fate = (task) => (task.id === late?.id ? forever : broken);
+  const early = world.tasks('web').find((t) => t.slot === 1 && t.byUpdate === true);
+  if (early !== undefined) world.report(early, 'failed');
+  world.plan('web');
+  expect(status(world)?.state).toBe('paused');
+  if (late !== undefined) world.report(late, 'failed');
+  world.run(60_000);
+  expect(images(world)).toEqual(['1 app:1', '2 app:1']);
+  expect(world.tasks('web').filter((t) => t.specVersion === 2)).toHaveLength(2);
+});
 
 test('start-first with a task that may not be restarted: tried once, then left alone', () => {
   const world = started(2, { task: { RestartPolicy: { Condition: 'none' } } });

@@ -194,6 +194,18 @@ test('nodes with fewer tasks of the service come first, then those with fewer ta
   ]);
 });
 
+test('fewer tasks of the service count for more than fewer tasks at all', () => {
+  const cluster = new Cluster();
+  cluster.node('a');
+  cluster.node('b');
+  for (let i = 0; i < 5; i++) cluster.running('other', 'a');
+  cluster.running('s', 'a');
+  for (let i = 0; i < 3; i++) cluster.running('s', 'b');
+  const ids = cluster.tasks(3, 's');
+  cluster.pass();
+  expect(ids.map((id) => cluster.nodeOf(id))).toEqual(['a', 'a', 'b']);
+});
+
 test('what is shut down still takes room, but no rank', () => {
   const cluster = new Cluster();
   cluster.node('a', { memory: 100 });
@@ -342,6 +354,18 @@ test('a pass that was not written is done again, without counting twice', () => 
   cluster.node('b', { state: 'down' });
   cluster.pass();
   expect(cluster.nodeOf(id)).toBe('a');
+});
+
+test('room that a lost pass had given away is there again', () => {
+  const cluster = new Cluster();
+  cluster.node('a', { memory: 10 });
+  const [first, second] = [cluster.task('s1', { memory: 10 }), cluster.task('s2', { memory: 10 })];
+  expect(cluster.scheduler.pass(cluster.store, { now: 1 }).unassigned).toBe(1);
+  const draft = cluster.store.clone();
+  const change = { op: 'delete', kind: 'task', id: first } as const;
+  draft.extend({ index: draft.index + 1, at: 1, changes: [change] });
+  const again = cluster.scheduler.pass(draft, { now: 1 });
+  expect(again.changes).toMatchObject([{ id: second, fields: { nodeId: 'a' } }]);
 });
 
 test('a task that is gone from the view, though not from the log yet, is left alone', () => {

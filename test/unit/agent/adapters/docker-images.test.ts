@@ -155,8 +155,10 @@ test('an attempt goes on while anybody waits, and is cut when the last has left'
 
 test('an engine that is away says nothing of the registry', async () => {
   const h = harness();
-  h.client.on('POST create', new EngineError('the engine is away', true), ended());
+  const away = new EngineError('the engine is away', true);
+  h.client.on('POST create', away, away, ended());
   await h.images.refresh('web:1', undefined, scope());
-  await h.images.refresh('web:1', undefined, scope());
-  expect(pulls(h.client)).toBe(2);
+  await expect(h.images.fetch('web:1', undefined, scope())).rejects.toEqual(away);
+  expect(await h.images.fetch('web:1', undefined, scope())).toBeUndefined();
+  expect(h.reports).toEqual([]);
 });
