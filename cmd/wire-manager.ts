@@ -149,6 +149,10 @@ async function runManager(
   const { config, files, identity, logger } = wiring;
   const report = actorLog(logger, { actor: 'manager', node: identity.nodeId });
   const closing: (() => Promise<void>)[] = [];
+  let crash: (error: unknown) => void = () => undefined;
+  const crashed = new Promise<never>((_, reject) => {
+    crash = reject;
+  });
   try {
     const link = await ownLink(wiring, users.log, 'log', scope);
     closing.unshift(() => link.close());
@@ -181,13 +185,14 @@ async function runManager(
       random: Math.random,
       newId,
       registry: wiring.registry,
+      onCrash: (error) => crash(error),
       newJoinToken: () => makeJoinToken(files.certificate('root'), newJoinSecret()),
       report,
     });
     closing.unshift(() => manager.stop());
     manager.start();
     wiring.onManager(manager);
-    await aborted(scope);
+    await Promise.race([aborted(scope), crashed]);
   } finally {
     wiring.onManager(undefined);
     for (const close of closing) await close();

@@ -30,6 +30,8 @@ export interface CommitterPorts {
   readonly generation: number;
   /** The log has a record of another writer where this one's should be: this leader is deposed. */
   readonly onDeposed: () => void;
+  /** A rule was broken while a record was made or applied: this committer has stopped. */
+  readonly onCrash: (error: unknown) => void;
 }
 
 interface Waiting {
@@ -106,7 +108,12 @@ export class Committer {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    while (this.#queue.length > 0 && this.#stopped === undefined) await this.#commitBatch();
+    try {
+      while (this.#queue.length > 0 && this.#stopped === undefined) await this.#commitBatch();
+    } catch (error) {
+      this.stop();
+      this.#ports.onCrash(error);
+    }
     this.#running = false;
   }
 

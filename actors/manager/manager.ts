@@ -26,6 +26,8 @@ export interface ManagerOptions {
   readonly checkpointEvery?: number;
   /** Where the leader's actors can be looked up. */
   readonly registry?: Registry;
+  /** A rule was broken inside: the manager does nothing any more and must be opened anew. */
+  readonly onCrash?: (error: unknown) => void;
 }
 
 /** A request that needs a leader waits this long for one, ms; then it gets Swarm's no-leader text. */
@@ -43,6 +45,7 @@ export class Manager {
   #committer: Committer | undefined;
   #leader: Leader | undefined;
   #flushTimer: number | undefined;
+  #deposed: () => void = () => undefined;
 
   private constructor(options: ManagerOptions, replica: Replica) {
     this.#options = options;
@@ -72,9 +75,7 @@ export class Manager {
         log: report,
       },
     });
-    this.#leadership.subscribe({
-      error: (error: unknown) => report('leadership_crashed', { error: String(error) }),
-    });
+    this.#leadership.subscribe({ error: (error: unknown) => this.#crash(error) });
     this.#leadership.start();
   }
 
@@ -132,11 +133,16 @@ export class Manager {
       newId,
       node: nodeId,
       generation,
-      onDeposed: () => this.#deposed?.(),
+      onDeposed: () => this.#deposed(),
+      onCrash: (error) => this.#crash(error),
     });
     await this.#committer.claim();
   }
-  #deposed: (() => void) | undefined;
+
+  #crash(error: unknown): void {
+    this.#options.report('manager_crashed', { error: String(error) });
+    this.#options.onCrash?.(error);
+  }
 
   #lead(deposed: () => void): () => void {
     const { bus, clock, wallNow, random, generation, newJoinToken, report, registry } =

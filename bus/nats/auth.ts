@@ -1,10 +1,10 @@
 import type { Msg } from 'nats';
+import { limits } from '../../domain/limits.ts';
 import {
   type AuthRequest,
   decodeAuthRequest,
   type NKey,
   type Permissions,
-  PkiError,
   type Role,
   signAuthResponseJwt,
   signUserJwt,
@@ -13,8 +13,9 @@ import {
 } from '../../pki/mod.ts';
 import type { Unsubscribe } from '../ports.ts';
 import { subjects } from '../subjects.ts';
-import { accounts } from './config.ts';
+import { accounts, authTimeoutSeconds } from './config.ts';
 import type { Link } from './link.ts';
+import { NewestFirst } from './newest-first.ts';
 
 export interface AuthOptions {
   /** The account key whose public half is the server's `issuer`. */
@@ -44,26 +45,33 @@ const respond = { max: -1, ttlMs: 86_400_000 } as const;
 
 /** Answers the server's question who a connection is and what it may do, until unsubscribed. */
 export function serveAuth(link: Link, options: AuthOptions): Unsubscribe {
+  const waiting = new NewestFirst<Msg>((message) => answer(message, options), {
+    itemsMax: limits.busConnectionsMax,
+    ageMsMax: authTimeoutSeconds * 1_000,
+  });
   const subscription = link.nc.subscribe(calloutSubject, {
     queue: queueGroup,
     callback: (error, message) => {
-      if (error === null) answer(message, options);
+      if (error === null) waiting.add(message);
     },
   });
   return () => subscription.unsubscribe();
 }
 
+/** Whoever cannot be judged gets no answer, and with that no way in. */
 function answer(message: Msg, options: AuthOptions): void {
-  const nowMs = options.now();
-  let request: AuthRequest;
   try {
-    request = decodeAuthRequest(message.string(), nowMs);
+    judge(message, options);
   } catch (error) {
-    if (!(error instanceof PkiError)) throw error;
-    // Not from a server, so there is nobody to answer.
-    options.onDenied({ reason: error.message, host: '', nodeId: '' });
-    return;
+    const reason = error instanceof Error ? error.message : String(error);
+    options.onDenied({ reason, host: '', nodeId: '' });
   }
+}
+
+/** Throws `PkiError` for a question that does not come from a server. */
+function judge(message: Msg, options: AuthOptions): void {
+  const nowMs = options.now();
+  const request = decodeAuthRequest(message.string(), nowMs);
   const decision = decide(request, options, nowMs);
   if ('error' in decision)
     options.onDenied({

@@ -22,7 +22,7 @@ export interface ConfigOptions {
 /** Thousands of nodes may come back at once; each waits for its turn. */
 const tlsTimeoutSeconds = 10;
 /** Who asks while nobody answers yet must not wait long before he tries again. */
-const authTimeoutSeconds = 2;
+export const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
 
 /**

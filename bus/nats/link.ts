@@ -3,6 +3,7 @@ import { connect, errors, type Msg, type MsgHdrs, type NatsConnection } from 'na
 import type { NKey } from '../../pki/mod.ts';
 import { BusError, type Unsubscribe } from '../ports.ts';
 import { toBusError } from './errors.ts';
+import { Pace } from './pace.ts';
 import { authenticatorOf } from './users.ts';
 
 /** PEM texts of a node's identity and of the roots it trusts. */
@@ -23,21 +24,16 @@ export interface LinkOptions {
   readonly user?: NKey;
   /** Answers to requests arrive on subjects below it; a node may use only its own. */
   readonly inboxPrefix?: string;
-  /** For one attempt to connect; 5 s unless given. */
+  /** For one attempt to connect; 10 s unless given. */
   readonly connectTimeoutMs?: number;
 }
 
 /** DNS name in every manager's certificate: whatever address is dialled, only a manager answers as server. */
 const serverName = 'swarm-manager';
-const connectTimeoutMs = 5_000;
-/** Pauses between attempts to connect, before and after the first success. */
-const retryMs = { first: 20, max: 250 } as const;
-const reconnectMs = { wait: 50, jitter: 200 } as const;
-/**
- * The daemon's own connections to its own server are first when it comes up: until the one that answers for
- * certificates is there, every other connection waits in vain.
- */
-const ownRetryMs = 10;
+/** Long, since giving up early while thousands connect at once only makes more work. */
+const connectTimeoutMs = 10_000;
+/** The library's own pause between attempts; `Pace` adds to it. */
+const libraryPauseMs = 1;
 /** A server that went away without a word is noticed after at most three of these. */
 const pingIntervalMs = 5_000;
 
@@ -51,8 +47,9 @@ export class Link {
   /** Rejects what is in flight when the connection is lost; the library would let it run into its timeout. */
   readonly #inFlight = new Set<(error: BusError) => void>();
 
-  constructor(nc: NatsConnection, onError: (error: Error) => void) {
+  constructor(nc: NatsConnection, pace: Pace, onError: (error: Error) => void) {
     this.nc = nc;
+    this.onConnection((connected) => connected && pace.reset());
     this.closed = nc.closed().then((error) => {
       this.#setConnected(false);
       if (error instanceof Error) onError(error);
@@ -136,12 +133,12 @@ export async function connectLink(
   onError: (error: Error) => void,
   signal?: AbortSignal,
 ): Promise<Link> {
-  const max = options.user === undefined ? retryMs.max : ownRetryMs;
+  const pace = new Pace(options.user !== undefined);
   let silent = false;
-  for (let wait = Math.min(max, retryMs.first); ; wait = Math.min(max, wait * 2)) {
+  for (pace.start(); ; ) {
     signal?.throwIfAborted();
     try {
-      return new Link(await attempt(options, silent, signal), onError);
+      return new Link(await attempt(options, pace, silent, signal), pace, onError);
     } catch (error) {
       signal?.throwIfAborted();
       onError(error as Error);
@@ -149,19 +146,19 @@ export async function connectLink(
       // further one would cost another; in a loop of its own it closes them.
       silent = error instanceof errors.TimeoutError;
     }
-    const pause = wait / 2 + (Math.random() * wait) / 2;
     // Aborted, it rejects with an error of its own; the loop throws the signal's.
-    await sleep(pause, undefined, signal === undefined ? {} : { signal }).catch(() => {});
+    await sleep(pace.next(), undefined, signal === undefined ? {} : { signal }).catch(() => {});
   }
 }
 
 /** One attempt, or as many as it takes; given up at once by the signal. A connection that comes later is closed. */
 async function attempt(
   options: LinkOptions,
+  pace: Pace,
   untilConnected: boolean,
   signal: AbortSignal | undefined,
 ): Promise<NatsConnection> {
-  const connecting = dial(options, untilConnected, signal);
+  const connecting = dial(options, pace, untilConnected, signal);
   if (signal === undefined) return connecting;
   let abort = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -181,19 +178,14 @@ async function attempt(
   }
 }
 
-function dial(
+async function dial(
   options: LinkOptions,
+  pace: Pace,
   untilConnected: boolean,
   signal: AbortSignal | undefined,
 ): Promise<NatsConnection> {
   let connected = false;
-  const pauseMs = (): number => {
-    // The only way to end the library's loop before it has connected.
-    if (!connected) signal?.throwIfAborted();
-    const isOwn = options.user !== undefined;
-    return isOwn ? ownRetryMs : reconnectMs.wait + Math.random() * reconnectMs.jitter;
-  };
-  const connecting = connect({
+  const connection = await connect({
     servers: [...options.servers],
     name: options.name,
     tls: tlsOptions(options.tls),
@@ -202,7 +194,13 @@ function dial(
     timeout: options.connectTimeoutMs ?? connectTimeoutMs,
     maxReconnectAttempts: -1,
     waitOnFirstConnect: untilConnected,
-    reconnectDelayHandler: pauseMs,
+    reconnectDelayHandler: () => libraryPauseMs,
+    reconnectToServer: ([next]) => {
+      // The documented way to end the library's loop before it has connected.
+      if (!connected) signal?.throwIfAborted();
+      const isFirst = !connected && !untilConnected;
+      return next === undefined || isFirst ? null : { server: next, delay: pace.next() };
+    },
     // A manager that cannot ask anybody yet refuses too; giving up then would be for ever.
     ignoreAuthErrorAbort: true,
     // Which managers there are is the cluster's to say, not one server's.
@@ -211,10 +209,8 @@ function dial(
     maxPingOut: 2,
     noAsyncTraces: true,
   });
-  return connecting.then((connection) => {
-    connected = true;
-    return connection;
-  });
+  connected = true;
+  return connection;
 }
 
 /** Getters, because the library reads the fields anew for each connection; it hands `servername` on to node:tls. */

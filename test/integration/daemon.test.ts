@@ -306,10 +306,9 @@ describe('ends and crashes', () => {
   test('a log stream that a client holds open outlives the death of nats-server', async () => {
     await withDaemon(async (daemon) => {
       await daemon.mustDocker('swarm', 'init');
-      await daemon.mustDocker(
-        ...['service', 'create', '-q', '--stop-grace-period', '1s', '--name', 'talker', SLEEP],
-        ...['sh', '-c', 'i=0; while sleep 0.2; do i=$((i+1)); echo line $i; done'],
-      );
+      const talk = 'i=0; while sleep 0.2; do i=$((i+1)); echo line $i; done';
+      const create = ['service', 'create', '-q', '--stop-grace-period', '1s', '--name', 'talker'];
+      await daemon.mustDocker(...create, SLEEP, 'sh', '-c', talk);
       const path = '/v1.51/services/talker/logs?follow=1&stdout=1&tail=0';
       const stream = request({ socketPath: daemon.socket, path }).end();
       const [response] = (await once(stream, 'response')) as [IncomingMessage];

@@ -72,8 +72,23 @@ export class Nemesis {
     this.#cluster.trace('fault', () => `${kind} ${host.id}`);
     switch (kind) {
       case 'daemonCrash':
-      case 'workerDaemonCrash':
+      case 'anyDaemonCrash':
         return killDaemon(host);
+      case 'daemonStop':
+        if (!host.isUp) return undefined;
+        host.stop();
+        return () => {
+          host.kill(); // it has had its time, or has ended
+          host.start();
+        };
+      case 'clockJump':
+        host.skewMs += this.#random.between(-20_000, 20_000);
+        return () => undefined;
+      case 'journalTrouble':
+        host.disk.failureRate = this.#random.pick([0.3, 1]);
+        return () => {
+          host.disk.failureRate = 0;
+        };
       case 'containerCrash':
         return this.#crashOne(host) ? () => undefined : undefined;
       case 'engineAway':

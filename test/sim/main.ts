@@ -1,5 +1,6 @@
 /**
- * `npm run sim -- [--seeds N] [--from S] [--seed S] [--minutes M] [--trace] [--plant BUG]`: runs N seeds from S on, or
+ * `npm run sim -- [--seeds N] [--from S] [--seed S] [--minutes M] [--trace] [--faults KIND,…]
+ * [--plant BUG]`: runs N seeds from S on, or
  * one with its trace. Progress on stderr; a failing seed is printed with the command that runs it again.
  */
 import process from 'node:process';
@@ -15,14 +16,17 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     minutes: { type: 'string' },
     trace: { type: 'boolean', default: false },
+    faults: { type: 'string' },
     plant: { type: 'string', default: '' },
   },
 });
 const traceShown = 40;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
-const bounds =
-  values.minutes === undefined ? {} : { safetyMs: Math.round(Number(values.minutes) * 60_000) };
+const bounds = {
+  ...(values.minutes !== undefined && { safetyMs: Math.round(Number(values.minutes) * 60_000) }),
+  ...(values.faults !== undefined && { faults: values.faults.split(',') }),
+};
 
 /** Processor time since `start`, or since this process began: the machine may be busy with other things. */
 function cpuMs(start?: NodeJS.CpuUsage): number {
@@ -46,8 +50,10 @@ function explain({ seed, failure, trace }: SimResult): void {
   for (const line of trace.slice(-traceShown)) say(`  ${line}`);
   say(`  ${failure?.name}: ${failure?.message}`);
   if (failure?.name !== 'Violation') say(`  ${failure?.stack}`);
-  const minutes = values.minutes === undefined ? '' : ` --minutes ${values.minutes}`;
-  say(`again: npm run sim -- --seed ${seed}${minutes} --trace`);
+  const flags = (['minutes', 'faults', 'plant'] as const).flatMap((name) =>
+    values[name] === undefined || values[name] === '' ? [] : [`--${name} ${values[name]}`],
+  );
+  say(`again: npm run sim -- ${[`--seed ${seed}`, ...flags].join(' ')} --trace`);
 }
 
 async function main(): Promise<number> {

@@ -2,7 +2,10 @@ import { Random } from './world/random.ts';
 
 export const faultKinds = [
   'daemonCrash',
-  'workerDaemonCrash',
+  'anyDaemonCrash',
+  'daemonStop',
+  'clockJump',
+  'journalTrouble',
   'containerCrash',
   'engineAway',
   'engineCrash',
@@ -59,6 +62,21 @@ export interface SimOptions {
 export interface SimBounds {
   /** Where not drawn from the seed. */
   readonly safetyMs?: number;
+  /** Only these, and often. */
+  readonly faults?: readonly string[];
+}
+
+/** Draws as many numbers whatever is asked for, so that the rest of the options stays as it is. */
+function drawFaults(
+  random: Random,
+  some: <K extends string>(kinds: readonly K[], sure: readonly K[]) => Record<K, number>,
+  only: readonly string[] | undefined,
+): Pick<SimOptions, 'faultEveryMs' | 'faults'> {
+  const faultEveryMs = random.pick([5_000, 20_000, 60_000]);
+  const faults = some(faultKinds, []);
+  if (only === undefined) return { faultEveryMs, faults };
+  for (const kind of faultKinds) faults[kind] = Number(only.includes(kind));
+  return { faultEveryMs: 3_000, faults };
 }
 
 /**
@@ -85,8 +103,7 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     clients: random.int(1, 4),
     commandEveryMs: random.pick([400, 1_500, 5_000]),
     commands: some(commandKinds, ['create', 'update']),
-    faultEveryMs: random.pick([5_000, 20_000, 60_000]),
-    faults: some(faultKinds, []),
+    ...drawFaults(random, some, bounds.faults),
     busLatencyMs: [latencyMin, latencyMin * random.pick([1, 3, 20])],
     logDelayMs: [logMin, logMin * random.pick([1, 3, 20])],
     logTroubleRate: random.pick([0, 0, 0.01, 0.05]),

@@ -3,15 +3,16 @@ import type { VirtualClock } from '../../supervisors/virtual-clock.ts';
 /** Lets virtual time pass until the promise is settled. */
 export async function settleOn<T>(clock: VirtualClock, promise: Promise<T>): Promise<T> {
   let open = true;
-  const done = (): void => {
+  const settled = promise.finally(() => {
     open = false;
-  };
-  promise.then(done, done);
+  });
+  // Its error is for whoever awaits what this returns.
+  settled.catch(() => {});
   while (open) {
     await new Promise((resolve) => setImmediate(resolve));
     if (open) clock.step();
   }
-  return promise;
+  return settled;
 }
 
 /** A pause of virtual time. */

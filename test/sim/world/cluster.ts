@@ -173,7 +173,7 @@ export class Cluster {
     this.trace('report', () => `${who} ${event} ${JSON.stringify(fields, plain)}`);
     const { exit, error } = fields as { exit?: { kind: string; error?: unknown }; error?: unknown };
     if (exit?.kind === 'error') this.fail(exit.error);
-    if (event === 'leadership_crashed' || error instanceof InvariantError) this.fail(error);
+    if (event === 'manager_crashed' || error instanceof InvariantError) this.fail(error);
   }
 
   /** Now and then: notes what is well, and compares the leader's state with the log's. */

@@ -14,6 +14,8 @@ import type { SimBus } from './network.ts';
 import { SimProcess } from './process.ts';
 import { Random } from './random.ts';
 
+const stopLimitMs = 10_000;
+
 /** One host: its engine and disk, which outlive the daemon, and the daemon's present incarnation, if it runs. */
 export class SimHost {
   readonly id: string;
@@ -22,8 +24,9 @@ export class SimHost {
   readonly log: SimLogClient | undefined;
   readonly #cluster: Cluster;
   readonly #random: Random;
-  readonly #disk: JournalDisk;
-  readonly #skewMs: number;
+  readonly disk: JournalDisk;
+  /** How far this host's wall clock is off. */
+  skewMs: number;
   #epoch: Epoch = { generation: 0, epoch: 0 };
   #process: SimProcess | undefined;
   agent: Agent | undefined;
@@ -39,8 +42,8 @@ export class SimHost {
     this.#random = new Random(seed, `host ${index}`);
     this.id = this.#random.id();
     this.isManager = isManager;
-    this.#skewMs = this.#random.between(-clockSkewMs, clockSkewMs);
-    this.#disk = new JournalDisk(new Random(seed, `disk ${index}`));
+    this.skewMs = this.#random.between(-clockSkewMs, clockSkewMs);
+    this.disk = new JournalDisk(new Random(seed, `disk ${index}`));
     this.engine = cluster.makeEngine(this.id, new Random(seed, `engine ${index}`));
     this.log = isManager ? cluster.log.client() : undefined;
   }
@@ -72,6 +75,18 @@ export class SimHost {
     process?.kill();
   }
 
+  /** SIGTERM: the daemon ends in good order, or is killed when it takes too long. */
+  stop(): void {
+    const process = this.#process;
+    const end = (): void => {
+      if (this.#process === process) this.kill();
+    };
+    void Promise.all([this.agent?.stop(), this.manager?.stop()]).then(end, (error: unknown) =>
+      this.#cluster.fail(error),
+    );
+    process?.clock.setTimeout(end, stopLimitMs);
+  }
+
   /** A command through this daemon's API. */
   command(name: string, body: unknown): Promise<Outcome> {
     if (this.manager === undefined || this.#process === undefined)
@@ -80,7 +95,7 @@ export class SimHost {
   }
 
   #wallNow(): number {
-    return this.#cluster.wallNow() + this.#skewMs;
+    return this.#cluster.wallNow() + this.skewMs;
   }
 
   #startAgent(process: SimProcess): void {
@@ -118,7 +133,7 @@ export class SimHost {
       generation: 1,
       bus,
       log: cluster.wrapLog(guardLog(this.log, process)),
-      journal: this.#disk.open(process),
+      journal: this.disk.open(process),
       clock: process.clock,
       wallNow: () => this.#wallNow(),
       random: () => this.#random.next(),
@@ -126,6 +141,7 @@ export class SimHost {
       newJoinToken: (role) => `SWMTKN-1-${role}-${this.#random.id()}`,
       checkpointEvery: cluster.options.checkpointEvery,
       report: (event, fields) => cluster.report(process, `manager ${this.id}`, event, fields),
+      onCrash: (error) => cluster.fail(error),
     });
     if (!process.alive) return;
     this.manager = manager;

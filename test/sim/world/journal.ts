@@ -1,4 +1,5 @@
-import type { Checkpoint, Journal, LogRecord } from '../../../bus/ports.ts';
+import { type Checkpoint, type Journal, JournalError, type LogRecord } from '../../../bus/ports.ts';
+import { assert } from '../../../domain/assert.ts';
 import type { Random } from './random.ts';
 import type { SimProcess } from './process.ts';
 
@@ -8,34 +9,51 @@ export class JournalDisk {
   #checkpoint: Checkpoint | undefined;
   #durable: LogRecord[] = [];
   #buffered: LogRecord[] = [];
+  /** Share of the writes that fail. */
+  failureRate = 0;
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** The journal as one incarnation of the manager sees it. */
+  /** The journal as one incarnation of the manager sees it; as strict as the real one. */
   open(process: SimProcess): Journal {
-    const alive = (): boolean => process.alive;
+    let closed = false;
+    let last = this.#durable.at(-1)?.seq ?? this.#checkpoint?.seq;
     process.onDeath(() => this.#crash());
-    const after = (run: () => void): Promise<void> =>
-      new Promise((resolve) => {
-        process.clock.setTimeout(
-          () => {
-            run();
-            resolve();
-          },
-          this.#random.between(0.2, 20),
-        );
-      });
     return {
       load: () => Promise.resolve(this.#load()),
       append: (record) => {
-        if (alive()) this.#buffered.push(record);
+        if (!process.alive) return;
+        assert(!closed, 'the journal is not open');
+        assert(
+          last === undefined || record.seq === last + 1,
+          `record ${record.seq} does not follow ${last}`,
+        );
+        last = record.seq;
+        this.#buffered.push(record);
       },
-      flush: () => after(() => this.#sync(this.#buffered.length)),
-      checkpoint: (checkpoint) => after(() => this.#replace(checkpoint)),
-      close: () => after(() => this.#sync(this.#buffered.length)),
+      flush: () => this.#write(process, () => this.#sync(this.#buffered.length)),
+      checkpoint: (checkpoint) => this.#write(process, () => this.#replace(checkpoint)),
+      close: () => {
+        closed = true;
+        return this.#write(process, () => this.#sync(this.#buffered.length));
+      },
     };
+  }
+
+  #write(process: SimProcess, run: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      process.clock.setTimeout(
+        () => {
+          if (this.#random.chance(this.failureRate))
+            return reject(new JournalError('the journal cannot be written: no space left'));
+          run();
+          resolve();
+        },
+        this.#random.between(0.2, 20),
+      );
+    });
   }
 
   #load(): { checkpoint?: Checkpoint; records: readonly LogRecord[] } {

@@ -1,0 +1,90 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { addDaemonOptions, type Config, readConfig } from '../../../cmd/config.ts';
+
+const dirs: string[] = [];
+afterEach(() => {
+  for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
+  delete process.env['NATSWARM_BUS_PORT'];
+  delete process.env['NATSWARM_HOST'];
+});
+
+function file(content: string): string {
+  const dir = mkdtempSync(join(tmpdir(), 'natswarm-config-'));
+  dirs.push(dir);
+  writeFileSync(join(dir, 'daemon.json'), content);
+  return join(dir, 'daemon.json');
+}
+
+function read(...argv: string[]): Config {
+  const command = addDaemonOptions(new Command('daemon')).exitOverride();
+  command.configureOutput({ writeErr: () => undefined });
+  command.parse(argv, { from: 'user' });
+  return readConfig(command);
+}
+
+test('the defaults are the paths of a Linux service', () => {
+  expect(read()).toMatchObject({
+    hosts: ['unix:///run/natswarm.sock'],
+    engineSocket: '/run/docker.sock',
+    stateDir: '/var/lib/natswarm',
+    runDir: '/run/natswarm',
+    listenAddr: '0.0.0.0:2377',
+    advertiseAddr: '',
+    busPort: 7946,
+    routePort: 7947,
+    preferOfflineImage: false,
+    logLevel: 'info',
+  });
+  expect(Object.isFrozen(read())).toBe(true);
+});
+
+test('a flag wins over the environment, that over the file, that over the default', () => {
+  const config = file('{"bus-port": 1000, "log-level": "warn"}');
+  expect(read('--config', config).busPort).toBe(1000);
+  expect(read('--config', config).logLevel).toBe('warn');
+  process.env['NATSWARM_BUS_PORT'] = '2000';
+  expect(read('--config', config).busPort).toBe(2000);
+  expect(read('--config', config, '--bus-port', '3000').busPort).toBe(3000);
+});
+
+test('--host may be given again and again, and replaces the default', () => {
+  expect(read('--host', 'unix:///a', '--host', 'unix:///b').hosts).toEqual([
+    'unix:///a',
+    'unix:///b',
+  ]);
+  process.env['NATSWARM_HOST'] = 'unix:///c,unix:///d';
+  expect(read().hosts).toEqual(['unix:///c', 'unix:///d']);
+  delete process.env['NATSWARM_HOST'];
+  expect(read('--config', file('{"host": ["unix:///e"]}')).hosts).toEqual(['unix:///e']);
+});
+
+test.each([
+  [['--bus-port', '0'], /expected a port from 1 to 65535, got "0"/],
+  [['--bus-port', '70000'], /expected a port/],
+  [['--host', 'tcp://0.0.0.0:2375'], /expected unix:\/\/\/PATH/],
+  [['--state-dir', 'relative'], /expected an absolute path/],
+  [['--listen-addr', 'nowhere'], /expected ADDRESS:PORT/],
+  [['--log-level', 'loud'], /Allowed choices are trace, debug/],
+  [['--nonsense'], /unknown option '--nonsense'/],
+])('%j is refused', (argv, message) => {
+  expect(() => read(...argv)).toThrow(message);
+});
+
+test.each([
+  ['{', /configuration file .*daemon\.json: /],
+  ['[]', /expected one JSON object/],
+  ['{"bus-prot": 1}', /unknown setting "bus-prot"; known: .*bus-port/],
+  ['{"bus-port": "many"}', /setting "bus-port": expected a port/],
+  ['{"log-level": "loud"}', /setting "log-level": expected one of trace/],
+  ['{"prefer-offline-image": "yes"}', /setting "prefer-offline-image": expected true or false/],
+])('a file with %s is refused, saying where', (content, message) => {
+  expect(() => read('--config', file(content))).toThrow(message);
+});
+
+test('a file that is named must be there', () => {
+  expect(() => read('--config', '/nonexistent/daemon.json')).toThrow(/configuration file/);
+});
