@@ -136,7 +136,8 @@ export class Committer {
     const data = encodeEntry(entry);
     if (data.length > limits.transactionBytesMax) return this.#tooLarge(answers, data.length);
     this.#batchMax = Number.POSITIVE_INFINITY;
-    if (await this.#write(index, data)) {
+    // Whoever stopped it may have closed the journal; the record is in the log and comes with the next catch-up.
+    if ((await this.#write(index, data)) && this.#stopped === undefined) {
       replica.commit({ seq: index, data }, entry);
       this.#answer(answers, index);
     } else this.#reject(answers, daemonFault('Unknown', noLeaderText));

@@ -4,7 +4,7 @@ import type { View } from '../store/view.ts';
 import { isTerminal } from '../task-state.ts';
 import { newTask } from './new-task.ts';
 import type { Sheet } from './sheet.ts';
-import { endedItself, newestOf, predecessorOf, type Slot, wantedOf } from './slot.ts';
+import { endedItself, newestOf, type Slot, wantedOf } from './slot.ts';
 import { isActive, isPaused } from './update-state.ts';
 
 const nsPerMs = 1e6;
@@ -121,7 +121,7 @@ function respawn(sheet: Sheet, slot: Slot, last: Task): void {
   sheet.create(
     slot,
     newTask(service, slot.key, now, {
-      replaces: predecessorOf(last),
+      replaces: last.id,
       ...(startAfter !== undefined && startAfter > now && !updated && { startAfter }),
       ...((updated || unfinished) && { byUpdate: true }),
       ...(restarts > 0 && { restarts }),

@@ -130,15 +130,11 @@ export class Sheet {
 
   /** The plan, cut where it would become too large for one transaction. The service's change comes first. */
   plan(): Plan {
-    const changes: Change[] = [];
-    if (this.#serviceFields !== undefined)
-      changes.push({
-        op: 'patch',
-        kind: 'service',
-        id: this.#service.id,
-        fields: this.#serviceFields,
-      });
-    const taken = this.#fitting();
+    const { id } = this.#service;
+    const fields = this.#serviceFields;
+    const changes: Change[] =
+      fields === undefined ? [] : [{ op: 'patch', kind: 'service', id, fields }];
+    const taken = this.#fitting(limits.planChangesMax - changes.length);
     changes.push(...taken);
     if (taken.length < this.#taskChanges.size) this.wake(this.now);
     return {
@@ -149,7 +145,7 @@ export class Sheet {
   }
 
   /** As many task changes as fit, but one at least. */
-  #fitting(): readonly TaskChange[] {
+  #fitting(max: number): readonly TaskChange[] {
     const all = [...this.#taskChanges.values()];
     const putBytes = all.some(({ op }) => op === 'put')
       ? JSON.stringify(this.#service.spec).length
@@ -157,7 +153,7 @@ export class Sheet {
     let bytes = 0;
     const over = all.findIndex((change, i) => {
       bytes += changeBytes + (change.op === 'put' ? putBytes : 0);
-      return i >= limits.planChangesMax || (i > 0 && bytes > limits.planBytesMax);
+      return i >= max || (i > 0 && bytes > limits.planBytesMax);
     });
     return over === -1 ? all : all.slice(0, over);
   }

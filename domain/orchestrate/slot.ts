@@ -1,6 +1,6 @@
-import type { NodeId, TaskId } from '../ids.ts';
+import type { NodeId } from '../ids.ts';
 import type { Service, Task } from '../model/objects.ts';
-import { isWanted, taskStateRank } from '../task-state.ts';
+import { isWanted } from '../task-state.ts';
 
 export type SlotKey = number | NodeId;
 
@@ -42,10 +42,3 @@ export const isIdle = (slot: Slot): boolean => !slot.tasks.some((t) => isWanted(
 /** A wanted task of the slot runs. */
 export const runs = (slot: Slot): boolean =>
   slot.tasks.some((t) => isWanted(t.desired) && t.status.state === 'running');
-
-/** Whose stop a task made after `last` has to wait for: where `last` never started, the one that it waited for. */
-export const predecessorOf = (last: Task): TaskId =>
-  hasStarted(last) ? last.id : (last.replaces ?? last.id);
-
-const hasStarted = ({ status: { state } }: Task): boolean =>
-  taskStateRank[state] >= taskStateRank.starting && state !== 'rejected';

@@ -3,7 +3,7 @@ import type { Service, Task, UpdateState } from '../model/objects.ts';
 import { isTerminal, isWanted } from '../task-state.ts';
 import { newTask } from './new-task.ts';
 import type { Sheet } from './sheet.ts';
-import { endedItself, isIdle, newestOf, predecessorOf, runs, type Slot, wantedOf } from './slot.ts';
+import { endedItself, isIdle, newestOf, runs, type Slot, wantedOf } from './slot.ts';
 import { isActive, isPaused, isRollback, type Rollout, rolloutOf } from './update-state.ts';
 
 /**
@@ -127,7 +127,7 @@ function take(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
     slot,
     newTask(sheet.service, slot.key, sheet.now, {
       byUpdate: true,
-      ...(waits && last !== undefined && { replaces: predecessorOf(last) }),
+      ...(waits && last !== undefined && { replaces: last.id }),
     }),
   );
   if (!startFirst) for (const task of old) sheet.shutdown(slot, task);

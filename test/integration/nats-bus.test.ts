@@ -118,7 +118,7 @@ describe('connections', () => {
     });
     await expect(connecting).rejects.toThrow('timeout');
     expect(performance.now() - started).toBeLessThan(1_000);
-    expect(errors.length).toBeGreaterThan(2);
+    expect(errors.length).toBeGreaterThan(1);
   });
 
   test('a connection made while the server is not there yet comes when it is', async () => {

@@ -82,7 +82,7 @@ export class Nemesis {
           host.start();
         };
       case 'clockJump':
-        host.skewMs += this.#random.between(-20_000, 20_000);
+        host.skewMs += this.#random.pick([1_000, 20_000, 3_600_000]) * this.#random.between(-1, 1);
         return () => undefined;
       case 'journalTrouble':
         host.disk.failureRate = this.#random.pick([0.3, 1]);

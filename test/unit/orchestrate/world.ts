@@ -1,3 +1,4 @@
+import { limits } from '../../../domain/limits.ts';
 import type { Node, Service, Task, TaskStatus } from '../../../domain/model/objects.ts';
 import type { ServiceSpec, TaskSpec } from '../../../domain/model/spec.ts';
 import { planNode } from '../../../domain/orchestrate/plan-node.ts';
@@ -130,6 +131,7 @@ export class World {
   /** Plans once and applies it. */
   plan(serviceId: string): Plan {
     const plan = planService(this.store, serviceId, this.ctx());
+    if (plan.changes.length > limits.planChangesMax) throw new Error('too large a plan');
     const written = this.cut(plan);
     this.apply(plan.changes.slice(0, written));
     this.onPlan(plan, serviceId, written);
