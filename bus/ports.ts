@@ -40,7 +40,7 @@ export interface LogRecord {
 
 /**
  * The outcome of an append. `unknown` stands for timeout, refusal and disconnect alike: the record is at
- * `expectedLast + 1` or nowhere, and only a positive read proves which (DESIGN.md §3).
+ * `expectedLast + 1` or nowhere, and only a positive read proves which (docs/state-log.md).
  */
 export type AppendOutcome =
   | { readonly kind: 'committed'; readonly seq: number }

@@ -133,7 +133,7 @@ export function firstObjects(cluster: NewCluster, description: NodeDescription):
 }
 
 const notYet = (what: string): Error =>
-  daemonFault('Unimplemented', `${what} is not supported by this version of natswarm`);
+  daemonFault('Unimplemented', `${what} is not supported by this version of natswarm yet`);
 
 function availabilityFrom(given: string): Availability {
   if (given === '') return 'active';

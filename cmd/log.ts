@@ -37,7 +37,18 @@ const warnings = /(failed|refused|damaged|lost|crash|exit|denied)/;
 export function actorLog(logger: Logger, bindings: object): LogEvent {
   const child = logger.child(bindings);
   return (event, fields) => {
-    if (warnings.test(event)) child.warn(fields, event);
-    else child.info(fields, event);
+    if (warnings.test(event)) child.warn(withErrorTexts(fields), event);
+    else child.info(withErrorTexts(fields), event);
   };
+}
+
+/** An Error has no fields of its own that JSON would show; its text is what matters. */
+function withErrorTexts(fields: object, depth = 3): object {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]: [string, unknown]) => {
+      if (value instanceof Error) return [name, value.message];
+      const isPlain = typeof value === 'object' && value !== null && !Array.isArray(value);
+      return [name, isPlain && depth > 0 ? withErrorTexts(value, depth - 1) : value];
+    }),
+  );
 }

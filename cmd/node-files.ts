@@ -11,7 +11,7 @@ export interface Identity {
   readonly listenAddr: string;
   readonly advertiseHost: string;
   readonly advertisePort: string;
-  /** Generation of the log that this manager's store belongs to (DESIGN.md §3). */
+  /** Generation of the log that this manager's store belongs to (docs/state-log.md). */
   readonly generation: number;
 }
 /** Keys that a manager needs before it can read the log. */

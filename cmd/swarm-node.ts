@@ -14,19 +14,13 @@ import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
+import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
 import { cliListenAddr, type Config } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
-import {
-  aborted,
-  busAddress,
-  managerChildren,
-  managerParts,
-  newId,
-  tlsOf,
-} from './wire-manager.ts';
+import { aborted, busAddress, managerChildren, newId, tlsOf } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
   readonly config: Config;
@@ -50,7 +44,8 @@ const text = {
   lastManager:
     'You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ',
 } as const;
-const managerPatienceMs = 20_000;
+/** For a manager that is being started: at init the server's start counts in, ms. */
+const managerPatienceMs = { request: 5_000, init: 20_000 } as const;
 
 /**
  * This daemon's place in a swarm: none, or a manager with its agent. `init` and `leave` add and remove the children
@@ -137,7 +132,7 @@ export class SwarmNode implements Swarm {
       const failed = new Promise<never>((_, reject) => {
         this.#addManager(cluster.identity, true, reject);
       });
-      const manager = await Promise.race([failed, this.#awaitManagerUp()]);
+      const manager = await Promise.race([failed, this.#awaitManagerUp(managerPatienceMs.init)]);
       const description = await executor.describe(AbortSignal.timeout(10_000));
       const objects = firstObjects(cluster, { ...description, tls: this.#tlsInfo() });
       await Promise.race([
@@ -206,11 +201,10 @@ export class SwarmNode implements Swarm {
   }
 
   #addAgent(identity: Identity): void {
-    this.#options.supervisor.add({
-      id: 'agent',
-      restart: 'permanent',
-      ...runs((scope) => this.#runAgent(identity, scope)),
-    });
+    const parts = { 'bus-server': undefined, 'bus-auth': undefined, manager: undefined };
+    const agent = runs((scope) => this.#runAgent(identity, scope));
+    for (const child of grow(trees.daemon, { ...parts, agent }))
+      this.#options.supervisor.add(child);
   }
 
   async #runAgent(identity: Identity, scope: AbortSignal): Promise<void> {
@@ -275,7 +269,7 @@ export class SwarmNode implements Swarm {
   }
 
   async #removeChildren(): Promise<void> {
-    for (const id of ['agent', ...managerParts.toReversed()])
+    for (const { id } of trees.daemon.children.toReversed())
       await this.#options.supervisor.remove(id);
   }
 
@@ -293,10 +287,10 @@ export class SwarmNode implements Swarm {
   #awaitManager(): Promise<Manager> {
     if (this.#identity === undefined)
       return Promise.reject(daemonFault('Unavailable', text.notManager));
-    return this.#awaitManagerUp();
+    return this.#awaitManagerUp(managerPatienceMs.request);
   }
 
-  #awaitManagerUp(): Promise<Manager> {
+  #awaitManagerUp(patienceMs: number): Promise<Manager> {
     if (this.#manager !== undefined) return Promise.resolve(this.#manager);
     return new Promise((resolve, reject) => {
       const end = (): void => {
@@ -308,7 +302,7 @@ export class SwarmNode implements Swarm {
         if (this.#manager === undefined) reject(daemonFault('Unavailable', text.preparing));
         else resolve(this.#manager);
       };
-      const timer = systemClock.setTimeout(wake, managerPatienceMs);
+      const timer = systemClock.setTimeout(wake, patienceMs);
       this.#waiting.add(wake);
     });
   }

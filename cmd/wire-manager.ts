@@ -14,6 +14,7 @@ import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
+import { grow, type Part, trees } from '../supervisors/trees.ts';
 import type { Config } from './config.ts';
 import { actorLog, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
@@ -33,35 +34,21 @@ export interface ManagerWiring {
 }
 
 export const newId = (): string => idFromBytes(randomBytes(16));
-export const managerParts = ['bus-server', 'bus-auth', 'manager'] as const;
 
 /** Where this daemon's own clients find its bus server. */
 export const busAddress = (config: Config): string => `127.0.0.1:${config.busPort}`;
 
-/**
- * The children that make a node a manager. Each is restarted alone: connections come back by themselves, and the
- * leader waits for its log, so losing nats-server costs a pause and ends nothing else.
- */
+/** The children that make a node a manager. */
 export function managerChildren(wiring: ManagerWiring): readonly ChildSpec[] {
   const users = createOwnUsers();
-  return [
-    {
-      id: 'bus-server',
-      restart: 'permanent',
-      stopLimitMs: 8_000,
-      ...runs((scope) => reporting(wiring, () => runServer(wiring, users, scope))),
-    },
-    {
-      id: 'bus-auth',
-      restart: 'permanent',
-      ...runs((scope) => reporting(wiring, () => runAuth(wiring, users, scope))),
-    },
-    {
-      id: 'manager',
-      restart: 'permanent',
-      ...runs((scope) => reporting(wiring, () => runManager(wiring, users, scope))),
-    },
-  ];
+  const part = (run: (scope: AbortSignal) => Promise<void>): Part =>
+    runs((scope) => reporting(wiring, () => run(scope)));
+  return grow(trees.daemon, {
+    'bus-server': part((scope) => runServer(wiring, users, scope)),
+    'bus-auth': part((scope) => runAuth(wiring, users, scope)),
+    manager: part((scope) => runManager(wiring, users, scope)),
+    agent: undefined,
+  });
 }
 
 async function reporting(wiring: ManagerWiring, run: () => Promise<void>): Promise<void> {

@@ -18,7 +18,10 @@ export interface Tree {
  * disk, is tried again and again and ends neither the API nor the pass-through to the engine.
  */
 export const trees = {
-  /** API and engine stand outside whatever dies with the bus. */
+  /**
+   * What a node runs while it is in a swarm; API and engine stand outside. Each is restarted alone: connections come
+   * back by themselves, and the leader waits for its log, so losing nats-server costs a pause and ends nothing else.
+   */
   daemon: {
     flags: {
       strategy: 'oneForOne',
@@ -28,39 +31,10 @@ export const trees = {
       backoffMaxMs: 8_000,
     },
     children: [
-      { id: 'engine', restart: 'permanent' },
-      { id: 'api', restart: 'permanent' },
-      { id: 'agent', restart: 'permanent' },
+      { id: 'bus-server', restart: 'permanent', stopLimitMs: 8_000 },
+      { id: 'bus-auth', restart: 'permanent' },
       { id: 'manager', restart: 'permanent' },
-    ],
-  },
-  manager: {
-    flags: {
-      strategy: 'restForOne',
-      intensity: 5,
-      periodMs: 30_000,
-      backoffMinMs: 50,
-      backoffMaxMs: 2_000,
-    },
-    children: [
-      { id: 'nats-server', restart: 'permanent', stopLimitMs: 8_000 },
-      { id: 'connection', restart: 'permanent' },
-      { id: 'log', restart: 'permanent' },
-      { id: 'leadership', restart: 'permanent' },
-      { id: 'leader', restart: 'permanent' },
-    ],
-  },
-  leader: {
-    flags: {
-      strategy: 'restForOne',
-      intensity: 3,
-      periodMs: 10_000,
-      backoffMinMs: 20,
-      backoffMaxMs: 1_000,
-    },
-    children: [
-      { id: 'dispatcher', restart: 'permanent' },
-      { id: 'planners', restart: 'permanent' },
+      { id: 'agent', restart: 'permanent' },
     ],
   },
   /** Losing the session restarts no task. */

@@ -209,10 +209,12 @@ export class Worker {
     fields: object,
     run: (scope: AbortSignal) => Promise<void>,
   ): Promise<boolean> {
-    const { scope, clock, log } = this.#ports;
+    const { clock, log } = this.#ports;
+    // One of its own: many wait at once, and Node warns of more than ten listeners on one signal.
+    const scope = AbortSignal.any([this.#ports.scope]);
     for (let tries = 0; tries < limits.containerRemoveTriesMax && !scope.aborted; ) {
       try {
-        await run(AbortSignal.any([scope])); // many at once: Node warns of ten listeners on one signal
+        await run(scope);
         return true;
       } catch (error) {
         if (scope.aborted) return false;

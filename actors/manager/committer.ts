@@ -6,6 +6,7 @@ import type { Change, Transaction } from '../../domain/store/changes.ts';
 import type { Store } from '../../domain/store/store.ts';
 import type { Context, View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
+import { LogClock } from './log-clock.ts';
 import type { Replica } from './replica.ts';
 
 /** A decision on the newest state. It may run again when its first result could not be written. */
@@ -56,6 +57,7 @@ const retryMs = { first: 20, max: 250 } as const;
  */
 export class Committer {
   readonly #ports: CommitterPorts;
+  readonly #time: LogClock;
   #queue: Waiting[] = [];
   /** The committed state plus the decisions of the record being written. */
   #draft: Store;
@@ -67,12 +69,18 @@ export class Committer {
 
   constructor(ports: CommitterPorts) {
     this.#ports = ports;
+    this.#time = new LogClock(ports.clock, ports.wallNow, ports.replica.at);
     this.#draft = ports.replica.store.clone();
     this.#epoch = ports.replica.epoch;
   }
 
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** The log's time, ms: what decisions take for now. */
+  now(): number {
+    return this.#time.now();
   }
 
   /** Appends the record that names this node leader of the next epoch. */
@@ -120,7 +128,7 @@ export class Committer {
   async #commitBatch(): Promise<void> {
     const { replica } = this.#ports;
     const index = replica.store.index + 1;
-    const at = Math.max(replica.at, this.#ports.wallNow());
+    const at = Math.max(replica.at, this.now());
     const { answers, changes } = this.#decide(index, at);
     if (changes.length === 0 && !answers.some((a) => a.waiting.always))
       return this.#answer(answers, replica.store.index);

@@ -28,7 +28,6 @@ export interface LeaderOptions {
   readonly replica: Replica;
   readonly committer: Committer;
   readonly clock: Clock;
-  readonly wallNow: () => number;
   readonly generation: number;
   readonly newJoinToken: CommandContext['newJoinToken'];
   readonly random: () => number;
@@ -38,7 +37,7 @@ export interface LeaderOptions {
 
 /** Pauses between two plans, ms. */
 const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
-/** A node is beaten for five times in the period that the API shows, and down after three beats missed (DESIGN.md). */
+/** A node is beaten for five times in the period that the API shows, and down after three beats missed (docs/agent.md). */
 const beatsPerPeriod = 5;
 const beatsMissedMax = 3;
 /** Swarm's default, which 0 stands for as well, ns. */
@@ -216,7 +215,7 @@ export class Leader {
     if (running !== undefined) return running.send({ type: 'dirty' });
     this.#services.start(serviceId, serviceMachine, () => ({
       plan: () => this.#plan(serviceId),
-      wallNow: this.#options.wallNow,
+      now: () => this.#options.committer.now(),
       settleMs: settleMs.service,
     }));
   }
@@ -239,7 +238,7 @@ export class Leader {
     if (running !== undefined) return running.send({ type: 'dirty' });
     this.#nodePlans.start(nodeId, serviceMachine, () => ({
       plan: () => this.#planNode(nodeId),
-      wallNow: this.#options.wallNow,
+      now: () => this.#options.committer.now(),
       settleMs: settleMs.service,
     }));
   }
@@ -254,10 +253,11 @@ export class Leader {
   }
 
   async #schedule(): Promise<void> {
-    await this.#options.committer.propose((view, ctx) => ({
-      changes: this.#scheduler.pass(view, ctx).changes,
-      result: undefined,
-    }));
+    const { result: more } = await this.#options.committer.propose((view, ctx) => {
+      const pass = this.#scheduler.pass(view, ctx);
+      return { changes: pass.changes, result: pass.more };
+    });
+    if (more) this.#singles.get('scheduler')?.send({ type: 'dirty' });
   }
 
   /** Routes what was committed to the actors that it concerns. */

@@ -145,15 +145,13 @@ export class Manager {
   }
 
   #lead(deposed: () => void): () => void {
-    const { bus, clock, wallNow, random, generation, newJoinToken, report, registry } =
-      this.#options;
+    const { bus, clock, random, generation, newJoinToken, report, registry } = this.#options;
     if (this.#committer === undefined) return () => undefined;
     const leader = new Leader({
       bus,
       replica: this.#replica,
       committer: this.#committer,
       clock,
-      wallNow,
       random,
       generation,
       newJoinToken,

@@ -11,7 +11,7 @@ export type Watcher = (applied: readonly Applied[], entry: LogEntry) => void;
 
 /**
  * This manager's copy of the cluster's state: what the log says up to `store.index`. It changes only by records of
- * the log in their order; each must carry the hash of the one before (DESIGN.md §3).
+ * the log in their order; each must carry the hash of the one before (docs/state-log.md).
  */
 export class Replica {
   readonly #journal: Journal;

@@ -2,7 +2,7 @@ import { assign, fromPromise, setup } from 'xstate';
 
 /** What one look at a service came to. */
 export interface PlanOutcome {
-  /** Wall clock, ms: look again then although nothing changed (restart delay, update delay, monitor). */
+  /** The log's time, ms: look again then although nothing changed (restart delay, update delay, monitor). */
   readonly wakeAt?: number | undefined;
   /** The service is deleted and its last task too. */
   readonly gone: boolean;
@@ -11,7 +11,8 @@ export interface PlanOutcome {
 }
 export interface ServiceInput {
   readonly plan: () => Promise<PlanOutcome>;
-  readonly wallNow: () => number;
+  /** The log's time, ms. */
+  readonly now: () => number;
   /** Pauses after a plan, ms: what comes in meanwhile is planned together. */
   readonly settleMs: { readonly afterChange: number; readonly afterNothing: number };
 }
@@ -48,7 +49,7 @@ export const serviceMachine = setup({
     settle: ({ context: { idle, settleMs } }) =>
       idle ? settleMs.afterNothing : settleMs.afterChange,
     untilWake: ({ context }) =>
-      Math.min(timerMsMax, Math.max(1, (context.wakeAt ?? 0) - context.wallNow())),
+      Math.min(timerMsMax, Math.max(1, (context.wakeAt ?? 0) - context.now())),
     backoff: ({ context }) => Math.min(5_000, 50 * 2 ** Math.min(context.failures, 8)),
   },
 }).createMachine({

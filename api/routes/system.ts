@@ -54,10 +54,19 @@ async function ping(deps: Deps, { req, res }: Call): Promise<undefined> {
 }
 
 async function info(deps: Deps, { raw, res }: Call): Promise<Reply> {
-  const engine = await deps.engine.json(raw, hangUp(res, deps.closing));
-  const local = deps.swarm.local();
-  const view = local.manager ? await viewOrError(deps) : undefined;
-  return ok(mergeInfo(engine, swarmInfo(local, view, deps.readTlsInfo)));
+  const engine = await engineInfo(deps, raw, res);
+  const view = deps.swarm.local().manager ? await viewOrError(deps) : undefined;
+  return ok(mergeInfo(engine, swarmInfo(deps.swarm.local(), view, deps.readTlsInfo)));
+}
+
+/** In a swarm /info goes on without the engine: `docker node ls` and others ask it for the swarm's part only. */
+async function engineInfo(deps: Deps, raw: string, res: Call['res']): Promise<unknown> {
+  try {
+    return await deps.engine.json(raw, hangUp(res, deps.closing));
+  } catch (error) {
+    if (deps.swarm.local().state === 'inactive' || describeError(error).status !== 503) throw error;
+    return { Warnings: [`WARNING: ${describeError(error).message}`] };
+  }
 }
 
 async function viewOrError({ swarm }: Deps): Promise<View | { readonly error: string }> {

@@ -49,13 +49,13 @@ export function serveAuth(link: Link, options: AuthOptions): Unsubscribe {
     itemsMax: limits.busConnectionsMax,
     ageMsMax: authTimeoutSeconds * 1_000,
   });
-  const subscription = link.nc.subscribe(calloutSubject, {
-    queue: queueGroup,
-    callback: (error, message) => {
+  return link.subscribe(
+    calloutSubject,
+    (error, message) => {
       if (error === null) waiting.add(message);
     },
-  });
-  return () => subscription.unsubscribe();
+    queueGroup,
+  );
 }
 
 /** Whoever cannot be judged gets no answer, and with that no way in. */

@@ -26,8 +26,6 @@ export interface BusConnection extends Bus {
   setServers(servers: readonly string[]): void;
   /** Connects anew, with the certificate of now. */
   reconnect(): Promise<void>;
-  /** Resolves when the connection is closed for good; it is made anew by `connectBus` only. */
-  readonly closed: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,21 +37,18 @@ export async function connectBus(options: BusOptions): Promise<BusConnection> {
 }
 
 class NatsBus implements BusConnection {
-  readonly closed: Promise<void>;
   readonly #link: Link;
   readonly #onError: BusOptions['onError'];
 
   constructor(link: Link, onError: BusOptions['onError']) {
-    this.closed = link.closed;
     this.#link = link;
     this.#onError = onError;
   }
 
   publish(subject: string, body: unknown): void {
     const data = encodeBody(body, 'msgpack');
-    // The library would keep it for later, when it may be wrong by then.
     if (this.#link.isConnected())
-      this.#link.nc.publish(subject, data, { headers: msgpackHeader() });
+      this.#link.connection().publish(subject, data, { headers: msgpackHeader() });
   }
 
   async request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
@@ -62,14 +57,14 @@ class NatsBus implements BusConnection {
   }
 
   subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
-    const subscription = this.#link.nc.subscribe(subject, {
-      ...(queue === undefined ? {} : { queue }),
-      callback: (error, message) => {
+    return this.#link.subscribe(
+      subject,
+      (error, message) => {
         if (error !== null) this.#onError(toBusError(error), subject);
         else this.#deliver(message, handler);
       },
-    });
-    return () => subscription.unsubscribe();
+      queue,
+    );
   }
 
   isConnected(): boolean {
@@ -81,11 +76,11 @@ class NatsBus implements BusConnection {
   }
 
   setServers(servers: readonly string[]): void {
-    this.#link.nc.setServers([...servers]);
+    this.#link.setServers(servers);
   }
 
   reconnect(): Promise<void> {
-    return this.#link.nc.reconnect();
+    return this.#link.reconnect();
   }
 
   close(): Promise<void> {
@@ -107,7 +102,12 @@ class NatsBus implements BusConnection {
     if (message.reply === undefined || message.reply === '') return plain;
     const headersOut = encoding === 'msgpack' ? { headers: msgpackHeader() } : {};
     const reply = (body: unknown): void => {
-      message.respond(encodeBody(body, encoding), headersOut);
+      try {
+        message.respond(encodeBody(body, encoding), headersOut);
+      } catch (error) {
+        // Too large, say. Who asked learns of it by his timeout.
+        this.#onError(error as Error, message.subject);
+      }
     };
     return { ...plain, reply };
   }

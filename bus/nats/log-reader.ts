@@ -17,38 +17,40 @@ export interface BatchOptions {
  * Records that stand in a stream from `from` on, by JetStream's batched direct get; consumers are not used, since they
  * hung when their host was killed. Ends before a gap: it may be a purge that happened in between. Rejects with `BusError`.
  */
-export function readBatch(link: Link, options: BatchOptions): Promise<readonly LogRecord[]> {
-  return link.whileConnected(
-    () =>
-      new Promise<readonly LogRecord[]>((resolve, reject) => {
-        const { stream, from, recordsMax, bytesMax, timeoutMs } = options;
-        const records: LogRecord[] = [];
-        const inbox = createInbox();
-        const end = (settle: () => void): void => {
-          clearTimeout(timer);
-          subscription.unsubscribe();
-          settle();
-        };
-        const timeOut = (): void =>
-          end(() => reject(new BusError('timeout', 'the log does not answer')));
-        let timer = setTimeout(timeOut, timeoutMs);
-        const subscription = link.nc.subscribe(inbox, {
-          callback: (error, message) => {
-            if (error !== null) return end(() => reject(toBusError(error)));
-            const status = message.headers?.code ?? 0;
-            if (status === endOfBatch || status === notFound)
-              return end(() => resolve(withoutGap(records)));
-            const record = recordOf(message);
-            if (record === undefined) return end(() => reject(refusal(message)));
-            records.push(record);
-            clearTimeout(timer);
-            timer = setTimeout(timeOut, timeoutMs);
-          },
-        });
-        const request = JSON.stringify({ seq: from, batch: recordsMax, max_bytes: bytesMax });
-        link.nc.publish(`$JS.API.DIRECT.GET.${stream}`, request, { reply: inbox });
-      }),
-  );
+export async function readBatch(link: Link, options: BatchOptions): Promise<readonly LogRecord[]> {
+  const connection = link.connection();
+  const { stream, from, recordsMax, bytesMax, timeoutMs } = options;
+  return new Promise((resolve, reject) => {
+    const records: LogRecord[] = [];
+    const inbox = createInbox();
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      subscription.unsubscribe();
+      settle();
+    };
+    const timeOut = (): void =>
+      end(() => reject(new BusError('timeout', 'the log does not answer')));
+    let timer = setTimeout(timeOut, timeoutMs);
+    const subscription = connection.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error !== null) return end(() => reject(toBusError(error)));
+        const status = message.headers?.code ?? 0;
+        if (status === endOfBatch || status === notFound)
+          return end(() => resolve(withoutGap(records)));
+        const record = recordOf(message);
+        if (record === undefined) return end(() => reject(refusal(message)));
+        records.push(record);
+        clearTimeout(timer);
+        timer = setTimeout(timeOut, timeoutMs);
+      },
+    });
+    // A subscription that was not ended above is closed with its connection.
+    void subscription.closed.then(() =>
+      end(() => reject(new BusError('disconnected', 'the connection to the log was lost'))),
+    );
+    const request = JSON.stringify({ seq: from, batch: recordsMax, max_bytes: bytesMax });
+    connection.publish(`$JS.API.DIRECT.GET.${stream}`, request, { reply: inbox });
+  });
 }
 
 const endOfBatch = 204;

@@ -18,7 +18,7 @@ export interface NatsLogOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** Settings of the stream; the reason of each is in DESIGN.md §3. */
+/** Settings of the stream; the reason of each is in docs/state-log.md. */
 export function streamConfig(firstSeq: number): Readonly<Record<string, unknown>> {
   return {
     name: logNames.stream,
@@ -116,17 +116,15 @@ export class NatsLog implements StateLog {
   }
 
   tail(listener: (record: LogRecord) => void): Unsubscribe {
-    const subscription = this.#link.nc.subscribe(logNames.tail, {
-      callback: (error, message) => {
-        try {
-          if (error !== null) throw error;
-          listener({ seq: sequenceOf(message), data: Uint8Array.from(message.data) });
-        } catch (caught) {
-          this.#onError(caught as Error);
-        }
-      },
+    return this.#link.subscribe(logNames.tail, (error, message) => {
+      try {
+        if (error !== null) throw error;
+        // Copied, as in `readBatch`.
+        listener({ seq: sequenceOf(message), data: Uint8Array.from(message.data) });
+      } catch (caught) {
+        this.#onError(caught as Error);
+      }
     });
-    return () => subscription.unsubscribe();
   }
 
   async purge(seq: number): Promise<void> {

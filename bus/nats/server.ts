@@ -198,7 +198,7 @@ async function waitForJetStream(
   };
   const link = await connectLink(linkOptions, () => {}, signal);
   try {
-    if (link.nc.info?.server_name !== name)
+    if (link.connection().info?.server_name !== name)
       throw new ServerError('failed', `another server answers at ${addressOf(options)}`);
     while (!(await answersJetStream(link))) signal.throwIfAborted();
   } finally {

@@ -18,7 +18,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text);
 const texts = (records: readonly LogRecord[]): readonly string[] =>
   records.map(({ data }) => Buffer.from(data).toString());
 
-/** Writes a record at `expectedLast + 1` and finds out what became of it, by the rule of DESIGN.md §3. */
+/** Writes a record at `expectedLast + 1` and finds out what became of it, by the rule of docs/state-log.md. */
 export async function commit(
   log: StateLog,
   pause: LogHarness['pause'],

@@ -248,6 +248,7 @@ describe('ends and crashes', () => {
       await engine.terminate();
       try {
         expect(await daemon.mustDocker('service', 'ls', '--format', '{{.Name}}')).toBe('a');
+        expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Self}}')).toBe('true');
         const { status, text } = await daemon.api('GET', '/v1.51/containers/json');
         expect(status).toBe(503);
         expect(text).toMatch(/Cannot connect to the Docker Engine/);

@@ -42,7 +42,7 @@ describe('connections', () => {
     const stop = manager.subscribe('natswarm.test.json', ({ body, reply }) => reply?.({ body }));
     await manager.request('natswarm.test.json', 0, 1_000);
     const request = (text: string) =>
-      raw.nc.request('natswarm.test.json', text, { timeout: 1_000 });
+      raw.connection().request('natswarm.test.json', text, { timeout: 1_000 });
     const answer = await request('{"a":[1,2]}');
     expect(answer.string()).toBe('{"body":{"a":[1,2]}}');
     expect(answer.headers?.get(encodingHeader) ?? '').toBe('');
@@ -51,10 +51,10 @@ describe('connections', () => {
   });
 
   test('a responder that speaks JSON is understood', async () => {
-    raw.nc.subscribe('natswarm.test.jsonresponder', {
+    raw.connection().subscribe('natswarm.test.jsonresponder', {
       callback: (_, message) => void message.respond('{"ok":true}'),
     });
-    await raw.nc.flush();
+    await raw.connection().flush();
     expect(await manager.request('natswarm.test.jsonresponder', {}, 1_000)).toEqual({ ok: true });
   });
 
@@ -64,18 +64,18 @@ describe('connections', () => {
       if (body === 'throw') throw new Error('handler failed');
       heard.push(body);
     });
-    await raw.nc.flush();
+    await raw.connection().flush();
     const before = bus.lines.length;
     const msgpack = headers();
     msgpack.set(encodingHeader, 'msgpack');
     const unknown = headers();
     unknown.set(encodingHeader, 'cbor');
-    raw.nc.publish('natswarm.test.bad', '{"a":');
-    raw.nc.publish('natswarm.test.bad', Uint8Array.of(0xc1), { headers: msgpack });
-    raw.nc.publish('natswarm.test.bad', '{}', { headers: unknown });
-    raw.nc.publish('natswarm.test.bad', '"throw"');
-    raw.nc.publish('natswarm.test.bad', '"good"');
-    await raw.nc.flush();
+    raw.connection().publish('natswarm.test.bad', '{"a":');
+    raw.connection().publish('natswarm.test.bad', Uint8Array.of(0xc1), { headers: msgpack });
+    raw.connection().publish('natswarm.test.bad', '{}', { headers: unknown });
+    raw.connection().publish('natswarm.test.bad', '"throw"');
+    raw.connection().publish('natswarm.test.bad', '"good"');
+    await raw.connection().flush();
     while (heard.length === 0) await sleep(1);
     expect(heard).toEqual(['good']);
     const told = bus.lines.slice(before).filter((line) => line.startsWith('bus natswarm.test.bad'));
@@ -85,10 +85,10 @@ describe('connections', () => {
   });
 
   test('an unreadable answer is a refusal', async () => {
-    raw.nc.subscribe('natswarm.test.garbage', {
+    raw.connection().subscribe('natswarm.test.garbage', {
       callback: (_, message) => void message.respond('{'),
     });
-    await raw.nc.flush();
+    await raw.connection().flush();
     await expect(manager.request('natswarm.test.garbage', 1, 1_000)).rejects.toMatchObject({
       name: 'BusError',
       code: 'refused',
@@ -99,7 +99,7 @@ describe('connections', () => {
     const stop = manager.subscribe('natswarm.test.large', ({ body, reply }) =>
       reply?.(String(body).length),
     );
-    await raw.nc.flush();
+    await raw.connection().flush();
     const most = limits.serverPayloadBytesMax - 5;
     expect(await manager.request('natswarm.test.large', 'x'.repeat(most), 5_000)).toBe(most);
     expect(() => manager.publish('natswarm.test.large', 'x'.repeat(most + 1))).toThrow('bytes');
@@ -139,7 +139,7 @@ describe('connections', () => {
       tls: bus.options.tls,
     });
     const link = await connecting;
-    expect(link.nc.info?.server_name).toBe(late.server.name);
+    expect(link.connection().info?.server_name).toBe(late.server.name);
     await link.close();
     await late.stop();
   });
@@ -193,7 +193,7 @@ describe('connections', () => {
           resolve(message.subject);
         });
       });
-      await raw.nc.flush();
+      await raw.connection().flush();
       connection.publish(`natswarm.v1.agent.${node}.beat`, {});
       return heard;
     };

@@ -13,8 +13,8 @@ import { Violation } from './check/violation.ts';
 import { Nemesis } from './faults.ts';
 import type { SimOptions } from './options.ts';
 import { Client, Counter } from './workload/client.ts';
+import { boot } from './world/boot.ts';
 import { Cluster } from './world/cluster.ts';
-import { runUntil } from './world/drive.ts';
 
 export interface SimResult {
   readonly seed: number;
@@ -39,7 +39,6 @@ export interface SimHooks {
   readonly wrapExecutor?: (executor: Executor) => Executor;
 }
 
-const bootLimitMs = 60_000;
 const lookEveryMs = 1_000;
 /** Everything healed, the cluster has this long to come to what its specs say. */
 const convergeLimitMs = 15 * 60_000;
@@ -83,27 +82,6 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
   };
 }
 
-const advance = (cluster: Cluster, ms: number): Promise<void> =>
-  runUntil(cluster.clock, cluster.clock.now() + ms, () => {
-    cluster.check();
-    return false;
-  });
-
-/** Starts the daemons and founds the cluster. */
-async function boot(cluster: Cluster): Promise<void> {
-  for (const host of cluster.hosts) host.start();
-  let founded = false;
-  const objects = cluster.firstObjects();
-  const found = async (): Promise<void> => {
-    await cluster.managers[0]?.manager?.propose(() => ({ changes: objects, result: undefined }));
-    founded = true;
-  };
-  await advance(cluster, 1);
-  void found().catch((error: unknown) => cluster.fail(error));
-  await runUntil(cluster.clock, cluster.clock.now() + bootLimitMs, () => founded);
-  if (!founded) throw new Violation('boot', 'the cluster was not founded');
-}
-
 async function safety(
   cluster: Cluster,
   nemesis: Nemesis,
@@ -119,7 +97,7 @@ async function safety(
   for (const client of clients) client.start();
   nemesis.start();
   for (let ms = 0; ms < options.safetyMs; ms += lookEveryMs) {
-    await advance(cluster, lookEveryMs);
+    await cluster.run(lookEveryMs);
     cluster.look();
     containers.look();
   }
@@ -152,7 +130,7 @@ async function liveness(cluster: Cluster): Promise<number> {
       const texts = lasting.map(({ text }) => text);
       throw new Violation('convergence', `${texts.slice(0, 5).join('; ')} (${texts.length})`);
     }
-    await advance(cluster, lookEveryMs);
+    await cluster.run(lookEveryMs);
     cluster.look();
     containers.look();
   }

@@ -158,7 +158,7 @@ export class TestBus {
       onDenied: (denial) => this.denials.push(denial),
       ...overrides,
     });
-    await link.nc.flush();
+    await link.connection().flush();
   }
 
   /** A node's connection to the bus, by certificate. Rejects after `timeoutMs` without success. */

@@ -14,6 +14,7 @@ import type { SimOptions } from '../options.ts';
 import { isMissing, programOf } from '../workload/programs.ts';
 import { SimHost } from './daemon.ts';
 import { SimulatedEngine } from './container-engine.ts';
+import { runUntil } from './drive.ts';
 import { SimLog } from './log.ts';
 import { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
@@ -193,8 +194,16 @@ export class Cluster {
   get failure(): unknown {
     return this.#failure;
   }
+  /** Lets virtual time pass. Rejects when a rule is broken. */
+  run(ms: number, stop: () => boolean = () => false): Promise<void> {
+    return runUntil(this.clock, this.clock.now() + ms, () => {
+      this.#check();
+      return stop();
+    });
+  }
+
   /** Between two steps: takes in what is new in the log, and ends the run when a rule is broken. */
-  check(): void {
+  #check(): void {
     this.audit.poll();
     if (this.#failure !== undefined) throw this.#failure;
   }

@@ -34,7 +34,12 @@ export class JournalDisk {
         this.#buffered.push(record);
       },
       flush: () => this.#write(process, () => this.#sync(this.#buffered.length)),
-      checkpoint: (checkpoint) => this.#write(process, () => this.#replace(checkpoint)),
+      checkpoint: (checkpoint) =>
+        this.#write(process, () => {
+          this.#replace(checkpoint);
+          // One from another manager may be ahead of what was appended.
+          last = Math.max(last ?? 0, checkpoint.seq);
+        }),
       close: () => {
         closed = true;
         return this.#write(process, () => this.#sync(this.#buffered.length));

@@ -124,7 +124,7 @@ class Chaos {
     for (const node of ['n1', 'n2', 'n3'])
       world.node(node, { state: 'ready', spec: { Availability: 'active' } });
     // Whatever was paused or had used up its attempts runs again.
-    for (const { id } of [...world.store.list('service')])
+    for (const { id } of world.store.list('service'))
       world.update(id, { image: 'app:9', task: { RestartPolicy: { Delay: 1 * seconds } } });
     world.run(300_000);
   }

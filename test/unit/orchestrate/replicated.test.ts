@@ -48,7 +48,7 @@ test('scaling up fills the lowest free slots and leaves the others alone', () =>
     world
       .tasks('web')
       .map((t) => t.slot)
-      .sort(),
+      .sort((a, b) => a - b),
   ).toEqual([1, 2, 3, 4, 5, 6]);
   const ids = new Set(before.map((t) => t.id));
   expect(world.tasks('web').filter((t) => ids.has(t.id))).toHaveLength(3);

@@ -177,7 +177,7 @@ export class World {
   /** One step of every agent; answers when the next one is due. */
   #work(): number {
     let next = Number.POSITIVE_INFINITY;
-    for (const task of [...this.store.list('task')]) next = Math.min(next, this.#step(task));
+    for (const task of this.store.list('task')) next = Math.min(next, this.#step(task));
     return next;
   }
 
@@ -188,22 +188,21 @@ export class World {
     if (this.store.node(task.nodeId)?.status.state !== 'ready') return never;
     const fate = this.fate(task);
     if (task.desired === 'shutdown' || task.desired === 'remove') return this.#stop(task);
-    switch (state) {
-      case 'assigned':
-        this.report(task, 'preparing');
-        return this.now;
-      case 'preparing':
-        this.report(task, 'fails' in fate && fate.fails === 'preparing' ? 'rejected' : 'ready');
-        return this.now;
-      case 'ready':
-        if (task.desired === 'running') this.report(task, 'starting');
-        return never;
-      case 'starting':
-        this.report(task, 'fails' in fate ? 'failed' : 'running');
-        return this.now;
-      default:
-        return 'fails' in fate ? never : this.#live(task, fate);
-    }
+    const next = this.#advance(task, fate);
+    if (next === undefined) return 'fails' in fate ? never : this.#live(task, fate);
+    if (next === state) return never;
+    this.report(task, next);
+    return this.now;
+  }
+
+  /** The state that follows; undefined when the container runs. */
+  #advance({ status: { state }, desired }: Task, fate: Fate): TaskStatus['state'] | undefined {
+    const fails = 'fails' in fate ? fate.fails : undefined;
+    if (state === 'assigned') return 'preparing';
+    if (state === 'preparing') return fails === 'preparing' ? 'rejected' : 'ready';
+    if (state === 'ready') return desired === 'running' ? 'starting' : 'ready';
+    if (state === 'starting') return fails === undefined ? 'running' : 'failed';
+    return undefined;
   }
 
   #live(task: Task, fate: Extract<Fate, { runsMs: number }>): number {

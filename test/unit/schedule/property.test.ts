@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import { expect, test } from '@jest/globals';
 import type { Node, Task } from '../../../domain/model/objects.ts';
 import { needsOf } from '../../../domain/schedule/needs.ts';
@@ -66,9 +67,9 @@ function check(cluster: Cluster, node: Node, before: ReadonlyMap<string, number>
   const memory = memoryOf(cluster, node);
   // A node that shrank may be overdrawn, but nothing is added to it then.
   const limit = Math.max(node.description?.resources.memoryBytes ?? 0, before.get(node.id) ?? 0);
-  expect(memory).toBeLessThanOrEqual(limit);
+  assert(memory <= limit, 'memory');
   const ports = live(cluster, node).flatMap((task) => needsOf(task).ports);
-  expect(new Set(ports).size).toBe(ports.length);
+  assert(new Set(ports).size === ports.length, 'ports');
   const limited = live(cluster, node).filter((t) => t.serviceId === 's2' && isWanted(t.desired));
-  expect(limited.length).toBeLessThanOrEqual(2);
+  assert(limited.length <= 2, 'replicas per node');
 }

@@ -1,0 +1,90 @@
+import { expect, test } from '@jest/globals';
+import { createActor } from 'xstate';
+import { nodeMachine } from '../../../actors/manager/node.machine.ts';
+import type { Assign, HelloReply } from '../../../bus/protocol.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+
+const heartbeatMs = 1_000;
+const change = { put: [], remove: ['t1'] };
+/** What makes an agent say hello again: it fits into no session. */
+const prompt = { session: '', seq: 0, full: false };
+
+function buildNode() {
+  const clock = new VirtualClock();
+  const sent: Assign[] = [];
+  const downs: string[] = [];
+  const replies: HelloReply[] = [];
+  const actor = createActor(nodeMachine, {
+    clock,
+    input: {
+      nodeId: 'n1',
+      scope: new AbortController().signal,
+      epoch: { generation: 1, epoch: 1 },
+      heartbeatMs,
+      silenceMs: 2_500,
+      graceMs: 6_000,
+      ready: () => Promise.resolve(),
+      down: (message) => Promise.resolve(void downs.push(message)),
+      assignments: () => [],
+      send: (assign) => void sent.push(assign),
+    },
+  });
+  actor.start();
+  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const go = async (ms: number): Promise<void> => {
+    clock.advance(ms);
+    await settle();
+  };
+  const hello = async (session: string): Promise<void> => {
+    const description = {} as never;
+    actor.send({
+      type: 'hello',
+      hello: { session, description },
+      reply: (reply) => void replies.push(reply),
+    });
+    await settle();
+  };
+  const beat = (session: string, seq: number): void => actor.send({ type: 'beat', session, seq });
+  return { actor, sent, downs, replies, go, hello, beat };
+}
+
+test('a node that was taken for silent and beats again is asked for a new session', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  await n.go(2_500);
+  await n.go(500);
+  expect(n.downs).toEqual(['heartbeat failure']);
+  n.beat('a', 1);
+  expect(n.sent.at(-1)).toMatchObject(prompt);
+  await n.hello('b');
+  expect(n.sent.at(-1)).toMatchObject({ session: 'b', seq: 1, full: true });
+  expect(n.actor.getSnapshot().value).toBe('active');
+});
+
+test('a node that beats and has not heard of this leader is asked for a session', () => {
+  const n = buildNode();
+  n.beat('of another leader', 7);
+  expect(n.sent).toHaveLength(1);
+  expect(n.sent[0]).toMatchObject(prompt);
+});
+
+test('an assignment that got lost is noticed at the second beat without it', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  n.beat('a', 1);
+  n.actor.send({ type: 'changed', change });
+  n.beat('a', 1);
+  expect(n.sent.at(-1)).toMatchObject({ session: 'a', seq: 2 });
+  n.beat('a', 1);
+  expect(n.sent.at(-1)).toMatchObject(prompt);
+});
+
+test('a slow node that goes on taking assignments is left alone', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  n.beat('a', 1);
+  for (let i = 0; i < 5; i++) n.actor.send({ type: 'changed', change });
+  n.beat('a', 1);
+  for (const seq of [2, 3, 6, 6]) n.beat('a', seq);
+  expect(n.sent.filter(({ session }) => session === '')).toEqual([]);
+});
