@@ -29,13 +29,15 @@ interface Group {
 
 /** Tasks of one group that a pass assigned, each to the host at its place. */
 interface Proposal {
+  readonly group: Group;
   readonly load: Load;
-  readonly tasks: readonly Task[];
+  readonly ids: readonly string[];
   readonly hosts: readonly Host[];
 }
 
 /** A pass under way. */
 interface Draft {
+  readonly view: View;
   readonly now: number;
   readonly changes: Change[];
   readonly changesMax: number;
@@ -53,8 +55,11 @@ export class Scheduler {
   #proposals: Proposal[] = [];
   /** Grows whenever something may fit that did not fit before. */
   #room = 0;
+  /** The state that the waiting tasks are known from; a view of another index may tell something else. */
+  #index: number;
 
   constructor(view: View) {
+    this.#index = view.index;
     for (const node of view.list('node')) this.#nodes.put(node);
     for (const task of view.list('task')) this.#see(undefined, task);
   }
@@ -62,6 +67,9 @@ export class Scheduler {
   /** Takes in one transaction that was written to the log. */
   observe(applied: readonly Applied[]): void {
     this.#takeBack();
+    // A transaction that only deletes does not tell its index.
+    this.#index =
+      applied.find(({ after }) => after !== undefined)?.after?.meta.version ?? Number.NaN;
     for (const change of applied)
       if (change.kind === 'task') this.#see(change.before, change.after);
       else if (change.kind === 'node') {
@@ -78,52 +86,67 @@ export class Scheduler {
     changesMax: number = limits.transactionChangesMax,
   ): Pass {
     if (this.#takeBack()) this.#room += 1;
-    const draft: Draft = { now: ctx.now, changes: [], changesMax };
+    const draft: Draft = { view, now: ctx.now, changes: [], changesMax };
     let unassigned = 0;
     for (const group of this.#waiting.values()) {
       if (roomIn(draft) <= 0) break;
-      const tasks = waitingTasks(view, group);
-      const first = tasks[0];
+      const ids = this.#waitingIds(view, group);
+      const first = ids[0] === undefined ? undefined : view.task(ids[0]);
       if (first === undefined) continue;
       unassigned +=
         first.nodeId === ''
-          ? this.#assign(group, tasks, draft)
-          : this.#confirm(group, tasks, draft);
+          ? this.#assign(group, first, ids, draft)
+          : this.#confirm(group, first, ids, draft);
     }
     return { changes: draft.changes, unassigned, more: roomIn(draft) <= 0 };
+  }
+
+  #waitingIds(view: View, group: Group): readonly string[] {
+    const ids = [...group.taskIds];
+    if (view.index === this.#index) return ids;
+    return ids.filter((id) => {
+      const task = view.task(id);
+      return task !== undefined && isWaiting(task);
+    });
   }
 
   #takeBack(): boolean {
     const proposals = this.#proposals;
     this.#proposals = [];
-    for (const { load, tasks, hosts } of proposals) {
+    for (const { group, load, ids, hosts } of proposals) {
       for (const host of hosts) this.#nodes.remove(host, load);
-      for (const task of tasks) this.#enter(task);
+      const waiting = this.#waiting.get(group.key) ?? group;
+      this.#waiting.set(group.key, waiting);
+      for (const id of ids) waiting.taskIds.add(id);
     }
     return proposals.length > 0;
   }
 
   /** Answers how many of the tasks found no node. */
-  #assign(group: Group, tasks: readonly Task[], draft: Draft): number {
-    const [first] = tasks as [Task];
+  #assign(group: Group, first: Task, ids: readonly string[], draft: Draft): number {
     let done = 0;
     if (group.stuck?.room !== this.#room) {
       delete group.stuck;
       const filters = filtersOf(first);
-      const tried = tasks.slice(0, roomIn(draft));
-      done = this.#place(group, tried, filters, draft);
+      const tried = ids.slice(0, roomIn(draft));
+      done = this.#place(group, first, tried, filters, draft);
       if (done < tried.length)
         group.stuck = { err: explainNone(filters, this.#nodes.hosts()), room: this.#room };
     }
     if (group.stuck === undefined) return 0;
-    const rest = tasks.slice(done);
-    for (const task of rest) explain(task, group.stuck.err, draft);
+    const rest = ids.slice(done);
+    for (const id of rest) explain(id, group.stuck.err, draft);
     return rest.length;
   }
 
   /** Answers how many of the tasks found a node. */
-  #place(group: Group, tasks: readonly Task[], filters: readonly Filter[], draft: Draft): number {
-    const [first] = tasks as [Task];
+  #place(
+    group: Group,
+    first: Task,
+    ids: readonly string[],
+    filters: readonly Filter[],
+    draft: Draft,
+  ): number {
     const { serviceId, spec } = first;
     const load = { serviceId, needs: needsOf(first), active: true };
     const accepts = (host: Host): boolean => filters.every((filter) => filter.accepts(host));
@@ -135,21 +158,20 @@ export class Scheduler {
       message: 'scheduler assigned task to node',
     };
     const hosts: Host[] = [];
-    for (const task of tasks) {
+    for (const id of ids) {
       const { value: host } = picker.next();
       if (host === undefined) break;
       this.#nodes.add(host, load);
       hosts.push(host);
       const fields = { nodeId: host.node.id, status };
-      draft.changes.push({ op: 'patch', kind: 'task', id: task.id, fields });
+      draft.changes.push({ op: 'patch', kind: 'task', id, fields });
     }
-    this.#propose(group, load, tasks.slice(0, hosts.length), hosts);
+    this.#propose(group, load, ids.slice(0, hosts.length), hosts);
     return hosts.length;
   }
 
   /** Tasks of global services have their node from birth: it only has to take them. */
-  #confirm(group: Group, tasks: readonly Task[], draft: Draft): number {
-    const [first] = tasks as [Task];
+  #confirm(group: Group, first: Task, ids: readonly string[], draft: Draft): number {
     const filters = filtersOf(first);
     const load = { serviceId: first.serviceId, needs: needsOf(first), active: true };
     const status: TaskStatus = {
@@ -157,26 +179,26 @@ export class Scheduler {
       at: draft.now,
       message: 'scheduler confirmed task can run on preassigned node',
     };
-    const confirmed: Task[] = [];
+    const confirmed: string[] = [];
     const hosts: Host[] = [];
-    for (const task of tasks) {
+    for (const id of ids) {
       if (roomIn(draft) <= 0) break;
-      const host = this.#nodes.host(task.nodeId);
+      const host = this.#nodes.host(draft.view.task(id)?.nodeId ?? '');
       const err = host === undefined ? undefined : explainRefusal(filters, host);
       if (host !== undefined && err === undefined) {
         this.#nodes.add(host, load);
         hosts.push(host);
-        confirmed.push(task);
-        draft.changes.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
-      } else if (err !== undefined) explain(task, err, draft);
+        confirmed.push(id);
+        draft.changes.push({ op: 'patch', kind: 'task', id, fields: { status } });
+      } else if (err !== undefined) explain(id, err, draft);
     }
     this.#propose(group, load, confirmed, hosts);
-    return tasks.length - confirmed.length;
+    return ids.length - confirmed.length;
   }
 
-  #propose(group: Group, load: Load, tasks: readonly Task[], hosts: readonly Host[]): void {
-    this.#proposals.push({ load, tasks, hosts });
-    this.#leave(group, tasks);
+  #propose(group: Group, load: Load, ids: readonly string[], hosts: readonly Host[]): void {
+    this.#proposals.push({ group, load, ids, hosts });
+    this.#leave(group, ids);
   }
 
   #see(before: Task | undefined, after: Task | undefined): void {
@@ -217,13 +239,13 @@ export class Scheduler {
 
   #leaveOne(task: Task): void {
     const group = this.#waiting.get(groupKey(task));
-    if (group?.taskIds.has(task.id) === true) this.#leave(group, [task]);
+    if (group?.taskIds.has(task.id) === true) this.#leave(group, [task.id]);
   }
 
-  /** `tasks` are some or all of the group's. */
-  #leave(group: Group, tasks: readonly Task[]): void {
-    if (tasks.length < group.taskIds.size) {
-      for (const { id } of tasks) group.taskIds.delete(id);
+  /** `ids` are some or all of the group's. */
+  #leave(group: Group, ids: readonly string[]): void {
+    if (ids.length < group.taskIds.size) {
+      for (const id of ids) group.taskIds.delete(id);
       return;
     }
     this.#waiting.delete(group.key);
@@ -261,21 +283,12 @@ const loadOf = (task: Task): Load => ({
 const hasFailed = ({ status: { state } }: Task): boolean =>
   state === 'failed' || state === 'rejected';
 
-function waitingTasks(view: View, group: Group): readonly Task[] {
-  const tasks: Task[] = [];
-  for (const id of group.taskIds) {
-    // The view may be ahead of the log that was observed.
-    const task = view.task(id);
-    if (task !== undefined && isWaiting(task)) tasks.push(task);
-  }
-  return tasks;
-}
-
 /** Writes the reason into the task, unless it is there. */
-function explain(task: Task, err: string, draft: Draft): void {
-  if (task.status.err === err || roomIn(draft) <= 0) return;
-  const status = { ...task.status, at: draft.now, err };
-  draft.changes.push({ op: 'patch', kind: 'task', id: task.id, fields: { status } });
+function explain(id: string, err: string, { view, now, changes, changesMax }: Draft): void {
+  const task = view.task(id);
+  if (task === undefined || task.status.err === err || changes.length >= changesMax) return;
+  const status = { ...task.status, at: now, err };
+  changes.push({ op: 'patch', kind: 'task', id, fields: { status } });
 }
 
 const roomIn = ({ changes, changesMax }: Draft): number => changesMax - changes.length;

@@ -2,6 +2,7 @@ import type { Cluster } from './world/cluster.ts';
 import type { FaultKind } from './options.ts';
 import { noFaults } from './world/log.ts';
 import type { SimHost } from './world/daemon.ts';
+import type { SimBus } from './world/network.ts';
 import { Random } from './world/random.ts';
 
 /** Breaks things at random times, several at once, and mends each after a while; `heal` mends everything for good. */
@@ -116,6 +117,8 @@ export class Nemesis {
         };
       case 'busCut':
         return this.#cut(host);
+      case 'halfOpen':
+        return this.#halfOpen(host);
       case 'logCut':
         this.#cutLog(1);
         return () => this.#cutLog(-1);
@@ -148,9 +151,24 @@ export class Nemesis {
     for (const { log } of this.#cluster.managers) log?.setReachable(this.#logCuts === 0);
   }
 
-  /** Cuts one connection of a host: its agent's, or its manager's. */
+  /** A connection of the host: its agent's, or its manager's. */
+  #busOf(host: SimHost): SimBus | undefined {
+    return this.#random.chance(0.5) ? (host.managerBus ?? host.agentBus) : host.agentBus;
+  }
+
+  #halfOpen(host: SimHost): (() => void) | undefined {
+    const bus = this.#busOf(host);
+    if (bus === undefined) return undefined;
+    bus.isMute = this.#random.chance(0.7);
+    bus.isDeaf = !bus.isMute || this.#random.chance(0.5);
+    return () => {
+      bus.isMute = false;
+      bus.isDeaf = false;
+    };
+  }
+
   #cut(host: SimHost): (() => void) | undefined {
-    const bus = this.#random.chance(0.5) ? (host.managerBus ?? host.agentBus) : host.agentBus;
+    const bus = this.#busOf(host);
     if (bus === undefined) return undefined;
     bus.setReachable(false);
     return () => bus.setReachable(true);

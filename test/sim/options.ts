@@ -12,6 +12,7 @@ export const faultKinds = [
   'hostReboot',
   'busDown',
   'busCut',
+  'halfOpen',
   'logCut',
   'messageLoss',
 ] as const;

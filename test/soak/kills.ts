@@ -28,7 +28,7 @@ type Progress = (line: string) => void;
 
 const stillReplicas = 20;
 const owners = 8;
-const killGapMs = { min: 200, max: 2_500 } as const;
+const killGapMs = { min: 10, max: 2_500 } as const;
 const recoverLimitMs = 30_000;
 const convergeLimitMs = 120_000;
 

@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AuthOptions, type Denial, serveAuth } from '../../bus/nats/auth.ts';
 import { type BusConnection, connectBus } from '../../bus/nats/bus.ts';
 import { connectLink, type Link, type TlsMaterial } from '../../bus/nats/link.ts';
@@ -177,6 +178,23 @@ export class TestBus {
     });
     this.#connections.push(bus);
     return bus;
+  }
+
+  /** Lets somebody try to connect until the cluster's own check has refused him. */
+  async denied(tls: TlsMaterial): Promise<Denial> {
+    const stop = new AbortController();
+    const options = { servers: [this.server.address], name: 'denied', tls: () => tls };
+    const connecting = connectLink(options, () => {}, stop.signal);
+    for (;;) {
+      const [denial] = this.denials;
+      if (denial === undefined) {
+        await sleep(2);
+        continue;
+      }
+      stop.abort(new Error('denied'));
+      await connecting.catch(() => {});
+      return denial;
+    }
   }
 
   async stop(): Promise<void> {

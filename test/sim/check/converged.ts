@@ -54,7 +54,7 @@ function unconvergedService(store: Store, service: Service): readonly string[] {
   const places = new Set(running.map(placeOf));
   if (places.size !== running.length) out.push(`${Name}: two tasks in one slot`);
   const eligible = tasks.filter(
-    (t) => service.spec.Mode.Global === undefined || isOnUsable(store, t),
+    (t) => service.spec.Mode.Global === undefined || isOnUsable(store, service, t),
   );
   const missing = wantedCount(store, service) - running.length - spent(service, eligible);
   if (missing < 0) out.push(`${Name}: ${-missing} tasks too many`);
@@ -69,9 +69,10 @@ function wantedCount(store: Store, { spec }: Service): number {
   ).length;
 }
 
-function isOnUsable(store: Store, task: Task): boolean {
+function isOnUsable(store: Store, { spec }: Service, task: Task): boolean {
   const node = store.node(task.nodeId);
-  return node !== undefined && usable(node) && matches(node, task.spec.Placement?.Constraints);
+  const constraints = spec.TaskTemplate.Placement?.Constraints;
+  return node !== undefined && usable(node) && matches(node, constraints);
 }
 
 /** Constraints are enforced on active nodes. */

@@ -31,7 +31,6 @@ export class SimNetwork {
   #down = false;
   readonly #buses = new Set<SimBus>();
   readonly #subscriptions = new Set<Subscription>();
-  readonly #watchers = new Set<(subject: string, body: unknown) => void>();
 
   constructor(clock: VirtualClock, random: Random, link: Link) {
     this.clock = clock;
@@ -50,11 +49,6 @@ export class SimNetwork {
         if (subscription.owner === bus) this.#subscriptions.delete(subscription);
     });
     return bus;
-  }
-
-  /** Sees every message that a subscriber gets. */
-  watch(watcher: (subject: string, body: unknown) => void): void {
-    this.#watchers.add(watcher);
   }
 
   get isDown(): boolean {
@@ -76,19 +70,21 @@ export class SimNetwork {
     const targets = this.#targets(subject.split('.'));
     const arrivesAt = from.up.next();
     for (const target of targets)
-      this.carry(target.owner, arrivesAt, () => {
+      this.carry(from, target.owner, arrivesAt, () => {
         if (!this.#subscriptions.has(target)) return;
-        const copy = decodeBody(data, 'msgpack');
-        for (const watcher of this.#watchers) watcher(subject, copy);
-        target.handler({ subject, body: copy, ...(reply !== undefined && { reply }) });
+        const message = { subject, body: decodeBody(data, 'msgpack') };
+        const answer = (answered: unknown): void => {
+          if (target.owner.isConnected() && !target.owner.isMute) reply?.(answered);
+        };
+        target.handler(reply === undefined ? message : { ...message, reply: answer });
       });
     return targets.length;
   }
 
   /** Runs `arrive` at the other end of a connection, unless the message is lost on the way. */
-  carry(to: SimBus, fromMs: number, arrive: () => void): void {
+  carry(from: SimBus, to: SimBus, fromMs: number, arrive: () => void): void {
     const connection = to.connection;
-    const lost = this.random.chance(this.lossRate);
+    const lost = this.random.chance(this.lossRate) || from.isMute || to.isDeaf;
     const due = to.down.next(fromMs);
     if (lost) return;
     this.clock.setTimeout(() => {
@@ -134,6 +130,9 @@ export class SimBus implements Bus {
   readonly #waiting = new Set<(error: BusError) => void>();
   #reachable = true;
   #connected: boolean;
+  /** Half-open: what it sends, or what is sent to it, is lost, and nobody is told. */
+  isMute = false;
+  isDeaf = false;
   /** Counts connections: what was sent on an earlier one does not arrive on a later one. */
   connection = 0;
 
@@ -164,7 +163,7 @@ export class SimBus implements Bus {
       const timer = clock.setTimeout(() => fail(new BusError('timeout', subject)), timeoutMs);
       this.#waiting.add(fail);
       const answered = (arrive: () => void): void =>
-        this.#network.carry(this, clock.now(), () => {
+        this.#network.carry(this, this, clock.now(), () => {
           if (this.#waiting.has(fail)) arrive();
         });
       const reply = (answer: unknown): void => {
