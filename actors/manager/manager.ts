@@ -79,15 +79,17 @@ export class Manager {
     this.#leadership.start();
   }
 
-  /** Stops leading, refuses what waits, syncs the journal. Agents and their tasks go on. */
+  /** Stops leading, refuses what waits, syncs the journal. Agents and their tasks go on. Never rejects. */
   async stop(): Promise<void> {
     this.#scope.abort();
     this.#leadership?.stop();
     this.#committer?.stop();
     await this.#leader?.stop();
     this.#leader = undefined;
+    for (const waiter of [...this.#waiters]) waiter();
     if (this.#flushTimer !== undefined) this.#options.clock.clearTimeout(this.#flushTimer);
-    await this.#options.journal.close();
+    // what it did not get is in the log
+    await this.#options.journal.close().catch((error: unknown) => this.#journalFailed(error));
   }
 
   isLeading(): boolean {
@@ -180,22 +182,24 @@ export class Manager {
       const waiter = (): void => {
         end();
         if (this.#leader !== undefined) resolve(this.#leader);
+        else reject(daemonFault('Unknown', noLeaderText));
       };
-      const timer = clock.setTimeout(() => {
-        end();
-        reject(daemonFault('Unknown', noLeaderText));
-      }, leaderPatienceMs);
+      const timer = clock.setTimeout(waiter, leaderPatienceMs);
       this.#waiters.add(waiter);
     });
   }
 
   #afterCommit(): void {
-    const { clock, journal, log, report } = this.#options;
-    const failed = (error: unknown): void => report('journal_failed', { error: String(error) });
+    const { clock, journal, log } = this.#options;
+    const failed = (error: unknown): void => this.#journalFailed(error);
     this.#flushTimer ??= clock.setTimeout(() => {
       this.#flushTimer = undefined;
       journal.flush().catch(failed);
       this.#replica.compact(log).catch(failed);
     }, journalFlushMs);
+  }
+
+  #journalFailed(error: unknown): void {
+    this.#options.report('journal_failed', { error: String(error) });
   }
 }

@@ -22,7 +22,9 @@ interface Group {
   readonly key: string;
   readonly serviceId: string;
   readonly specVersion: number;
-  readonly taskIds: Set<string>;
+  ids: string[];
+  /** Those of `ids` that wait no more; taken out at the next pass. */
+  readonly left: Set<string>;
   /** Set while no node takes them: the reason, and the scheduler's `#room` at that time. */
   stuck?: { readonly err: string; readonly room: number };
 }
@@ -91,6 +93,7 @@ export class Scheduler {
     for (const group of this.#waiting.values()) {
       if (roomIn(draft) <= 0) break;
       const ids = this.#waitingIds(view, group);
+      if (group.ids.length === 0) this.#drop(group);
       const first = ids[0] === undefined ? undefined : view.task(ids[0]);
       if (first === undefined) continue;
       unassigned +=
@@ -102,9 +105,12 @@ export class Scheduler {
   }
 
   #waitingIds(view: View, group: Group): readonly string[] {
-    const ids = [...group.taskIds];
-    if (view.index === this.#index) return ids;
-    return ids.filter((id) => {
+    if (group.left.size > 0) {
+      group.ids = group.ids.filter((id) => !group.left.has(id));
+      group.left.clear();
+    }
+    if (view.index === this.#index) return group.ids;
+    return group.ids.filter((id) => {
       const task = view.task(id);
       return task !== undefined && isWaiting(task);
     });
@@ -117,7 +123,7 @@ export class Scheduler {
       for (const host of hosts) this.#nodes.remove(host, load);
       const waiting = this.#waiting.get(group.key) ?? group;
       this.#waiting.set(group.key, waiting);
-      for (const id of ids) waiting.taskIds.add(id);
+      waiting.ids = [...ids, ...waiting.ids];
     }
     return proposals.length > 0;
   }
@@ -198,12 +204,19 @@ export class Scheduler {
 
   #propose(group: Group, load: Load, ids: readonly string[], hosts: readonly Host[]): void {
     this.#proposals.push({ group, load, ids, hosts });
-    this.#leave(group, ids);
+    if (ids.length < group.ids.length) {
+      const gone = new Set(ids);
+      group.ids = group.ids.filter((id) => !gone.has(id));
+    } else this.#drop(group);
   }
 
   #see(before: Task | undefined, after: Task | undefined): void {
-    if (after !== undefined && isWaiting(after)) return this.#enter(after);
-    if (before !== undefined && isWaiting(before)) this.#leaveOne(before);
+    const waited = before !== undefined && isWaiting(before);
+    if (after !== undefined && isWaiting(after)) {
+      if (!waited) this.#enter(after);
+      return;
+    }
+    if (waited) this.#waiting.get(groupKey(before))?.left.add(before.id);
     if (!countsAlike(before, after)) {
       if (before !== undefined) this.#uncount(before);
       if (after !== undefined) this.#count(after);
@@ -230,24 +243,15 @@ export class Scheduler {
     let group = this.#lastEntered;
     if (group?.serviceId !== serviceId || group.specVersion !== specVersion) {
       const key = groupKey(task);
-      group = this.#waiting.get(key) ?? { key, serviceId, specVersion, taskIds: new Set() };
+      group = this.#waiting.get(key) ?? { key, serviceId, specVersion, ids: [], left: new Set() };
       this.#waiting.set(key, group);
       this.#lastEntered = group;
     }
-    group.taskIds.add(task.id);
+    group.ids.push(task.id);
   }
 
-  #leaveOne(task: Task): void {
-    const group = this.#waiting.get(groupKey(task));
-    if (group?.taskIds.has(task.id) === true) this.#leave(group, [task.id]);
-  }
-
-  /** `ids` are some or all of the group's. */
-  #leave(group: Group, ids: readonly string[]): void {
-    if (ids.length < group.taskIds.size) {
-      for (const id of ids) group.taskIds.delete(id);
-      return;
-    }
+  #drop(group: Group): void {
+    group.ids = [];
     this.#waiting.delete(group.key);
     if (this.#lastEntered === group) this.#lastEntered = undefined;
   }

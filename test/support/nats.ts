@@ -197,6 +197,11 @@ export class TestBus {
     }
   }
 
+  /** Resolves when the server has logged this. */
+  async said(text: string): Promise<void> {
+    while (!this.lines.some((line) => line.includes(text))) await sleep(2);
+  }
+
   async stop(): Promise<void> {
     for (const connection of this.#connections) await connection.close();
     await this.server.stop();

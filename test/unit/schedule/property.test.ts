@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { expect, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import type { Node, Task } from '../../../domain/model/objects.ts';
 import { needsOf } from '../../../domain/schedule/needs.ts';
 import { isTerminal, isWanted, taskStateRank } from '../../../domain/task-state.ts';

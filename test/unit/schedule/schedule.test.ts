@@ -344,6 +344,17 @@ test('tasks that are not wanted any more are not assigned', () => {
   expect(cluster.pass()).toEqual({ changes: [], unassigned: 0, more: false });
 });
 
+test('a task that changes while it waits is assigned once', () => {
+  const cluster = new Cluster();
+  cluster.node('a');
+  const id = cluster.task('s', { desired: 'ready' });
+  cluster.apply([{ op: 'patch', kind: 'task', id, fields: { desired: 'running' } }]);
+  const gone = cluster.task('s');
+  cluster.apply([{ op: 'patch', kind: 'task', id: gone, fields: { desired: 'remove' } }]);
+  expect(cluster.pass().changes).toMatchObject([{ id }]);
+  expect(cluster.pass().changes).toEqual([]);
+});
+
 test('a pass that was not written is done again, without counting twice', () => {
   const cluster = new Cluster();
   cluster.node('a', { memory: 10 });
