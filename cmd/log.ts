@@ -1,12 +1,13 @@
-import { pino, type Logger } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import type { Exit } from '../supervisors/restart-policy.ts';
 
 export type { Logger };
 /** `msg` is a constant name of the event; everything variable is a field (node, service, task, actor, …). */
 export type LogEvent = (event: string, fields: object) => void;
 
-/** JSON lines on stdout. What could hold a secret is cut out by path, whoever logs it. */
-export function createLogger(level: string): Logger {
-  return pino({
+/** JSON lines, on stdout unless told otherwise. What could hold a secret is cut out by path, whoever logs it. */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  const options: LoggerOptions = {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -28,8 +29,16 @@ export function createLogger(level: string): Logger {
       ],
       censor: '[redacted]',
     },
-  });
+    serializers: { exit: causeOf },
+  };
+  return destination === undefined ? pino(options) : pino(options, destination);
 }
+
+/** An Error has no fields of its own for JSON. Its stack is worth its room: actors rarely end. */
+const causeOf = (exit: Exit): object =>
+  exit.kind === 'done'
+    ? exit
+    : { ...exit, error: exit.error instanceof Error ? exit.error.stack : String(exit.error) };
 
 const warnings = /(failed|refused|damaged|lost|crash|exit|denied)/;
 

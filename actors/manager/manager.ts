@@ -86,7 +86,7 @@ export class Manager {
     this.#committer?.stop();
     await this.#leader?.stop();
     this.#leader = undefined;
-    for (const waiter of [...this.#waiters]) waiter();
+    for (const waiter of this.#waiters) waiter();
     if (this.#flushTimer !== undefined) this.#options.clock.clearTimeout(this.#flushTimer);
     // what it did not get is in the log
     await this.#options.journal.close().catch((error: unknown) => this.#journalFailed(error));
