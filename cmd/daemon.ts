@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { createDockerExecutor } from '../actors/agent/adapters/docker-executor.ts';
 import type { Executor } from '../actors/agent/ports.ts';
 import { createApi } from '../api/server.ts';
@@ -8,6 +7,7 @@ import { Registry } from '../supervisors/registry.ts';
 import { Supervisor } from '../supervisors/supervisor.ts';
 import { trees } from '../supervisors/trees.ts';
 import type { Config } from './config.ts';
+import { claimDirectory } from './directory.ts';
 import { type EngineFacts, engineFacts } from './engine-facts.ts';
 import { actorLog, createLogger, type Logger } from './log.ts';
 import { NodeFiles } from './node-files.ts';
@@ -58,8 +58,8 @@ async function serve(
 ): Promise<void> {
   logger.info({ version, ...config }, 'starting');
   const files = new NodeFiles(config.stateDir);
-  files.prepare();
-  mkdirSync(config.runDir, { recursive: true, mode: 0o700 });
+  claimDirectory('state-dir', config.stateDir);
+  claimDirectory('run-dir', config.runDir);
   const executor =
     parts.executor ??
     createDockerExecutor({

@@ -1,5 +1,4 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
-import type { Exit } from '../supervisors/restart-policy.ts';
 
 export type { Logger };
 /** `msg` is a constant name of the event; everything variable is a field (node, service, task, actor, …). */
@@ -29,16 +28,9 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       ],
       censor: '[redacted]',
     },
-    serializers: { exit: causeOf },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
 }
-
-/** An Error has no fields of its own for JSON. Its stack is worth its room: actors rarely end. */
-const causeOf = (exit: Exit): object =>
-  exit.kind === 'done'
-    ? exit
-    : { ...exit, error: exit.error instanceof Error ? exit.error.stack : String(exit.error) };
 
 const warnings = /(failed|refused|damaged|lost|crash|exit|denied)/;
 

@@ -21,6 +21,7 @@ type Outcome = 'acked' | 'refused' | 'unknown';
 const servicesEach = 3;
 const replicasMax = 3;
 const retryMs = 50;
+const patienceMs = 60_000;
 
 /**
  * A user with services of its own, which nobody else touches: it knows what each may look like. After a command without
@@ -52,9 +53,14 @@ export class Owner {
     this.#stopped = true;
   }
 
-  /** Looks at every service once more. */
+  /** Looks at every service once more. Rejects when nobody answers. */
   async verify(): Promise<void> {
-    for (const name of this.#names) await this.#look(name);
+    const deadline = performance.now() + patienceMs;
+    for (const name of this.#names) {
+      const answer = await this.#ask(name, () => performance.now() > deadline);
+      if (answer === undefined) throw new Error(`no answer about ${name} for ${patienceMs} ms`);
+      this.#compare(name, answer);
+    }
   }
 
   /** The services that exist, with their replicas; after `verify`. */
@@ -65,7 +71,9 @@ export class Owner {
   }
 
   async #turn(name: string): Promise<void> {
-    const found = await this.#look(name);
+    const answer = await this.#ask(name, () => this.#stopped);
+    if (answer === undefined) return;
+    const found = this.#compare(name, answer);
     const state = this.#possible.get(name)?.[0];
     if (found === undefined || state === undefined) {
       const next = this.#next(this.#random.int(0, 1));
@@ -101,28 +109,31 @@ export class Owner {
     else if (outcome === 'unknown') this.#possible.set(name, [...before, next]);
   }
 
-  /** The service as it is now, which has to be one of the possibilities. Waits while nobody answers. */
-  async #look(name: string): Promise<Service | undefined> {
-    for (;;) {
+  /** What the API says of the service; undefined when it was given up. Waits while nobody answers. */
+  async #ask(name: string, giveUp: () => boolean): Promise<ApiAnswer | undefined> {
+    while (!giveUp()) {
       const answer = await this.#daemon
         .api('GET', `/v1.51/services/${name}`)
         .catch(() => undefined);
-      if (answer?.status !== 200 && answer?.status !== 404) {
-        await sleep(retryMs);
-        continue;
-      }
-      const service = answer.status === 200 ? (answer.body as Service) : undefined;
-      const state = service === undefined ? undefined : stateOf(service);
-      const possible = this.#possible.get(name) ?? [];
-      if (!possible.some((s) => s?.op === state?.op && s?.replicas === state?.replicas)) {
-        this.lost++;
-        process.stderr.write(
-          `kills: LOST: ${name} is ${JSON.stringify(state)}, expected ${JSON.stringify(possible)}\n`,
-        );
-      }
-      this.#possible.set(name, [state]);
-      return service;
+      if (answer?.status === 200 || answer?.status === 404) return answer;
+      await sleep(retryMs);
     }
+    return undefined;
+  }
+
+  /** The service as it is now, which has to be one of the possibilities. */
+  #compare(name: string, { status, body }: ApiAnswer): Service | undefined {
+    const service = status === 200 ? (body as Service) : undefined;
+    const state = service === undefined ? undefined : stateOf(service);
+    const possible = this.#possible.get(name) ?? [];
+    if (!possible.some((s) => s?.op === state?.op && s?.replicas === state?.replicas)) {
+      this.lost++;
+      process.stderr.write(
+        `kills: LOST: ${name} is ${JSON.stringify(state)}, expected ${JSON.stringify(possible)}\n`,
+      );
+    }
+    this.#possible.set(name, [state]);
+    return service;
   }
 }
 
