@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { chown, chmod, lstat, readFile, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 
 export interface SocketOptions {
   /** Permissions of the socket file; 0660 by default. */
@@ -27,11 +29,12 @@ export async function listenUnix(
 ): Promise<void> {
   await removeStale(path);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const failed = (error: NodeJS.ErrnoException): void => reject(cannotListen(path, error));
+    server.once('error', failed);
     // the file is made during the call of listen
     const mask = process.umask(0o177);
     server.listen(path, () => {
-      server.off('error', reject);
+      server.off('error', failed);
       resolve();
     });
     process.umask(mask);
@@ -40,6 +43,14 @@ export async function listenUnix(
   if (group !== undefined) await chown(path, 0, group);
   await chmod(path, options.mode ?? 0o660);
 }
+
+/** Node says EACCES where the folder of the socket is missing. */
+const cannotListen = (path: string, { code, message }: NodeJS.ErrnoException): Error =>
+  new Error(
+    existsSync(dirname(path))
+      ? `cannot listen on ${path}: ${code ?? message}`
+      : `cannot listen on ${path}: its directory does not exist`,
+  );
 
 async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);

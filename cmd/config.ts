@@ -48,6 +48,11 @@ const hostPort = (text: string): string => {
     throw new InvalidArgumentError(`expected ADDRESS:PORT, got "${text}".`);
   return text;
 };
+const truth = (text: string): boolean => {
+  if (text === 'true' || text === '1') return true;
+  if (text === 'false' || text === '0') return false;
+  throw new InvalidArgumentError(`expected true or false, got "${text}".`);
+};
 const list =
   (item: (text: string) => string) =>
   (text: string, before: readonly string[] | undefined): readonly string[] => [
@@ -121,10 +126,11 @@ const settings: readonly Setting[] = [
     fallback: undefined,
   },
   {
-    flag: 'prefer-offline-image',
+    flag: 'prefer-offline-image [BOOL]',
     key: 'preferOfflineImage',
     help: 'never pull an image that the engine has already',
     fallback: false,
+    parse: truth,
   },
   {
     flag: 'log-level <LEVEL>',
@@ -151,10 +157,12 @@ export function addDaemonOptions(command: Command): Command {
     const option = new Option(`--${setting.flag}`, setting.help).env(envOf(setting));
     if (setting.parse !== undefined) option.argParser(setting.parse as (text: string) => unknown);
     if (setting.choices !== undefined) option.choices(setting.choices);
+    if (option.optional) option.preset('true');
     if (Array.isArray(setting.fallback))
       // commander would add what is given to the default
       option.description = `${setting.help} (default: ${setting.fallback.join(',')})`;
-    else if (setting.fallback !== undefined) option.default(setting.fallback);
+    else if (setting.fallback !== undefined && setting.fallback !== '')
+      option.default(setting.fallback);
     command.addOption(option);
   }
   return command;
@@ -164,9 +172,12 @@ export function addDaemonOptions(command: Command): Command {
 export function readConfig(command: Command): Config {
   const file = command.opts<{ config?: string }>().config;
   const fromFile = readFile(file);
+  const path = file ?? defaultConfigFile;
   const values = Object.fromEntries(
-    settings.map((setting) => [setting.key, valueOf(setting, command, fromFile)]),
+    settings.map((setting) => [setting.key, valueOf(setting, command, fromFile, path)]),
   ) as unknown as Config;
+  if (values.busPort === values.routePort)
+    throw new Error(`"bus-port" and "route-port" are both ${values.busPort}: they must differ`);
   return Object.freeze({
     ...values,
     engineSocket: values.engineSocket.replace(/^unix:\/\//, ''),
@@ -194,29 +205,38 @@ function readFile(file: string | undefined): ReadonlyMap<string, unknown> {
   return new Map(Object.entries(parsed));
 }
 
-function valueOf(setting: Setting, command: Command, file: ReadonlyMap<string, unknown>): unknown {
+function valueOf(
+  setting: Setting,
+  command: Command,
+  file: ReadonlyMap<string, unknown>,
+  path: string,
+): unknown {
   const key = optionKey(setting);
   const given = command.getOptionValue(key) as unknown;
   const inFile = file.get(nameOf(setting));
   if (command.getOptionValueSource(key) !== 'default' && given !== undefined) return given;
   if (inFile === undefined) return given ?? setting.fallback;
-  return fromFileValue(setting, inFile);
+  try {
+    return fromFileValue(setting, inFile);
+  } catch (error) {
+    throw new Error(
+      `configuration file ${path}: setting "${nameOf(setting)}": ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
 }
 
 function fromFileValue(setting: Setting, value: unknown): unknown {
-  const name = nameOf(setting);
-  if (typeof setting.fallback === 'boolean') {
-    if (typeof value !== 'boolean') throw new Error(`setting "${name}": expected true or false`);
-    return value;
-  }
+  if (typeof setting.fallback === 'boolean' && typeof value !== 'boolean')
+    throw new Error('expected true or false');
   const text = Array.isArray(value) ? value.map(String).join(',') : String(value);
   if (setting.choices !== undefined && !setting.choices.includes(text))
-    throw new Error(
-      `setting "${name}": expected one of ${setting.choices.join(', ')}, got "${text}"`,
-    );
-  try {
-    return setting.parse === undefined ? text : setting.parse(text);
-  } catch (error) {
-    throw new Error(`setting "${name}": ${(error as Error).message}`, { cause: error });
-  }
+    throw new Error(`expected one of ${setting.choices.join(', ')}, got "${text}"`);
+  return setting.parse === undefined ? text : setting.parse(text);
+}
+
+/** Variables that look like settings and are none: typing errors, most likely. */
+export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set(settings.map(envOf));
+  return Object.keys(env).filter((name) => name.startsWith('NATSWARM_') && !known.has(name));
 }

@@ -6,7 +6,7 @@ import { systemClock } from '../supervisors/clock.ts';
 import { Registry } from '../supervisors/registry.ts';
 import { Supervisor } from '../supervisors/supervisor.ts';
 import { trees } from '../supervisors/trees.ts';
-import type { Config } from './config.ts';
+import { type Config, unknownVariables } from './config.ts';
 import { claimDirectory } from './directory.ts';
 import { type EngineFacts, engineFacts } from './engine-facts.ts';
 import { actorLog, createLogger, type Logger } from './log.ts';
@@ -57,6 +57,7 @@ async function serve(
   scope: AbortSignal,
 ): Promise<void> {
   logger.info({ version, ...config }, 'starting');
+  for (const name of unknownVariables(process.env)) logger.warn({ name }, 'unknown_variable');
   const files = new NodeFiles(config.stateDir);
   claimDirectory('state-dir', config.stateDir);
   claimDirectory('run-dir', config.runDir);

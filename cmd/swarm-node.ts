@@ -123,7 +123,7 @@ export class SwarmNode implements Swarm {
 
   async #init(request: InitRequest): Promise<string> {
     if (this.#identity !== undefined) throw daemonFault('Unavailable', text.inSwarm);
-    const { config, files, executor } = this.#options;
+    const { files, executor } = this.#options;
     const cluster = await this.#newCluster(request);
     files.prepare();
     files.writeKeys(cluster.keys);
@@ -142,7 +142,7 @@ export class SwarmNode implements Swarm {
     } catch (error) {
       await this.#removeChildren();
       files.wipe();
-      throw asInitFault(error, config);
+      throw asInitFault(error);
     }
     files.writeIdentity(cluster.identity);
     this.#identity = cluster.identity;
@@ -311,13 +311,16 @@ export class SwarmNode implements Swarm {
 const managerAddr = (identity: Identity): string =>
   joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort });
 
-function asInitFault(error: unknown, config: Config): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (code === 'port-taken') return daemonFault('Unknown', (error as Error).message);
-  if (code === 'ENOENT' || /ENOENT/.test(String(error)))
+/** A shell starts the server: its exit codes for a program that it cannot run, and for one that it cannot find. */
+const notRunnable = /ended \(code 12[67]\): (?:sh: \d+: exec: )?(.*)/s;
+
+function asInitFault(error: unknown): unknown {
+  const { code, message } = error as { readonly code?: unknown; readonly message?: string };
+  const reason = notRunnable.exec(message ?? '')?.[1];
+  if (reason !== undefined)
     return daemonFault(
       'Unknown',
-      `cannot run ${config.natsServer}: ${String(error)}; set --nats-server`,
+      `cannot run nats-server: ${reason}; tell the daemon where it is with --nats-server`,
     );
-  return error;
+  return code === 'port-taken' ? daemonFault('Unknown', message ?? '') : error;
 }

@@ -189,7 +189,8 @@ const services: readonly Row[] = [
   { cli: ['service', 'ls'], settled: true },
   { cli: ['service', 'update', '--detach', '--label-add', 'x=y', 'web'] },
   { cli: ['service', 'update', '--detach', '--env-add', 'B=2', 'nobody'] },
-  { cli: ['service', 'update', '--quiet', '--update-monitor', '500ms', '--env-add', 'B=2', 'web'] },
+  // one variable only: the CLI itself writes several in an order that changes from run to run
+  { cli: ['service', 'update', '--quiet', '--update-monitor', '500ms', '--env-add', 'A=2', 'web'] },
   { cli: ['service', 'inspect', '--format', '{{json .Spec}}', 'web'] },
   {
     cli: [

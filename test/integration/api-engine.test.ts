@@ -300,7 +300,7 @@ test('the engine goes and comes back', async () => {
     stderr: expect.stringContaining('Cannot connect to the Docker Engine at unix://'),
   });
   expect(await must('service', 'ls', '-q')).toBe(serviceId.slice(0, 12));
-  expect((await ask(front.socket, 'GET', '/info')).status).toBe(503);
+  expect((await ask(front.socket, 'GET', '/info')).status).toBe(200);
   await engine.start();
   expect(await through(['ps'])).toMatchObject({ code: 0 });
 }, 60_000);

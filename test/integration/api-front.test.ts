@@ -400,6 +400,8 @@ test('a socket is taken over from the dead only', async () => {
   await writeFile(file, '');
   await expect(api.listen(file)).rejects.toThrow('it exists and is no socket');
   await expect(api.listen('tcp://0.0.0.0:2375')).rejects.toThrow('only unix:///path');
+  const lost = join(front.dir, 'nowhere', 'a.sock');
+  await expect(api.listen(lost)).rejects.toThrow(`${lost}: its directory does not exist`);
   const stale = join(front.dir, 'stale.sock');
   await leaveStaleSocket(stale);
   await api.listen(`unix://${stale}`, { mode: 0o600 });

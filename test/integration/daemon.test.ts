@@ -128,6 +128,30 @@ describe('init and leave', () => {
     }
   }, 30_000);
 
+  test('a nats-server that cannot be run is told and leaves nothing behind', async () => {
+    await withDaemon(
+      async (daemon) => {
+        const { code, stderr } = await daemon.docker('swarm', 'init');
+        expect(code).toBe(1);
+        expect(stderr).toMatch(/cannot run nats-server: \/nowhere: not found; .*--nats-server/);
+        expect(readdirSync(daemon.stateDir)).toEqual([]);
+      },
+      { args: ['--nats-server', '/nowhere'] },
+    );
+  }, 30_000);
+
+  test('a second daemon on the same state directory is refused', async () => {
+    await withDaemon(async (daemon) => {
+      const second = new Daemon(join(engine.dir, 'second'), engine, {
+        args: ['--state-dir', daemon.stateDir],
+      });
+      await second.launch();
+      await second.exited();
+      expect(second.log()).toMatch(/--state-dir .* is in use by another natswarm daemon/);
+      await second.stop();
+    });
+  }, 30_000);
+
   test('on a host with several addresses init asks for one', async () => {
     await netnsExec(engine, ['ip', 'link', 'add', 'two0', 'type', 'veth', 'peer', 'name', 'two1']);
     await netnsExec(engine, ['ip', 'link', 'set', 'two1', 'up']);

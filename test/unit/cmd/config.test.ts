@@ -3,13 +3,19 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { addDaemonOptions, type Config, readConfig } from '../../../cmd/config.ts';
+import {
+  addDaemonOptions,
+  type Config,
+  readConfig,
+  unknownVariables,
+} from '../../../cmd/config.ts';
 
 const dirs: string[] = [];
 afterEach(() => {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
   delete process.env['NATSWARM_BUS_PORT'];
   delete process.env['NATSWARM_HOST'];
+  delete process.env['NATSWARM_PREFER_OFFLINE_IMAGE'];
 });
 
 function file(content: string): string {
@@ -69,6 +75,8 @@ test.each([
   [['--state-dir', 'relative'], /expected an absolute path/],
   [['--listen-addr', 'nowhere'], /expected ADDRESS:PORT/],
   [['--log-level', 'loud'], /Allowed choices are trace, debug/],
+  [['--prefer-offline-image', 'maybe'], /expected true or false, got "maybe"/],
+  [['--bus-port', '7947'], /"bus-port" and "route-port" are both 7947: they must differ/],
   [['--nonsense'], /unknown option '--nonsense'/],
 ])('%j is refused', (argv, message) => {
   expect(() => read(...argv)).toThrow(message);
@@ -78,11 +86,27 @@ test.each([
   ['{', /configuration file .*daemon\.json: /],
   ['[]', /expected one JSON object/],
   ['{"bus-prot": 1}', /unknown setting "bus-prot"; known: .*bus-port/],
-  ['{"bus-port": "many"}', /setting "bus-port": expected a port/],
+  ['{"bus-port": "many"}', /configuration file .*: setting "bus-port": expected a port/],
   ['{"log-level": "loud"}', /setting "log-level": expected one of trace/],
   ['{"prefer-offline-image": "yes"}', /setting "prefer-offline-image": expected true or false/],
 ])('a file with %s is refused, saying where', (content, message) => {
   expect(() => read('--config', file(content))).toThrow(message);
+});
+
+test('a switch can be given without and with a value, which turns it off too', () => {
+  expect(read('--prefer-offline-image').preferOfflineImage).toBe(true);
+  process.env['NATSWARM_PREFER_OFFLINE_IMAGE'] = 'false';
+  expect(read().preferOfflineImage).toBe(false);
+  process.env['NATSWARM_PREFER_OFFLINE_IMAGE'] = '1';
+  expect(read().preferOfflineImage).toBe(true);
+  expect(read('--prefer-offline-image', 'false').preferOfflineImage).toBe(false);
+  delete process.env['NATSWARM_PREFER_OFFLINE_IMAGE'];
+  expect(read('--config', file('{"prefer-offline-image": true}')).preferOfflineImage).toBe(true);
+});
+
+test('variables that look like settings and are none are found', () => {
+  const env = { PATH: '/bin', NATSWARM_BUS_PORT: '1', NATSWARM_BUSPORT: '1' };
+  expect(unknownVariables(env)).toEqual(['NATSWARM_BUSPORT']);
 });
 
 test('a file that is named must be there', () => {
