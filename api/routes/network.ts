@@ -1,10 +1,14 @@
-import { daemonFault } from '../../domain/errors.ts';
 import { parseJson, readBody } from '../body.ts';
-import type { Call, Deps, Route } from '../call.ts';
+import { type Call, type Deps, ok, type Route } from '../call.ts';
 import { notYet } from '../errors.ts';
 import { passThrough } from '../passthrough.ts';
+import { notFound } from '../resolve.ts';
+import { predefinedNetworkView } from '../view/network.ts';
 
-/** Swarm-scoped networks come with a later version; the engine's own networks pass through. */
+/**
+ * Services can use the engine's own networks, which it shows them as if they were the swarm's. Networks that are really
+ * the swarm's come with a later version. All else passes through.
+ */
 export function networkRoutes(deps: Deps): readonly Route[] {
   return [
     { method: 'POST', path: '/networks/create', handle: (call) => create(deps, call) },
@@ -12,13 +16,20 @@ export function networkRoutes(deps: Deps): readonly Route[] {
       method: 'GET',
       path: '/networks/{id}',
       async handle({ req, res, raw, id, query }) {
-        if (query.get('scope') === 'swarm')
-          throw daemonFault('NotFound', `network ${id} not found`);
+        if (query.get('scope') === 'swarm') return ok(await swarmNetwork(deps, id));
         passThrough(deps, req, res, raw);
         return undefined;
       },
     },
   ];
+}
+
+/** Outside of a swarm there is no network of it, and that is no other error. */
+async function swarmNetwork({ swarm }: Deps, id: string): Promise<object> {
+  const cluster = swarm.local().state === 'active' ? (await swarm.read()).cluster() : undefined;
+  const network = cluster && predefinedNetworkView(id, cluster.meta.createdAt);
+  if (network === undefined) throw notFound('network', id);
+  return network;
 }
 
 async function create(deps: Deps, { req, res, raw }: Call): Promise<undefined> {

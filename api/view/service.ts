@@ -1,10 +1,5 @@
 import type { Service, Task, UpdateStatus } from '../../domain/model/objects.ts';
-import type {
-  ContainerSpec,
-  EndpointSpec,
-  ServiceSpec,
-  TaskSpec,
-} from '../../domain/model/spec.ts';
+import type { ContainerSpec, ServiceSpec, TaskSpec } from '../../domain/model/spec.ts';
 import { insertDefaults } from '../../domain/spec/defaults.ts';
 import { filledList, goTime, metaOf } from './meta.ts';
 
@@ -28,10 +23,20 @@ const specView = (spec: ServiceSpec) => ({
   },
 });
 
-/** What is published now. Swarm fills it only for services that have ports (or networks with addresses). */
-function endpointView(spec: EndpointSpec | undefined) {
-  const ports = spec?.Ports ?? [];
-  return ports.length === 0 ? { Spec: {} } : { Spec: spec, Ports: ports };
+/** What is published now. Swarm fills it only for services that have ports or networks. */
+function endpointView({ EndpointSpec, TaskTemplate }: ServiceSpec) {
+  const ports = EndpointSpec?.Ports ?? [];
+  // a network of the engine gets an entry without an address
+  const virtualIps =
+    EndpointSpec?.Mode === 'dnsrr'
+      ? []
+      : (TaskTemplate.Networks ?? []).map(({ Target }) => ({ NetworkID: Target }));
+  if (ports.length === 0 && virtualIps.length === 0) return { Spec: {} };
+  return {
+    Spec: EndpointSpec ?? {},
+    ...filledList('Ports', ports),
+    ...filledList('VirtualIPs', virtualIps),
+  };
 }
 
 const updateStatusView = (status: UpdateStatus) => ({
@@ -48,7 +53,7 @@ export function serviceView(service: Service, withDefaults = false) {
     ...metaOf(service),
     Spec: specView(withDefaults ? insertDefaults(spec) : spec),
     ...(previousSpec === undefined ? {} : { PreviousSpec: specView(previousSpec) }),
-    Endpoint: endpointView(spec.EndpointSpec),
+    Endpoint: endpointView(spec),
     ...(updateStatus === undefined ? {} : { UpdateStatus: updateStatusView(updateStatus) }),
   };
 }

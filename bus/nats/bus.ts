@@ -8,6 +8,7 @@ import {
   encodingOf,
 } from '../codec.ts';
 import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../ports.ts';
+import type { WireFault } from '../protocol.ts';
 import { toBusError } from './errors.ts';
 import { connectLink, type Link, type LinkOptions } from './link.ts';
 
@@ -93,6 +94,7 @@ class NatsBus implements BusConnection {
       handler(this.#read(message));
     } catch (error) {
       this.#onError(error as Error, message.subject);
+      if (error instanceof CodecError) refuse(message, error);
     }
   }
 
@@ -111,6 +113,17 @@ class NatsBus implements BusConnection {
     };
     return { ...plain, reply };
   }
+}
+
+/** Who sent a request that nobody can read is told so, in JSON, which everybody reads. */
+function refuse(message: Msg, { message: reason }: CodecError): void {
+  if (message.reply === undefined || message.reply === '') return;
+  const error: WireFault = {
+    code: 'InvalidArgument',
+    message: `unreadable body: ${reason}`,
+    origin: 'manager',
+  };
+  message.respond(encodeBody({ ok: false, error }, 'json'));
 }
 
 function decodeMessage(message: Msg): unknown {

@@ -1,6 +1,6 @@
 import type { NetworkAttachmentConfig } from '../model/spec.ts';
 import { always, list, omitEmpty, stringMap, struct, text } from './decode.ts';
-import { notYet } from './faults.ts';
+import { badRequest, notYet } from './faults.ts';
 import { quote } from './go-text.ts';
 
 export const networksType = list(
@@ -11,14 +11,20 @@ export const networksType = list(
   }),
 );
 
-/** Networks that every engine has; tasks join them by name. */
-const predefined = new Set(['host', 'bridge', 'none']);
+/** Networks that every engine has, with their drivers; tasks join them by name. */
+export const predefinedNetworks: ReadonlyMap<string, string> = new Map([
+  ['host', 'host'],
+  ['bridge', 'bridge'],
+  ['none', 'null'],
+]);
 
-export function checkNetworks(networks: readonly NetworkAttachmentConfig[] | undefined): void {
-  const other = networks?.find((network) => !predefined.has(network.Target));
+export function checkNetworks(networks: readonly NetworkAttachmentConfig[] = []): void {
+  const other = networks.find((network) => !predefinedNetworks.has(network.Target));
   if (other !== undefined)
     throw notYet(
       `network ${quote(other.Target)}: networks of the swarm are`,
       '; services can use the predefined networks host, bridge and none',
     );
+  if (networks.length > 1)
+    throw badRequest('a service can use only one of the networks host, bridge and none');
 }

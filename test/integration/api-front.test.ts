@@ -195,6 +195,25 @@ test('what comes later is refused in clear words', async () => {
   expect(await says('POST', '/swarm/join', {})).toBe(message(501, `joining a swarm is ${later}`));
 });
 
+test.each([
+  ['host', 'host'],
+  ['bridge', 'bridge'],
+  ['none', 'null'],
+])('services find the network %s of the engine under its name', async (name, driver) => {
+  const path = `/networks/${name}?scope=swarm`;
+  const { status, text } = await call('GET', path);
+  expect(status).toBe(200);
+  expect(JSON.parse(text)).toMatchObject({
+    Name: name,
+    Id: name,
+    Scope: 'swarm',
+    Driver: driver,
+    Labels: { 'com.docker.swarm.predefined': 'true' },
+  });
+  swarm.state = 'inactive';
+  expect(await says('GET', path)).toBe(message(404, `network ${name} not found`));
+});
+
 test('commands get what the client sent', async () => {
   const spec = { name: 'web', taskTemplate: { containerSpec: { image: 'x' } } };
   swarm.answer = () => ({ id: serviceId, warnings: null });

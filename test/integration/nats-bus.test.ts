@@ -50,6 +50,19 @@ describe('connections', () => {
     stop();
   });
 
+  test('a request that nobody can read is refused, not left unanswered', async () => {
+    const stop = manager.subscribe('natswarm.test.unreadable', ({ reply }) => reply?.('read'));
+    await manager.request('natswarm.test.unreadable', 0, 1_000);
+    const answer = await raw
+      .connection()
+      .request('natswarm.test.unreadable', '{"a":', { timeout: 1_000 });
+    expect(answer.json()).toMatchObject({
+      ok: false,
+      error: { code: 'InvalidArgument', message: expect.stringContaining('unreadable body') },
+    });
+    stop();
+  });
+
   test('a responder that speaks JSON is understood', async () => {
     raw.connection().subscribe('natswarm.test.jsonresponder', {
       callback: (_, message) => void message.respond('{"ok":true}'),

@@ -13,10 +13,14 @@ export class SimProcess {
   constructor(clock: VirtualClock) {
     this.clock = {
       now: () => clock.now(),
+      // As Node's: whole milliseconds, rounded down, so that timers fire a moment early.
       setTimeout: (fn, ms) =>
-        clock.setTimeout(() => {
-          if (this.#alive) fn();
-        }, ms),
+        clock.setTimeout(
+          () => {
+            if (this.#alive) fn();
+          },
+          Math.max(1, Math.trunc(ms)),
+        ),
       clearTimeout: (id) => clock.clearTimeout(id),
     };
   }

@@ -67,6 +67,23 @@ test('published ports, previous spec and update status are shown', () => {
   expect(shape(serviceView(service))).not.toHaveProperty('UpdateStatus.CompletedAt');
 });
 
+test('a network of the engine is shown as one without an address', () => {
+  const TaskTemplate = {
+    ContainerSpec: { Image: 'natswarm-web:1' },
+    Networks: [{ Target: 'host' }],
+    ForceUpdate: 0,
+  };
+  const VirtualIPs = [{ NetworkID: 'host' }];
+  const endpointOf = (fields: object): unknown =>
+    (shape(serviceView(aService({ spec: spec({ TaskTemplate, ...fields }) }))) as Shown).Endpoint;
+  expect(endpointOf({})).toEqual({ Spec: {}, VirtualIPs });
+  expect(endpointOf({ EndpointSpec: {} })).toEqual({ Spec: { Mode: 'vip' }, VirtualIPs });
+  expect(endpointOf({ EndpointSpec: { Mode: 'dnsrr' } })).toEqual({ Spec: {} });
+});
+interface Shown {
+  readonly Endpoint: unknown;
+}
+
 test('defaults are filled in only when asked for', () => {
   expect(shape(serviceView(aService(), true))).toMatchObject({
     Spec: {

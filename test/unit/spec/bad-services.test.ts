@@ -27,6 +27,10 @@ const daemon: readonly [string, unknown][] = [
   ['unrecognized update failure action x', body({}, {}, { UpdateConfig: { FailureAction: 'x' } })],
   ['unrecognized update order x', body({}, {}, { RollbackConfig: { Order: 'x' } })],
   ['invalid resolution mode: "VIP"', body({}, {}, { EndpointSpec: { Mode: 'VIP' } })],
+  [
+    'a service can use only one of the networks host, bridge and none',
+    body({}, { Networks: [{ Target: 'host' }, { Target: 'bridge' }] }),
+  ],
   ['must specify only one service mode', body({}, {}, { Mode: { Replicated: {}, Global: {} } })],
   ['must specify only one service mode', body({}, {}, { Mode: { GlobalJob: {}, Replicated: {} } })],
 ];
