@@ -10,6 +10,7 @@ import { listenUnix, type SocketOptions, socketPathOf } from './listen.ts';
 import type { LogEvent } from './log.ts';
 import type { Swarm } from './ports.ts';
 import { Router } from './router.ts';
+import { containerRoutes } from './routes/container.ts';
 import { laterRoutes } from './routes/later.ts';
 import { logRoutes } from './routes/log.ts';
 import { networkRoutes } from './routes/network.ts';
@@ -65,6 +66,7 @@ export function createApi(options: ApiOptions): Api {
     ...logRoutes(deps),
     ...systemRoutes(deps),
     ...networkRoutes(deps),
+    ...containerRoutes(deps),
     ...laterRoutes(deps),
   ]);
   const unwatch = options.swarm.watch((changes) => deps.recorder.take(changes));

@@ -20,7 +20,7 @@ import { cliListenAddr, type Config } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
-import { aborted, busAddress, managerChildren, newId, tlsOf } from './wire-manager.ts';
+import { aborted, busAddress, busErrors, managerChildren, newId, tlsOf } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
   readonly config: Config;
@@ -215,7 +215,7 @@ export class SwarmNode implements Swarm {
       name: `agent ${identity.nodeId}`,
       tls: () => tlsOf(files),
       inboxPrefix: subjects.inboxPrefix(identity.nodeId),
-      onError: (error, subject) => report('bus_failed', { error: error.message, subject }),
+      onError: busErrors(report),
       signal: scope,
     });
     let giveUp: (reason: unknown) => void = () => undefined;

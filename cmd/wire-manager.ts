@@ -16,7 +16,7 @@ import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
 import type { Config } from './config.ts';
-import { actorLog, type Logger } from './log.ts';
+import { actorLog, type LogEvent, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 
 export interface ManagerWiring {
@@ -34,6 +34,14 @@ export interface ManagerWiring {
 }
 
 export const newId = (): string => idFromBytes(randomBytes(16));
+
+/** An attempt to connect that failed is made again, and at a start it is nothing but early: no warning. */
+export const busErrors =
+  (report: LogEvent) =>
+  (error: Error, subject: string): void =>
+    subject === ''
+      ? report('bus_not_reached', { error })
+      : report('bus_failed', { error, subject });
 
 /** Where this daemon's own clients find its bus server. */
 export const busAddress = (config: Config): string => `127.0.0.1:${config.busPort}`;
@@ -153,7 +161,7 @@ async function runManager(
       name: `manager ${identity.nodeId}`,
       tls: () => tlsOf(files),
       inboxPrefix: subjects.inboxPrefix(identity.nodeId),
-      onError: (error, subject) => report('bus_failed', { error: error.message, subject }),
+      onError: busErrors(report),
       signal: scope,
     });
     closing.unshift(() => bus.close());

@@ -72,9 +72,8 @@ export function exitError(exit: Exit | undefined): string | undefined {
     return undefined;
   const { reason, container } = exit;
   const cause = reason === unhealthy ? `dockerexec: ${unhealthy}` : reason;
-  return shorten(
-    `task: non-zero exit (${container.exitCode})${cause === undefined ? '' : `: ${cause}`}`,
-  );
+  const end = container.exitCode === 0 ? 'exit' : 'non-zero exit';
+  return shorten(`task: ${end} (${container.exitCode})${cause === undefined ? '' : `: ${cause}`}`);
 }
 /** The one reason that Swarm tells too, in its words; the others are natswarm's. */
 const unhealthy = 'unhealthy container';

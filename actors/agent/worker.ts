@@ -1,6 +1,6 @@
 import type { Assign } from '../../bus/protocol.ts';
 import { limits } from '../../domain/limits.ts';
-import type { Task, TaskStatus } from '../../domain/model/objects.ts';
+import { type Task, taskName, type TaskStatus } from '../../domain/model/objects.ts';
 import { isAdvance, isTerminal, type TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
@@ -140,8 +140,25 @@ export class Worker {
 
   #report(id: string, status: TaskStatus): void {
     const entry = this.#entries.get(id);
-    if (entry !== undefined) entry.status = status;
+    if (entry !== undefined) {
+      entry.status = status;
+      this.#note(entry.task, status);
+    }
     this.#ports.reporter.report(id, status);
+  }
+
+  /** For who reads the log: which task runs in which container, and how it ended. */
+  #note(task: Task, { state, err, container }: TaskStatus): void {
+    const event = state === 'running' ? 'task_running' : isTerminal(state) ? 'task_ended' : '';
+    if (event === '') return;
+    this.#ports.log(err === undefined ? event : 'task_failed', {
+      task: task.id,
+      service: task.serviceId,
+      name: taskName(task),
+      state,
+      ...(container !== undefined && { container: container.id }),
+      ...(err !== undefined && { error: err }),
+    });
   }
 
   /** A task actor ended. If natswarm broke, not the task, a second actor stops the container and says so. */

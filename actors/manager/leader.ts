@@ -109,14 +109,16 @@ export class Leader {
   }
 
   /** Runs one command of `domain/commands`; rejects with its Fault. */
-  command(name: string, body: unknown): Promise<Committed<unknown>> {
+  async command(name: string, body: unknown): Promise<Committed<unknown>> {
     const command = commands[name];
     if (command === undefined)
-      return Promise.reject(new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`));
-    const { newJoinToken, random } = this.#options;
-    return this.#options.committer.propose((view, ctx) =>
+      throw new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`);
+    const { committer, log, newJoinToken, random } = this.#options;
+    const done = await committer.propose((view, ctx) =>
       command.decide(view, { ...ctx, newJoinToken, random }, body),
     );
+    log('command', { command: name, id: idOf(body) ?? idOf(done.result), index: done.index });
+    return done;
   }
 
   #epoch() {
@@ -298,6 +300,9 @@ export class Leader {
     this.#wakeNodePlan(id);
   }
 }
+
+/** Of the object that a command was about. */
+const idOf = (value: unknown): unknown => (value as { readonly id?: unknown } | undefined)?.id;
 
 const isEmpty = (items: Iterable<unknown>): boolean => {
   for (const _ of items) return false;

@@ -20,7 +20,9 @@ export type Behaviour =
   | { readonly kind: 'prints to both'; readonly lines: readonly [string, string] }
   | { readonly kind: 'broken' }
   | { readonly kind: 'eats memory' }
-  | { readonly kind: 'healthy' | 'unhealthy' | 'sick later' };
+  | { readonly kind: 'healthy' | 'unhealthy' | 'sick later' }
+  /** Healthy to its end, which is its own. */
+  | { readonly kind: 'healthy, exits'; readonly code: number };
 
 export interface ExecutorHarness {
   /** A new executor on the same engine, as after a restart of the agent. */
@@ -218,7 +220,7 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
       expect(await controller.shutdown(scope())).toBeUndefined();
     });
 
-    test('start waits for health; one that falls ill later is killed and told as such', async () => {
+    test('start waits for health; one that falls ill later is stopped and told as such', async () => {
       const { controller, run } = await started({ kind: 'healthy' });
       expect(run.container.pid).toBeGreaterThan(0);
       expect(await controller.shutdown(scope())).toEqual({
@@ -227,16 +229,24 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
 
       const later = await started({ kind: 'sick later' });
       expect(await later.controller.wait(scope())).toMatchObject({
-        container: { exitCode: 137 },
+        // its own signal handler had its say
+        container: { exitCode: 0 },
         reason: 'unhealthy container',
       });
+    });
+
+    test('who ends in good health is not called unhealthy', async () => {
+      const { controller, run } = await started({ kind: 'healthy, exits', code: 3 });
+      const exit = { container: { id: run.container.id, pid: 0, exitCode: 3 } };
+      expect(await controller.wait(scope())).toEqual(exit);
+      expect(await controller.find(scope())).toEqual({ kind: 'exited', exit });
     });
 
     test('start fails when the container is unhealthy before it was healthy', async () => {
       const controller = executor.controller(task({ kind: 'unhealthy' }));
       await controller.prepare(scope());
       const failure = await failureOf(controller.start(scope()));
-      expect(failure.message).toBe('task: non-zero exit (137): dockerexec: unhealthy container');
+      expect(failure.message).toBe('task: exit (0): dockerexec: unhealthy container');
       expect(await controller.find(scope())).toMatchObject({
         kind: 'exited',
         exit: { reason: 'unhealthy container' },

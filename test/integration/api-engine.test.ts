@@ -292,6 +292,28 @@ test('service logs with names and details', async () => {
   });
 }, 60_000);
 
+test('containers of tasks are told from others by their label', async () => {
+  const make = (name: string, ...flags: string[]) =>
+    must('create', '--name', name, ...flags, SLEEP);
+  const names = ['task-1', 'plain-1', 'task-2', 'plain-2'];
+  for (const name of names)
+    await make(name, ...(name.startsWith('task') ? ['--label', 'com.docker.swarm.task='] : []));
+  const list = async (isTask: string, ...flags: string[]): Promise<string[]> => {
+    const filter = ['--filter', `is-task=${isTask}`, '--filter', 'status=created'];
+    const text = await must('ps', '--all', ...filter, ...flags, '--format', '{{.Names}}');
+    return text.split('\n');
+  };
+  expect(await list('true')).toEqual(['task-2', 'task-1']);
+  expect(await list('false')).toEqual(['plain-2', 'plain-1']);
+  expect(await list('1', '--last', '1')).toEqual(['task-2']);
+  expect(await list('0', '--filter', 'name=1')).toEqual(['plain-1']);
+  for (const wrong of ['maybe', '']) {
+    const args = ['ps', '--filter', `is-task=${wrong}`];
+    expect(await through(args)).toEqual(await straight(args));
+  }
+  await must('rm', ...names);
+}, 60_000);
+
 test('the engine goes and comes back', async () => {
   await engine.kill();
   const away = await through(['ps']);

@@ -53,6 +53,8 @@ function containerOf(behaviour: Behaviour): ContainerSpec {
       return checked('false');
     case 'sick later':
       return checked('if [ -e /tmp/seen ]; then false; else touch /tmp/seen; fi');
+    case 'healthy, exits':
+      return { ...checked('true'), ...shell(`sleep 1; exit ${behaviour.code}`) };
   }
 }
 

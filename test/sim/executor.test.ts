@@ -42,6 +42,8 @@ const programOf = (task: Task): Program => {
     case 'unhealthy':
     case 'sick later':
       return { health: behaviour.kind };
+    case 'healthy, exits':
+      return { health: 'healthy', exit: { afterMs: 1_000, code: behaviour.code } };
   }
 };
 

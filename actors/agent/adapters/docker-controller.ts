@@ -27,7 +27,7 @@ export interface Shared {
   readonly templateNode: (scope: AbortSignal) => Promise<TemplateNode>;
 }
 
-/** SIGKILL: what an unhealthy container's end looks like. */
+/** SIGKILL: what the end of a container that was removed by force looks like. */
 const killedExitCode = 137;
 
 /**
@@ -44,6 +44,8 @@ export class DockerController implements Controller {
   #seen: { readonly facts: Facts; readonly at: number } | undefined;
   /** A create or start that the engine may still be at although its caller has gone. */
   #pending: Promise<unknown> = Promise.resolve();
+  /** Seen unhealthy while it ran. After its end the engine says that of every container that had a health check. */
+  #isSick = false;
 
   constructor(task: Task, shared: Shared) {
     this.#task = task;
@@ -52,7 +54,8 @@ export class DockerController implements Controller {
   }
 
   async find(scope: AbortSignal): Promise<Found> {
-    return foundOf(await this.#look(scope));
+    const found = foundOf(await this.#look(scope));
+    return found.kind === 'exited' ? { ...found, exit: this.#explained(found.exit) } : found;
   }
 
   async prepare(scope: AbortSignal): Promise<void> {
@@ -87,7 +90,7 @@ export class DockerController implements Controller {
 
   wait(scope: AbortSignal): Promise<Exit> {
     return this.#watch(scope, (facts) => {
-      if (facts !== undefined) return hasEnded(facts) ? exitOf(facts) : undefined;
+      if (facts !== undefined) return hasEnded(facts) ? this.#explained(exitOf(facts)) : undefined;
       const container = { id: this.#seen?.facts.id ?? '', pid: 0, exitCode: killedExitCode };
       return { container, reason: 'container destroyed' };
     });
@@ -95,22 +98,10 @@ export class DockerController implements Controller {
 
   async shutdown(scope: AbortSignal): Promise<Exit | undefined> {
     await this.#pending;
-    const query = { t: stopGraceSeconds(this.#task.spec.ContainerSpec) };
-    const call = {
-      method: 'POST',
-      path: `${this.#path}/stop`,
-      query,
-      patient: true,
-      scope,
-    } as const;
-    try {
-      await this.#shared.client.request(call);
-    } catch (error) {
-      if (!hasStatus(error, 404)) throw error;
-    }
+    await this.#stop(scope);
     const facts = await this.#look(scope);
     if (facts === undefined || !facts.isStarted) return undefined;
-    return hasEnded(facts) ? exitOf(facts) : this.wait(scope);
+    return hasEnded(facts) ? this.#explained(exitOf(facts)) : this.wait(scope);
   }
 
   async remove(scope: AbortSignal): Promise<void> {
@@ -138,7 +129,8 @@ export class DockerController implements Controller {
       return facts.health === undefined || facts.health === 'healthy' ? runOf(facts) : undefined;
     if (!facts.isStarted) throw new EngineError('the container did not start', false);
     // with a health check it must never have counted as running; without one, or at code 0, `wait` tells
-    const failure = facts.health === undefined ? undefined : exitError(exitOf(facts));
+    const failure =
+      facts.health === undefined ? undefined : exitError(this.#explained(exitOf(facts)));
     if (failure !== undefined) throw new EngineError(failure, false);
     return runOf(facts);
   }
@@ -155,7 +147,10 @@ export class DockerController implements Controller {
       const facts = isValid ? seen.facts : await this.#look(scope);
       const answer = decide(facts);
       if (answer !== undefined) return answer;
-      if (facts?.isRunning === true && facts.health === 'unhealthy') await this.#kill();
+      if (facts?.isRunning === true && facts.health === 'unhealthy') {
+        this.#isSick = true;
+        await this.#stop(scope);
+      }
       const { facts: last, at } = this.#seen ?? { facts: { id: '' }, at: 0 };
       await events.changed(last.id, at, scope);
     }
@@ -178,13 +173,22 @@ export class DockerController implements Controller {
     }
   }
 
-  async #kill(): Promise<void> {
+  /** With the task's signal and grace period. Gone already is as good. */
+  async #stop(scope: AbortSignal): Promise<void> {
+    const query = { t: stopGraceSeconds(this.#task.spec.ContainerSpec) };
+    const path = `${this.#path}/stop`;
     try {
-      await this.#post('/kill');
+      await this.#shared.client.request({ method: 'POST', path, query, patient: true, scope });
     } catch (error) {
-      // it has ended by itself or is gone; the next look tells
-      if (!hasStatus(error, 409) && !hasStatus(error, 404)) throw error;
+      if (!hasStatus(error, 404)) throw error;
     }
+  }
+
+  /** An unhealthy container's end is a failure, however well it took the stop. */
+  #explained(exit: Exit): Exit {
+    return this.#isSick && exit.reason === undefined
+      ? { ...exit, reason: 'unhealthy container' }
+      : exit;
   }
 
   #post(action: string): Promise<unknown> {

@@ -80,12 +80,10 @@ export const runOf = ({ id, pid, exitCode, ports }: Facts): Run => ({
   ports,
 });
 
-/** A reason is given for failures only: a container may end well although a child of it ran out of memory. */
-export function exitOf({ id, exitCode, isOutOfMemory, health }: Facts): Exit {
+/** Out of memory explains failures only: a container may end well although a child of it was killed for that. */
+export function exitOf({ id, exitCode, isOutOfMemory }: Facts): Exit {
   const container = { id, pid: 0, exitCode };
-  if (exitCode !== 0 && isOutOfMemory) return { container, reason: 'out of memory' };
-  if (exitCode !== 0 && health === 'unhealthy') return { container, reason: 'unhealthy container' };
-  return { container };
+  return exitCode !== 0 && isOutOfMemory ? { container, reason: 'out of memory' } : { container };
 }
 
 export function foundOf(facts: Facts | undefined): Found {

@@ -94,7 +94,7 @@ export class Images {
       if (failure?.retryable === true) return ended;
       this.#remember(key, ended);
       if (failure !== undefined)
-        this.#options.report('image_pull_failed', { image, error: failure.message });
+        this.#options.report('image_not_pulled', { image, error: failure.message });
       return ended;
     });
     const flight: Flight = { outcome, abort, passengers: 0 };

@@ -243,10 +243,6 @@ export class SimulatedEngine {
     return graceMs;
   }
 
-  killNow(container: Container): void {
-    this.#end(container, killed);
-  }
-
   removeNow(taskId: string): void {
     const container = this.#containers.get(taskId);
     if (container === undefined) return;
@@ -292,6 +288,8 @@ export class SimulatedEngine {
     container.state = 'exited';
     container.exitCode = exitCode;
     container.pid = 0;
+    // what Docker says of every container whose health check has ended with it
+    if (container.health !== 'none') container.health = 'unhealthy';
     for (const port of container.ports) this.#boundPorts.delete(bindingOf(port));
     this.#changed(container);
   }

@@ -79,6 +79,8 @@ class SimulatedController implements Controller {
   readonly #task: Task;
   /** A create or start that the engine may still be at: like the real one, nothing overtakes it. */
   #pending: Promise<unknown> = Promise.resolve();
+  /** Seen unhealthy while it ran. */
+  #isSick = false;
 
   constructor(engine: SimulatedEngine, task: Task) {
     this.#engine = engine;
@@ -90,7 +92,7 @@ class SimulatedController implements Controller {
     if (container === undefined) return { kind: 'absent' };
     if (container.state === 'running') return { kind: 'running', run: runOf(container) };
     return container.state === 'exited'
-      ? { kind: 'exited', exit: exitOf(container) }
+      ? { kind: 'exited', exit: this.#exitOf(container) }
       : { kind: 'created' };
   }
 
@@ -107,7 +109,7 @@ class SimulatedController implements Controller {
       if (now === undefined) throw this.#absent();
       if (now.state === 'running')
         return now.health === 'none' || now.health === 'healthy' ? runOf(now) : undefined;
-      const failure = now.health === 'none' ? undefined : exitError(exitOf(now));
+      const failure = now.health === 'none' ? undefined : exitError(this.#exitOf(now));
       if (failure !== undefined) throw new EngineError(failure, false);
       return runOf(now);
     });
@@ -120,7 +122,7 @@ class SimulatedController implements Controller {
           container: { id: '', pid: 0, exitCode: killed },
           reason: 'container destroyed',
         };
-      return container.state === 'exited' ? exitOf(container) : undefined;
+      return container.state === 'exited' ? this.#exitOf(container) : undefined;
     });
   }
 
@@ -166,10 +168,17 @@ class SimulatedController implements Controller {
       const container = this.#engine.get(this.#task.id);
       const answer = decide(container);
       if (answer !== undefined || container === undefined) return answer as T;
-      if (container.state === 'running' && container.health === 'unhealthy')
-        this.#engine.killNow(container);
-      else await this.#engine.changed(container, scope);
+      if (container.state === 'running' && container.health === 'unhealthy' && !this.#isSick) {
+        this.#isSick = true;
+        this.#engine.stopNow(container);
+      } else await this.#engine.changed(container, scope);
     }
+  }
+
+  #exitOf({ id, exitCode, outOfMemory }: Container): Exit {
+    const container = { id, pid: 0, exitCode };
+    if (exitCode !== 0 && outOfMemory) return { container, reason: 'out of memory' };
+    return this.#isSick ? { container, reason: 'unhealthy container' } : { container };
   }
 
   #absent(): EngineError {
@@ -190,10 +199,3 @@ const runOf = ({ id, pid, exitCode, ports }: Container): Run => ({
   container: { id, pid, exitCode },
   ports,
 });
-
-function exitOf({ id, exitCode, outOfMemory, health }: Container): Exit {
-  const container = { id, pid: 0, exitCode };
-  if (exitCode !== 0 && outOfMemory) return { container, reason: 'out of memory' };
-  if (exitCode !== 0 && health === 'unhealthy') return { container, reason: 'unhealthy container' };
-  return { container };
-}

@@ -34,6 +34,16 @@ describe('assignments', () => {
     expect(h.agent.tasks()).toEqual([]);
   });
 
+  test('that one runs, and how it ended, is told in the log, each once', async () => {
+    const h = await runningAgent([buildTask('t1'), buildTask('t2')]);
+    h.engine.exit('t1', 3);
+    await h.go(20);
+    h.leader.send({ remove: ['t2'] });
+    await h.go(20);
+    const tasks = h.events.filter((event) => event.startsWith('task_'));
+    expect(tasks).toEqual(['task_running', 'task_running', 'task_failed', 'task_ended']);
+  });
+
   test('a running one that is removed stops first', async () => {
     const h = await runningAgent([buildTask('t1')]);
     h.leader.send({ remove: ['t1', 'unknown'] });

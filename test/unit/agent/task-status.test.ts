@@ -80,6 +80,13 @@ describe('how a task ended', () => {
       'task: non-zero exit (137): dockerexec: unhealthy container',
     ],
     [
+      'unhealthy, stopped well',
+      { exit: exit(0, 'unhealthy container'), stopped: false, failure: undefined },
+      'failed',
+      'started',
+      'task: exit (0): dockerexec: unhealthy container',
+    ],
+    [
       'out of memory',
       { exit: exit(137, 'out of memory'), stopped: false, failure: undefined },
       'failed',

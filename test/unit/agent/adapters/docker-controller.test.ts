@@ -151,16 +151,19 @@ test('start waits until the container is healthy', async () => {
   await started;
 });
 
-test('an unhealthy container is killed; what it was killed for is the reason', async () => {
+test('an unhealthy container is stopped, which is a failure however it ends', async () => {
   const h = harness();
   const Health = { Status: 'unhealthy' };
-  h.client.on('GET json', inspected({ ...running, Health }), inspected({ ...exited(137), Health }));
-  h.client.on('POST kill', reply(409, 'not running'));
+  h.client.on('GET json', inspected({ ...running, Health }), inspected({ ...exited(0), Health }));
+  h.client.on('POST stop', undefined);
   const ended = h.controller.wait(scope());
   await settle();
-  expect(h.client.calls).toEqual(['GET json', 'POST kill']);
+  expect(h.client.calls).toEqual(['GET json', 'POST stop']);
   h.change();
-  expect(await ended).toMatchObject({ reason: 'unhealthy container' });
+  const exit = { container: { id: 'c1', pid: 0, exitCode: 0 }, reason: 'unhealthy container' };
+  expect(await ended).toEqual(exit);
+  h.client.on('GET json', inspected({ ...exited(0), Health }));
+  expect(await h.controller.find(scope())).toEqual({ kind: 'exited', exit });
 });
 
 test('a container that vanished has ended', async () => {

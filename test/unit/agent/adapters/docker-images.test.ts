@@ -52,7 +52,7 @@ test('a failed attempt is no error of a refresh; it is reported and remembered',
   await h.images.refresh('web:1', undefined, scope());
   expect(await h.images.fetch('web:1', undefined, scope())).toBe('denied');
   expect(pulls(h.client)).toBe(1);
-  expect(h.reports).toEqual([{ event: 'image_pull_failed', image: 'web:1', error: 'denied' }]);
+  expect(h.reports).toEqual([{ event: 'image_not_pulled', image: 'web:1', error: 'denied' }]);
   h.clock.advance(limits.pullRememberedMs);
   h.client.on('POST create', reply(404, 'not found'));
   expect(await h.images.fetch('web:1', undefined, scope())).toBe('not found');
