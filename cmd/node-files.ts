@@ -13,6 +13,15 @@ export interface Identity {
   readonly advertisePort: string;
   /** Generation of the log that this manager's store belongs to (docs/state-log.md). */
   readonly generation: number;
+  /** What this node's certificate says; a file without it is a manager's. */
+  readonly role?: 'manager' | 'worker';
+}
+/** A manager as other nodes reach it. */
+export interface ManagerAddress {
+  readonly nodeId: string;
+  /** `host:port` of its join listener, and of its bus. */
+  readonly addr: string;
+  readonly bus: string;
 }
 /** Keys that a manager needs before it can read the log. */
 export interface ManagerKeys {
@@ -58,6 +67,13 @@ export class NodeFiles {
   writeIdentity(identity: Identity): void {
     this.#write('node.json', identity, 0o600);
   }
+  /** The managers that a worker knows, kept over restarts. */
+  managers(): readonly ManagerAddress[] {
+    return this.#read<{ managers: readonly ManagerAddress[] }>('managers.json')?.managers ?? [];
+  }
+  writeManagers(managers: readonly ManagerAddress[]): void {
+    this.#write('managers.json', { managers }, 0o600);
+  }
   writeKeys(keys: ManagerKeys): void {
     this.#write('keys.json', keys, 0o600);
   }
@@ -86,7 +102,14 @@ export class NodeFiles {
   /** Forgets the swarm: everything under the state directory that natswarm made. */
   wipe(): void {
     rmSync(this.path('node.json'), { force: true });
-    for (const name of ['certificates', 'keys.json', 'epoch.json', 'store', 'journal'])
+    for (const name of [
+      'certificates',
+      'keys.json',
+      'managers.json',
+      'epoch.json',
+      'store',
+      'journal',
+    ])
       rmSync(this.path(name), { recursive: true, force: true });
   }
 

@@ -75,6 +75,10 @@ export const limits = {
   logTasksAtOnceMax: 32,
   logTasksFollowedMax: 2_048,
   apiConnectionsMax: 4_096,
+  /** A request to the join listener, and an answer of it, bytes. */
+  joinBodyBytesMax: 64 * KiB,
+  /** Connections of strangers to the join listener at a time. */
+  joinConnectionsMax: 1_024,
   /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */
   busConnectionsMax: 16_384,
   /** Bytes asked of the log in one read; one record more may come. */
