@@ -87,4 +87,15 @@ export const limits = {
   journalBufferBytesMax: 64 * MiB,
   /** A journal's file is closed and the next begun above this, bytes. */
   journalSegmentBytesMax: 64 * MiB,
+  /** Nodes told at the same time to get a certificate of the new root, and how often some are told, ms. */
+  rotationBatchNodesMax: 30,
+  rotationRoundMs: 3_000,
+  /** How long the root of a rotation that was given up is trusted at least, ms; and how many of them there may be. */
+  formerRootKeptMs: 3_600_000,
+  formerRootsMax: 8,
+  /** One exchange with an external CA: its answer, bytes, and how long it may take, ms. */
+  externalCaAnswerBytesMax: 256 * KiB,
+  externalCaMs: 5_000,
+  /** External CAs of one cluster. */
+  externalCasMax: 32,
 } as const;
