@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Fault } from '../domain/errors.ts';
+import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { LogEvent } from './log.ts';
 
@@ -67,7 +67,8 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Serv
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(
-        new Error(
+        daemonFault(
+          'Unknown',
           `listen tcp ${options.host}:${options.port}: bind: ${error.code === 'EADDRINUSE' ? 'address already in use' : error.message}`,
         ),
       ),

@@ -200,6 +200,14 @@ describe('a worker', () => {
 });
 
 describe('the listener', () => {
+  test('a port that somebody has: init says so and leaves nothing', async () => {
+    const { code, stderr } = await worker.docker('swarm', 'init', '--listen-addr', remote);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(`listen tcp ${remote}: bind: address already in use`);
+    expect(await stateOf(worker)).toBe('inactive false');
+    expect(worker.serverPid()).toBe(0);
+  });
+
   /** What comes back for these bytes; the server closes the connection. */
   const exchange = async (bytes: string): Promise<string> => {
     const socket = connectTls({ port, rejectUnauthorized: false });
