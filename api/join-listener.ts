@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { LogEvent } from './log.ts';
@@ -14,12 +15,15 @@ export interface JoinAsk {
   /** Address that the joiner says it has; '' for the one that it comes from. */
   readonly addr: string;
 }
-export interface JoinGrant {
+/** What a member gets, at first and at each renewal. */
+export interface Issued {
   readonly nodeId: string;
   readonly clusterId: string;
   readonly role: 'manager' | 'worker';
   /** PEM. */
   readonly certificate: string;
+  /** The roots to trust from now on, PEM. */
+  readonly roots: string;
   readonly managers: readonly {
     readonly nodeId: string;
     readonly addr: string;
@@ -31,11 +35,16 @@ export interface JoinListenerOptions {
   readonly host: string;
   readonly port: number;
   /** PEM of this manager; read at the start. */
-  readonly tls: { readonly cert: string; readonly key: string };
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
   /** The root that a join token's digest is of, PEM. Public. */
   readonly root: () => string;
   /** Lets a node in; what it answers is durable. Throws `Fault`. */
-  readonly grant: (ask: JoinAsk, peer: string) => Promise<JoinGrant>;
+  readonly admit: (ask: JoinAsk, peer: string) => Promise<Issued>;
+  /**
+   * Gives a member a new certificate. The old one (DER) is the connection's: its key is proved, nothing else is
+   * checked. Throws `Fault`.
+   */
+  readonly renew: (request: string, certificate: Buffer) => Promise<Issued>;
   readonly log: LogEvent;
 }
 
@@ -44,7 +53,7 @@ const patienceMs = { handshake: 10_000, head: 10_000, whole: 30_000 } as const;
 
 /**
  * The HTTPS listener of 2377: `GET /v1/ca` gives the root to anybody, `POST /v1/join` a certificate to the holder of a
- * token. A joiner checks the root against its token before it sends anything (docs/pki.md).
+ * token, `POST /v1/renew` one to the holder of a certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
  * Rejects when the port cannot be had, with Docker's text.
  */
 export async function listenForJoins(options: JoinListenerOptions): Promise<Server> {
@@ -52,6 +61,9 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Serv
     {
       ...options.tls,
       minVersion: 'TLSv1.2',
+      // who has no certificate yet comes to get one; who has one is judged by `renew`
+      requestCert: true,
+      rejectUnauthorized: false,
       handshakeTimeout: patienceMs.handshake,
       maxHeaderSize: 16 * 1024,
       headersTimeout: patienceMs.head,
@@ -89,9 +101,9 @@ async function answer(
   try {
     if (req.method === 'GET' && req.url === '/v1/ca')
       return send(res, 200, { root: options.root() });
-    if (req.method !== 'POST' || req.url !== '/v1/join')
-      return send(res, 404, wire(new Fault('NotFound', 'page not found')));
-    send(res, 200, await options.grant(askFrom(await bodyOf(req)), peer));
+    const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
+    if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
+    send(res, 200, await give(options, req, askFrom(await bodyOf(req))));
   } catch (error) {
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
@@ -99,6 +111,23 @@ async function answer(
     send(res, fault.code === 'Internal' ? 500 : 400, wire(fault));
   }
 }
+
+const gives: Readonly<
+  Record<
+    string,
+    (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => Promise<Issued>
+  >
+> = Object.assign(Object.create(null) as object, {
+  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) =>
+    options.admit(ask, req.socket.remoteAddress ?? ''),
+  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => {
+    const { raw } = (req.socket as TLSSocket).getPeerCertificate();
+    // Node's typings leave out that who shows none has none
+    if ((raw as Buffer | undefined) === undefined)
+      throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
+    return options.renew(ask.request, raw);
+  },
+});
 
 const wire = ({ code, message, origin }: Fault): object => ({ error: { code, message, origin } });
 

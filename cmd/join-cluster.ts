@@ -1,11 +1,12 @@
 import { Agent, request } from 'node:https';
-import type { JoinAsk, JoinGrant } from '../api/join-listener.ts';
+import type { Issued, JoinAsk } from '../api/join-listener.ts';
 import { daemonFault, Fault, type FaultCode } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import {
   parseJoinToken,
   type JoinToken,
   normalizeCertificates,
+  readCertificate,
   rootMatchesToken,
   verifyNodeCertificate,
 } from '../pki/mod.ts';
@@ -13,7 +14,7 @@ import {
 /** DNS name in every manager's certificate: whatever address is dialled, only a manager answers as server. */
 const managerName = 'swarm-manager';
 /** For the root, which is at hand; the grant waits for a commit. */
-const patienceMs = { root: 10_000, grant: 600_000 } as const;
+const patienceMs = { root: 10_000, grant: 600_000, renewal: 30_000 } as const;
 
 /** Throws Docker's text for a token that is none, before anybody is asked. */
 export function tokenFrom(text: string): JoinToken {
@@ -24,7 +25,7 @@ export function tokenFrom(text: string): JoinToken {
 
 export interface Joined {
   readonly root: string;
-  readonly grant: JoinGrant;
+  readonly grant: Issued;
 }
 
 /**
@@ -54,6 +55,32 @@ export async function joinThrough(
   return { root, grant: grantFrom(answer, root) };
 }
 
+/**
+ * A new certificate for `request`, from one manager, for the holder of an old one that is still in force. Throws
+ * `Fault`; the node is not asked to take less than it had (another node's certificate, say).
+ */
+export async function renewThrough(
+  addr: string,
+  own: { readonly cert: string; readonly key: string; readonly ca: string },
+  request: string,
+  signal: AbortSignal,
+): Promise<Issued> {
+  const grant = grantFrom(
+    await exchange(addr, {
+      path: '/v1/renew',
+      root: own.ca,
+      identity: own,
+      body: JSON.stringify({ request }),
+      signal,
+      limitMs: patienceMs.renewal,
+    }),
+    undefined,
+  );
+  if (grant.nodeId !== readCertificate(own.cert).nodeId)
+    throw daemonFault('Unknown', 'the manager sent the certificate of another node');
+  return grant;
+}
+
 function rootOf(answer: unknown): string {
   const root = (answer as { readonly root?: unknown } | null)?.root;
   if (typeof root !== 'string')
@@ -66,11 +93,11 @@ function rootOf(answer: unknown): string {
 }
 
 /** The manager is trusted from here on, but a node must not write down what it cannot use. */
-function grantFrom(answer: unknown, root: string): JoinGrant {
-  const grant = answer as JoinGrant;
+function grantFrom(answer: unknown, root: string | undefined): Issued {
+  const grant = answer as Issued;
   const verified = verifyNodeCertificate(
     String(grant?.certificate),
-    root,
+    root ?? String(grant?.roots),
     String(grant?.clusterId),
     // the clocks of the two may differ; certificates are backdated by an hour
     Date.now(),
@@ -94,11 +121,14 @@ interface Exchange {
   /** Whom to trust; without, nobody is asked who he is, and nothing may be sent. */
   readonly root?: string;
   readonly body?: string;
+  /** The caller's own certificate. */
+  readonly identity?: { readonly cert: string; readonly key: string };
   readonly signal: AbortSignal;
   readonly limitMs: number;
 }
 
-function exchange(addr: string, { path, root, body, signal, limitMs }: Exchange): Promise<unknown> {
+function exchange(addr: string, options: Exchange): Promise<unknown> {
+  const { path, root, body, identity, signal, limitMs } = options;
   const { hostname, port } = new URL(`https://${addr}`);
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void =>
@@ -116,6 +146,7 @@ function exchange(addr: string, { path, root, body, signal, limitMs }: Exchange)
         agent: new Agent({ keepAlive: false }),
         servername: managerName,
         ...(root === undefined ? { rejectUnauthorized: false } : { ca: root }),
+        ...(identity !== undefined && { cert: identity.cert, key: identity.key }),
         headers: body === undefined ? {} : { 'content-type': 'application/json' },
         signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
       },

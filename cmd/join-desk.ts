@@ -1,38 +1,41 @@
-import { createHash } from 'node:crypto';
-import type { JoinAsk, JoinGrant } from '../api/join-listener.ts';
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import type { Issued, JoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
-import { badTokenFault, roleOfToken } from '../domain/commands/join.ts';
+import { authorityOf, trustedRootsPem } from '../domain/ca/signing.ts';
+import { roleOfToken } from '../domain/commands/join.ts';
 import { Fault } from '../domain/errors.ts';
 import { idFromBytes } from '../domain/ids.ts';
 import type { Cluster } from '../domain/model/objects.ts';
-import { Authority, PkiError, readRequest, tokenMatches } from '../pki/mod.ts';
+import type { NodeRole } from '../domain/model/spec.ts';
+import {
+  Authority,
+  PkiError,
+  readRequest,
+  tokenMatches,
+  verifyNodeCertificate,
+} from '../pki/mod.ts';
 
 export interface DeskOptions {
   readonly manager: Manager;
-  /** `host:port` of this manager's bus, for other nodes. */
-  readonly managers: () => JoinGrant['managers'];
+  readonly managers: () => Issued['managers'];
   readonly now: () => number;
 }
 
-/** Lets nodes in: token, request, a committed record, a certificate, in this order. */
-export function joinDesk({ manager, managers, now }: DeskOptions) {
-  let authority: Authority | undefined;
-  let material: Cluster['rootCa'] | undefined;
-  /** Reading a key takes long against signing with it. */
-  const authorityOf = (cluster: Cluster): Authority => {
-    if (authority === undefined || material !== cluster.rootCa) {
-      material = cluster.rootCa;
-      authority = new Authority({
-        clusterId: cluster.id,
-        rootCertPem: material.certPem,
-        rootKeyPem: material.keyPem,
-      });
-    }
-    return authority;
-  };
-  return async (ask: JoinAsk, peer: string): Promise<JoinGrant> => {
-    const cluster = (await manager.read()).cluster();
-    if (cluster === undefined) throw badTokenFault();
+/**
+ * Gives certificates. A stranger's way: token, request, a committed record, a certificate, in this order. A member's:
+ * its old certificate, which must be in force and its node not removed; the new one has the node's role of now.
+ */
+export class JoinDesk {
+  readonly #options: DeskOptions;
+  /** Made once: reading a key takes long against signing with it. */
+  #authority: { readonly of: Cluster; readonly authority: Authority } | undefined;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+  }
+
+  async admit(ask: JoinAsk, peer: string): Promise<Issued> {
+    const cluster = await this.#cluster();
     roleOfToken(cluster, ask.token, tokenMatches);
     const publicKey = keyOf(ask.request);
     const nodeId = idFromBytes(
@@ -40,28 +43,64 @@ export function joinDesk({ manager, managers, now }: DeskOptions) {
         .update(publicKey.export({ type: 'spki', format: 'der' }))
         .digest(),
     );
-    const { result } = await manager.command('node.join', {
+    const { result } = await this.#options.manager.command('node.join', {
       nodeId,
       token: ask.token,
       availability: ask.availability,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
-    const { role } = result as Pick<JoinGrant, 'role'>;
-    return {
+    return this.#issue(cluster, nodeId, (result as Pick<Issued, 'role'>).role, publicKey);
+  }
+
+  async renew(request: string, certificate: Buffer): Promise<Issued> {
+    const cluster = await this.#cluster();
+    const verified = verifyNodeCertificate(
+      pemOf(certificate),
+      trustedRootsPem(cluster),
+      cluster.id,
+      this.#options.now(),
+    );
+    if (!verified.ok)
+      throw new Fault('Unauthenticated', `the certificate is refused: ${verified.reason}`);
+    const node = this.#options.manager.view().node(verified.nodeId);
+    if (node === undefined || verified.role === 'client')
+      throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
+    return this.#issue(cluster, node.id, node.role, keyOf(request));
+  }
+
+  async #cluster(): Promise<Cluster> {
+    const cluster = (await this.#options.manager.read()).cluster();
+    if (cluster === undefined) throw new Fault('Unavailable', 'there is no cluster yet');
+    return cluster;
+  }
+
+  #issue(cluster: Cluster, nodeId: string, role: NodeRole, publicKey: KeyObject): Issued {
+    const { managers, now } = this.#options;
+    const certificate = this.#authorityOf(cluster).signNode({
       nodeId,
-      clusterId: cluster.id,
       role,
-      certificate: authorityOf(cluster).signNode({
-        nodeId,
-        role,
-        publicKey,
-        validityMs: cluster.spec.CAConfig.NodeCertExpiry / 1e6,
-        nowMs: now(),
-      }),
-      managers: managers(),
-    };
-  };
+      publicKey,
+      validityMs: cluster.spec.CAConfig.NodeCertExpiry / 1e6,
+      nowMs: now(),
+    });
+    const roots = trustedRootsPem(cluster);
+    return { nodeId, clusterId: cluster.id, role, certificate, roots, managers: managers() };
+  }
+
+  #authorityOf(cluster: Cluster): Authority {
+    const held = this.#authority;
+    if (held?.of.rootCa === cluster.rootCa && held.of.rootRotation === cluster.rootRotation)
+      return held.authority;
+    const material = authorityOf(cluster);
+    if (material === undefined)
+      throw new Fault('FailedPrecondition', 'only an external CA can issue certificates');
+    const authority = new Authority(material);
+    this.#authority = { of: cluster, authority };
+    return authority;
+  }
 }
+
+const pemOf = (der: Buffer): string => new X509Certificate(der).toString();
 
 function keyOf(request: string): ReturnType<typeof readRequest> {
   try {

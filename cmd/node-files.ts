@@ -31,12 +31,20 @@ export interface ManagerKeys {
   readonly busIssuerSeed: string;
 }
 
+/** PEM texts. */
+export interface Certificates {
+  readonly node: string;
+  readonly key: string;
+  readonly root: string;
+}
+
 /**
  * The node's files under the state directory. Certificates have Swarm's names. Everything is written to a temporary
  * file, synced and renamed; keys are 0600 and directories 0700.
  */
 export class NodeFiles {
   readonly #dir: string;
+  readonly #onCertificates = new Set<() => void>();
 
   constructor(stateDir: string) {
     this.#dir = stateDir;
@@ -77,15 +85,32 @@ export class NodeFiles {
   writeKeys(keys: ManagerKeys): void {
     this.#write('keys.json', keys, 0o600);
   }
-  writeCertificates(pems: {
-    readonly node: string;
-    readonly key: string;
-    readonly root: string;
-  }): void {
+  /**
+   * Key and certificate only fit together, and no rename takes both: they are written down as one first, and a start
+   * finds that and ends the work.
+   */
+  writeCertificates(pems: Certificates): void {
+    this.#write('renewal.json', pems, 0o600);
+    this.#placeCertificates(pems);
+    for (const listener of this.#onCertificates) listener();
+  }
+  /** Ends what a crash cut off. */
+  recover(): void {
+    const pems = this.#read<Certificates>('renewal.json');
+    if (pems !== undefined) this.#placeCertificates(pems);
+  }
+  /** Called after each change of the certificates. */
+  onCertificates(listener: () => void): () => void {
+    this.#onCertificates.add(listener);
+    return () => this.#onCertificates.delete(listener);
+  }
+
+  #placeCertificates(pems: Certificates): void {
     this.#mkdir(this.path('certificates'));
     writeFileAtomic.sync(this.certificates.root(), pems.root, { mode: 0o644 });
     writeFileAtomic.sync(this.certificates.key(), pems.key, { mode: 0o600 });
     writeFileAtomic.sync(this.certificates.node(), pems.node, { mode: 0o644 });
+    rmSync(this.path('renewal.json'), { force: true });
   }
 
   /** The highest leader that this node's agent has obeyed; it ignores older ones. */
@@ -106,6 +131,7 @@ export class NodeFiles {
       'certificates',
       'keys.json',
       'managers.json',
+      'renewal.json',
       'epoch.json',
       'store',
       'journal',

@@ -22,7 +22,7 @@ import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
 import type { Config } from './config.ts';
 import { joinHostPort } from './addresses.ts';
-import { joinDesk } from './join-desk.ts';
+import { JoinDesk } from './join-desk.ts';
 import { actorLog, type LogEvent, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 
@@ -64,6 +64,7 @@ export function managerChildren(wiring: ManagerWiring): readonly ChildSpec[] {
     'bus-auth': part((scope) => runAuth(wiring, users, current, scope)),
     manager: part((scope) => runManager(wiring, users, current, scope)),
     'join-listener': part((scope) => runJoinListener(wiring, current, scope)),
+    renewal: undefined,
     agent: undefined,
   });
 }
@@ -123,7 +124,14 @@ async function runServer(
     signal: scope,
   });
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
+  const forget = files.onCertificates(() => {
+    server.reload(tlsOf(files)).then(
+      () => log.info({}, 'bus_server_reloaded'),
+      (error: Error) => log.warn({ error: error.message }, 'bus_server_not_reloaded'),
+    );
+  });
   const exit = await Promise.race([server.exited, aborted(scope)]);
+  forget();
   if (exit !== undefined)
     throw new Error(`nats-server ended (${exit.signal ?? `code ${exit.code}`})`);
   await server.stop();
@@ -263,27 +271,28 @@ async function runJoinListener(
       bus: joinHostPort({ ...at, port: String(config.busPort) }),
     },
   ];
-  const desks = new WeakMap<Manager, ReturnType<typeof joinDesk>>();
-  const deskOf = (manager: Manager): ReturnType<typeof joinDesk> => {
-    const desk =
-      desks.get(manager) ?? joinDesk({ manager, managers: () => managers, now: Date.now });
-    desks.set(manager, desk);
-    return desk;
+  const desks = new WeakMap<Manager, JoinDesk>();
+  const desk = (): JoinDesk => {
+    const { manager } = current;
+    if (manager === undefined)
+      throw daemonFault('Unavailable', 'the manager is being prepared; try again');
+    const known =
+      desks.get(manager) ?? new JoinDesk({ manager, managers: () => managers, now: Date.now });
+    desks.set(manager, known);
+    return known;
   };
-  const { cert, key } = tlsOf(files);
   const server = await listenForJoins({
     host: hostOf(identity.listenAddr),
     port: Number(identity.listenAddr.slice(identity.listenAddr.lastIndexOf(':') + 1)),
-    tls: { cert, key },
+    tls: tlsOf(files),
     root: () => files.certificate('root'),
-    grant: (ask, peer) => {
-      if (current.manager === undefined)
-        throw daemonFault('Unavailable', 'the manager is being prepared; try again');
-      return deskOf(current.manager)(ask, peer);
-    },
+    admit: (ask, peer) => desk().admit(ask, peer),
+    renew: (request, certificate) => desk().renew(request, certificate),
     log: actorLog(logger, { actor: 'join-listener', node: identity.nodeId }),
   });
+  const forget = files.onCertificates(() => server.setSecureContext(tlsOf(files)));
   await aborted(scope);
+  forget();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 }

@@ -35,6 +35,7 @@ export const trees = {
       { id: 'bus-auth', restart: 'permanent' },
       { id: 'manager', restart: 'permanent' },
       { id: 'join-listener', restart: 'permanent' },
+      { id: 'renewal', restart: 'permanent' },
       { id: 'agent', restart: 'permanent' },
     ],
   },

@@ -163,6 +163,7 @@ describe('a worker', () => {
     expect(await engine.mustDocker('ps', '-q', '--filter', 'label=com.docker.swarm.task.id')).toBe(
       before,
     );
+    await renewalsChangeNothing(before);
     await manager.mustDocker('service', 'rm', 'two');
   }, 60_000);
 
@@ -250,6 +251,37 @@ describe('the listener', () => {
     silent.destroy();
   });
 });
+
+const certificateOf = (daemon: Daemon): X509Certificate =>
+  new X509Certificate(readFileSync(join(daemon.stateDir, 'certificates', 'swarm-node.crt')));
+
+/** Both nodes get new keys and certificates (SIGHUP); no node is lost and no container restarted by it. */
+async function renewalsChangeNothing(containers: string): Promise<void> {
+  for (const daemon of [worker, manager]) {
+    const old = certificateOf(daemon);
+    process.kill(daemon.pid, 'SIGHUP');
+    await until(() => /certificate_renewed/.test(daemon.log()), 5_000, 'a new certificate');
+    const renewed = certificateOf(daemon);
+    expect(renewed.subject).toBe(old.subject);
+    expect(renewed.publicKey.equals(old.publicKey)).toBe(false);
+    expect(existsSync(join(daemon.stateDir, 'renewal.json'))).toBe(false);
+  }
+  await until(() => /bus_server_reloaded/.test(manager.log()), 5_000, 'the bus server to reload');
+  const socket = connectTls({ port, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  expect(socket.getPeerCertificate().raw).toEqual(certificateOf(manager).raw);
+  socket.destroy();
+  await until(async () => (await ready()) === 2, 5_000, 'both nodes to be ready');
+  await manager.mustDocker('service', 'update', '--detach', '--label-add', 'a=b', 'two');
+  expect(
+    await (engines[1] as Engine).mustDocker(
+      'ps',
+      '-q',
+      '--filter',
+      'label=com.docker.swarm.task.id',
+    ),
+  ).toBe(containers);
+}
 
 const rootOfManager = (): string =>
   readFileSync(join(manager.stateDir, 'certificates', 'swarm-root-ca.crt'), 'utf8');
