@@ -1,35 +1,27 @@
 import { networkInterfaces } from 'node:os';
-import { type ActorRefFrom, createActor } from 'xstate';
 import { type Agent, createAgent } from '../actors/agent/agent.ts';
-import { renewalMachine } from '../actors/agent/renewal.machine.ts';
 import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { connectBus } from '../bus/nats/bus.ts';
 import { subjects } from '../bus/subjects.ts';
-import type { HeldCertificate } from '../domain/ca/renewal.ts';
-import { daemonFault, Fault } from '../domain/errors.ts';
+import { daemonFault } from '../domain/errors.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import {
-  createRequest,
-  generateKeys,
-  nodeTlsInfo,
-  privateKeyToPem,
-  readCertificate,
-} from '../pki/mod.ts';
+import { createRequest, generateKeys, nodeTlsInfo, privateKeyToPem } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
-import { grow, type Part, trees } from '../supervisors/trees.ts';
+import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
 import { cliListenAddr, type Config } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
-import { type Joined, joinThrough, renewThrough, tokenFrom } from './join-cluster.ts';
+import { firstOf, type Joined, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
+import { NodeRenewal } from './renew-node.ts';
 import { aborted, busAddress, busErrors, managerChildren, newId, tlsOf } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
@@ -78,7 +70,7 @@ export class SwarmNode implements Swarm {
   #error = '';
   /** Ends the join that is under way. */
   #joining: AbortController | undefined;
-  #renewal: ActorRefFrom<typeof renewalMachine> | undefined;
+  #renewal: NodeRenewal | undefined;
 
   constructor(options: SwarmNodeOptions) {
     this.#options = options;
@@ -310,63 +302,27 @@ export class SwarmNode implements Swarm {
       manager: undefined,
       'join-listener': undefined,
     };
-    const renewal = this.#renewalPart(identity);
+    this.#renewal = this.#newRenewal(identity);
     const agent = runs((scope) => this.#runAgent(identity, scope));
-    for (const child of grow(trees.daemon, { ...parts, renewal, agent }))
+    for (const child of grow(trees.daemon, { ...parts, renewal: this.#renewal.part(), agent }))
       this.#options.supervisor.add(child);
   }
 
   /** Renews the certificate now, if this node is in a swarm. */
   renew(): void {
-    this.#renewal?.send({ type: 'renew' });
+    this.#renewal?.now();
   }
 
-  #renewalPart(identity: Identity): Part {
-    return runs(async (scope) => {
-      const { files, logger } = this.#options;
-      let fail: (error: unknown) => void = () => undefined;
-      const failed = new Promise<never>((_, reject) => {
-        fail = reject;
-      });
-      const actor = createActor(renewalMachine, {
-        clock: systemClock,
-        input: {
-          scope,
-          held: () => heldCertificate(files),
-          renew: (signal) => this.#renew(identity, signal),
-          now: Date.now,
-          random: Math.random,
-          log: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
-        },
-      });
-      actor.subscribe({ error: fail });
-      this.#renewal = actor;
-      actor.start();
-      try {
-        await Promise.race([aborted(scope), failed]);
-      } finally {
-        this.#renewal = undefined;
-        actor.stop();
-      }
+  #newRenewal(identity: Identity): NodeRenewal {
+    const { files, logger } = this.#options;
+    return new NodeRenewal({
+      files,
+      managers: () => this.#managers().map(({ addr }) => addr),
+      onManagers: (managers) => {
+        if (!isManager(identity)) files.writeManagers(managers);
+      },
+      report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
     });
-  }
-
-  /** A new key and certificate from the first manager that gives one; the bus takes it with its next connection. */
-  async #renew(identity: Identity, signal: AbortSignal): Promise<void> {
-    const { files } = this.#options;
-    const { privateKey } = generateKeys();
-    const request = createRequest(privateKey);
-    const addrs = this.#managers().map(({ addr }) => addr);
-    const issued = await firstOf(addrs, (addr) =>
-      renewThrough(addr, tlsOf(files), request, signal),
-    );
-    signal.throwIfAborted();
-    files.writeCertificates({
-      node: issued.certificate,
-      key: privateKeyToPem(privateKey),
-      root: issued.roots,
-    });
-    if (!isManager(identity)) files.writeManagers(issued.managers);
   }
 
   async #runAgent(identity: Identity, scope: AbortSignal): Promise<void> {
@@ -473,35 +429,7 @@ export class SwarmNode implements Swarm {
   }
 }
 
-function heldCertificate(files: NodeFiles): HeldCertificate {
-  const pem = files.certificate('node');
-  const { notBeforeMs, notAfterMs, role } = readCertificate(pem);
-  const info = nodeTlsInfo(pem, files.certificate('root'));
-  return {
-    notBefore: notBeforeMs,
-    notAfter: notAfterMs,
-    role: role === 'manager' ? 'manager' : 'worker',
-    issuer: { subject: info.CertIssuerSubject, publicKey: info.CertIssuerPublicKey },
-  };
-}
-
 const isManager = (identity: Identity): boolean => identity.role !== 'worker';
-
-/** One manager after the other until one answers; what a manager itself refuses is final. */
-async function firstOf<T>(
-  addrs: readonly string[],
-  join: (addr: string) => Promise<T>,
-): Promise<T> {
-  let last: unknown;
-  for (const addr of addrs)
-    try {
-      return await join(/:\d+$/.test(addr) ? addr : `${addr}:2377`);
-    } catch (error) {
-      if (!(error instanceof Fault) || error.code !== 'Unavailable') throw error;
-      last = error;
-    }
-  throw last;
-}
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {
