@@ -1,11 +1,24 @@
 import { limits } from '../domain/limits.ts';
+import type { FaultCode } from '../domain/errors.ts';
 import type { NodeDescription } from '../domain/model/objects.ts';
 import { taskStateRank } from '../domain/task-state.ts';
-import type { Beat, Hello, StatusReport } from './protocol.ts';
+import type {
+  Abdication,
+  Beat,
+  BeatReply,
+  Canvass,
+  Epoch,
+  ForwardedCommand,
+  ForwardReply,
+  Hello,
+  IndexReply,
+  LeaderBeat,
+  StatusReport,
+} from './protocol.ts';
 
 /**
- * What agents send, checked: a node's certificate lets it write to these subjects, not write anything into them. Each
- * answers undefined for a body that is not of its form.
+ * What agents and other managers send, checked: a certificate lets its holder write to these subjects, not write anything
+ * into them. Each answers undefined for a body that is not of its form.
  */
 const fieldsOf = (body: unknown): Readonly<Record<string, unknown>> | undefined =>
   typeof body === 'object' && body !== null && !Array.isArray(body)
@@ -64,4 +77,66 @@ export function statusUpdatesFrom(body: unknown): StatusReport['updates'] | unde
     );
   });
   return wellFormed ? (updates as StatusReport['updates']) : undefined;
+}
+
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** Generation, epoch and the manager that they are about. */
+function termFrom(body: unknown): (Epoch & { readonly nodeId: string }) | undefined {
+  const { generation, epoch, nodeId } = fieldsOf(body) ?? {};
+  return isCount(generation) && isCount(epoch) && isShortText(nodeId) && nodeId !== ''
+    ? { generation, epoch, nodeId }
+    : undefined;
+}
+
+export function leaderBeatFrom(body: unknown): LeaderBeat | undefined {
+  const term = termFrom(body);
+  const index = fieldsOf(body)?.['index'];
+  return term !== undefined && isCount(index) ? { ...term, index } : undefined;
+}
+
+export const canvassFrom = (body: unknown): Canvass | undefined => termFrom(body);
+export const abdicationFrom = (body: unknown): Abdication | undefined => termFrom(body);
+
+export function beatReplyFrom(body: unknown): BeatReply | undefined {
+  const { ok, epoch, kept } = fieldsOf(body) ?? {};
+  return typeof ok === 'boolean' && isCount(epoch) && isCount(kept)
+    ? { ok, epoch, kept }
+    : undefined;
+}
+
+/** Whether the manager that was canvassed hears no leader. */
+export function silenceFrom(body: unknown): boolean | undefined {
+  const silent = fieldsOf(body)?.['silent'];
+  return typeof silent === 'boolean' ? silent : undefined;
+}
+
+export function forwardedCommandFrom(body: unknown): ForwardedCommand | undefined {
+  const fields = fieldsOf(body);
+  const name = fields?.['name'];
+  return isShortText(name) ? { name, body: fields?.['body'] } : undefined;
+}
+
+export function forwardReplyFrom(body: unknown): ForwardReply | undefined {
+  const { ok, leading, index, error, result } = fieldsOf(body) ?? {};
+  if (ok === true) return isCount(index) ? { ok, index, result } : undefined;
+  if (leading === false) return { ok: false, leading };
+  const { code, message, origin } = fieldsOf(error) ?? {};
+  return typeof code === 'string' && typeof message === 'string'
+    ? {
+        ok: false,
+        error: {
+          code: code as FaultCode,
+          message,
+          origin: origin === 'daemon' ? 'daemon' : 'manager',
+        },
+      }
+    : undefined;
+}
+
+export function indexReplyFrom(body: unknown): IndexReply | undefined {
+  const { ok, leading, index } = fieldsOf(body) ?? {};
+  if (ok === true) return isCount(index) ? { ok, index } : undefined;
+  return leading === false ? { ok: false, leading } : undefined;
 }

@@ -1,7 +1,7 @@
 import type { NodeDescription, Task, TaskStatus } from '../domain/model/objects.ts';
 import type { FaultCode } from '../domain/errors.ts';
 
-/** Bodies of the messages between leader and agents, version 1. */
+/** Bodies of the messages between leader, managers and agents, version 1. */
 export interface Epoch {
   readonly generation: number;
   readonly epoch: number;
@@ -47,6 +47,44 @@ export interface WireFault {
 export type CommandReply =
   | { readonly ok: true; readonly result: unknown; readonly index: number }
   | { readonly ok: false; readonly error: WireFault };
+
+/** The leader of an epoch to the other managers; each answers whether it supports it. */
+export interface LeaderBeat extends Epoch {
+  readonly nodeId: string;
+  /** How far its state is. */
+  readonly index: number;
+}
+export interface BeatReply {
+  /** The lease may count on this manager for as long as a beat is good for. */
+  readonly ok: boolean;
+  /** The highest epoch that it knows of. */
+  readonly epoch: number;
+  /** Its own journal has everything up to here, on its disk. */
+  readonly kept: number;
+}
+/** A manager that hears no leader, before it claims `epoch`. */
+export interface Canvass extends Epoch {
+  readonly nodeId: string;
+}
+export interface CanvassReply {
+  /** The one asked hears no leader either. */
+  readonly silent: boolean;
+}
+/** The leader of an epoch has stopped leading. */
+export interface Abdication extends Epoch {
+  readonly nodeId: string;
+}
+export interface ForwardedCommand {
+  readonly name: string;
+  readonly body: unknown;
+}
+/** Certain: nothing was done, the one asked does not lead, or not now. */
+export interface NotLeading {
+  readonly ok: false;
+  readonly leading: false;
+}
+export type ForwardReply = CommandReply | NotLeading;
+export type IndexReply = { readonly ok: true; readonly index: number } | NotLeading;
 
 export const isNewer = (a: Epoch, b: Epoch): boolean =>
   a.generation > b.generation || (a.generation === b.generation && a.epoch > b.epoch);

@@ -10,6 +10,13 @@
  * | `natswarm.v1.agent.<node>.beat` | message | that node | heartbeat |
  * | `natswarm.v1.node.<node>.assign` | message | the leader | assignments: the full set, then numbered increments |
  * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the logs of a task |
+ * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer supports its lease |
+ * | `natswarm.v1.manager.<node>.canvass` | request | a manager that would lead | "do you hear a leader?" |
+ * | `natswarm.v1.manager.<node>.abdicate` | message | a leader that stops | others need not wait for its silence |
+ * | `natswarm.v1.manager.<node>.command` | request | managers | a command, to the manager that is thought to lead |
+ * | `natswarm.v1.manager.<node>.index` | request | managers | how far the state is, asked of the leader |
+ *
+ * Only managers may publish below `natswarm.v1.manager`: no certificate of a worker reaches there.
  */
 const root = 'natswarm.v1';
 export const subjects = {
@@ -22,6 +29,7 @@ export const subjects = {
   /** The node that a message on an agent's subject comes from. */
   agentOf: (subject: string): string => subject.split('.')[3] ?? '',
   node: (node: string, verb: NodeVerb): string => `${root}.node.${node}.${verb}`,
+  manager: (node: string, verb: ManagerVerb): string => `${root}.manager.${node}.${verb}`,
   /** Everything that a node's agent may publish, and everything it may subscribe to. */
   agentPublishes: (node: string): string => `${root}.agent.${node}.>`,
   nodeSubscribes: (node: string): string => `${root}.node.${node}.>`,
@@ -31,3 +39,4 @@ export const subjects = {
 } as const;
 export type AgentVerb = 'hello' | 'status' | 'beat';
 export type NodeVerb = 'assign' | 'logs';
+export type ManagerVerb = 'beat' | 'canvass' | 'abdicate' | 'command' | 'index';

@@ -1,12 +1,13 @@
 import { encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
 import type { StateLog } from '../../bus/ports.ts';
-import { daemonFault, Fault, noLeaderText } from '../../domain/errors.ts';
+import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Change, Transaction } from '../../domain/store/changes.ts';
 import type { Store } from '../../domain/store/store.ts';
 import type { Context, View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { LogClock } from './log-clock.ts';
+import { lostLeadership, noLeader } from './faults.ts';
 import type { Replica } from './replica.ts';
 
 /** A decision on the newest state. It may run again when its first result could not be written. */
@@ -29,7 +30,11 @@ export interface CommitterPorts {
   readonly newId: () => string;
   readonly node: string;
   readonly generation: number;
-  /** The log has a record of another writer where this one's should be: this leader is deposed. */
+  /** The state here is the newest: nobody else can have written. Without it an answer needs a record to prove it. */
+  readonly isNewest: () => boolean;
+  /** How long a record may be on its way before this leader lets go, ms. */
+  readonly patienceMs: () => number;
+  /** The log has a record of another writer where this one's should be, or takes none: this leader is deposed. */
   readonly onDeposed: () => void;
   /** A rule was broken while a record was made or applied: this committer has stopped. */
   readonly onCrash: (error: unknown) => void;
@@ -43,6 +48,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
   readonly deadline: number;
 }
+/** `lost`: certainly not in the log. `unknown`: nobody has seen it, and it may yet come. */
+type Fate = 'written' | 'lost' | 'unknown';
 type Answer =
   | { readonly waiting: Waiting; readonly result: unknown }
   | { readonly waiting: Waiting; readonly error: unknown };
@@ -50,6 +57,8 @@ type Answer =
 /** Proposals older than this are refused with the no-leader text when the log does not take records, ms. */
 const queuePatienceMs = 5_000;
 const retryMs = { first: 20, max: 250 } as const;
+/** How long a deposed leader goes on looking for what became of its last record, ms; and for its own copy to have it. */
+const aftermathMs = 5_000;
 
 /**
  * The leader's pen: gathers the proposals that came in while the last record was on its way into one transaction
@@ -66,6 +75,8 @@ export class Committer {
   /** Proposals in one record at most; lowered for a while when a record came out too large. */
   #batchMax = Number.POSITIVE_INFINITY;
   #stopped: Fault | undefined;
+  /** Deposed: the record on its way is only looked for, until this time. */
+  #lookUntil = Number.NEGATIVE_INFINITY;
 
   constructor(ports: CommitterPorts) {
     this.#ports = ports;
@@ -107,10 +118,22 @@ export class Committer {
     });
   }
 
-  /** Refuses everything from now on; what is in flight stays unanswered only if the log never answers. */
-  stop(reason: Fault = daemonFault('Unknown', noLeaderText)): void {
-    this.#stopped = reason;
-    for (const waiting of this.#queue.splice(0)) waiting.reject(reason);
+  /** Refuses everything from now on. Nothing is applied any more; what is in the log comes with the next catch-up. */
+  stop(): void {
+    this.#lookUntil = Number.NEGATIVE_INFINITY;
+    this.#refuseAll();
+  }
+
+  /** As `stop`, but who waits for the record that is on its way still learns what became of it, if that can be seen. */
+  retire(): void {
+    if (this.#stopped !== undefined) return;
+    this.#lookUntil = this.#ports.clock.now() + aftermathMs;
+    this.#refuseAll();
+  }
+
+  #refuseAll(): void {
+    this.#stopped ??= noLeader();
+    for (const waiting of this.#queue.splice(0)) waiting.reject(this.#stopped);
   }
 
   async #run(): Promise<void> {
@@ -130,8 +153,8 @@ export class Committer {
     const index = replica.store.index + 1;
     const at = Math.max(replica.at, this.now());
     const { answers, changes } = this.#decide(index, at);
-    if (changes.length === 0 && !answers.some((a) => a.waiting.always))
-      return this.#answer(answers, replica.store.index);
+    const idle = changes.length === 0 && !answers.some((a) => a.waiting.always);
+    if (idle && this.#ports.isNewest()) return this.#answer(answers, replica.store.index);
     const entry: LogEntry = {
       generation: this.#ports.generation,
       epoch: this.#epoch,
@@ -144,11 +167,21 @@ export class Committer {
     const data = encodeEntry(entry);
     if (data.length > limits.transactionBytesMax) return this.#tooLarge(answers, data.length);
     this.#batchMax = Number.POSITIVE_INFINITY;
-    // Whoever stopped it may have closed the journal; the record is in the log and comes with the next catch-up.
-    if ((await this.#write(index, data)) && this.#stopped === undefined) {
+    const fate = await this.#write(index, data);
+    if (fate === 'written' && this.#stopped === undefined) {
       replica.commit({ seq: index, data }, entry);
-      this.#answer(answers, index);
-    } else this.#reject(answers, daemonFault('Unknown', noLeaderText));
+      return this.#answer(answers, index);
+    }
+    // Whoever stopped it may have closed the journal: the record comes with the next catch-up, if one comes.
+    if (fate === 'written' && (await this.#isApplied(index))) return this.#answer(answers, index);
+    // Refusals go with the rest: what they were decided on need not be the newest state.
+    for (const answer of answers)
+      answer.waiting.reject(fate === 'lost' || 'error' in answer ? noLeader() : lostLeadership());
+  }
+
+  #isApplied(index: number): Promise<boolean> {
+    const { clock, replica } = this.#ports;
+    return replica.reached(index, clock, Math.max(0, this.#lookUntil - clock.now()));
   }
 
   #decide(index: number, at: number): { answers: Answer[]; changes: Change[] } {
@@ -186,27 +219,40 @@ export class Committer {
   }
 
   /**
-   * Writes one record at `index`; true once it is known to be there. The record is the same in every try and the log
-   * takes one record per sequence, so whatever stands at `index` tells: ours, or another leader's.
+   * Writes one record at `index`. It is the same in every try and the log takes one record per sequence, so whatever
+   * stands at `index` tells: ours, or another leader's.
    */
-  async #write(index: number, data: Uint8Array): Promise<boolean> {
+  async #write(index: number, data: Uint8Array): Promise<Fate> {
+    const { log, clock, patienceMs } = this.#ports;
+    const began = clock.now();
     for (let wait: number = retryMs.first; ; wait = Math.min(retryMs.max, wait * 2)) {
-      const outcome = await this.#ports.log.append(index - 1, data);
-      if (outcome.kind === 'committed') return true;
-      const found = await this.#ports.log.read(index, 1).catch(() => []);
-      const record = found[0];
-      if (record !== undefined && record.seq === index) {
-        if (Buffer.compare(record.data, data) === 0) return true;
-        this.stop();
-        this.#ports.onDeposed();
-        return false;
+      if (this.#stopped === undefined) {
+        const outcome = await log.append(index - 1, data);
+        if (outcome.kind === 'committed') return 'written';
       }
-      if (this.#stopped !== undefined) return false;
+      const found = await this.#find(index, data);
+      if (found === 'lost') this.#depose();
+      if (found !== 'unknown') return found;
+      if (this.#stopped !== undefined && clock.now() >= this.#lookUntil) return 'unknown';
+      if (clock.now() - began >= patienceMs()) this.#depose();
       this.#refuseOverdue();
       await new Promise<void>((resolve) => {
-        this.#ports.clock.setTimeout(resolve, wait);
+        clock.setTimeout(resolve, wait);
       });
     }
+  }
+
+  /** Only a positive read proves anything. */
+  async #find(index: number, data: Uint8Array): Promise<Fate> {
+    const [record] = await this.#ports.log.read(index, 1).catch(() => []);
+    if (record?.seq !== index) return 'unknown';
+    return Buffer.compare(record.data, data) === 0 ? 'written' : 'lost';
+  }
+
+  #depose(): void {
+    if (this.#stopped !== undefined) return;
+    this.retire();
+    this.#ports.onDeposed();
   }
 
   #refuseOverdue(): void {
@@ -214,7 +260,7 @@ export class Committer {
     const overdue = this.#queue.filter((w) => w.deadline <= now);
     if (overdue.length === 0) return;
     this.#queue = this.#queue.filter((w) => w.deadline > now);
-    for (const waiting of overdue) waiting.reject(daemonFault('Unknown', noLeaderText));
+    for (const waiting of overdue) waiting.reject(noLeader());
   }
 
   /** One record cannot hold them all: they are decided again in smaller batches; a single one is refused. */
@@ -226,16 +272,12 @@ export class Committer {
       return;
     }
     const text = `raft: raft message is too large and can't be sent (${size} bytes, at most ${limits.transactionBytesMax})`;
-    this.#reject(answers, new Fault('Unknown', text));
+    for (const { waiting } of answers) waiting.reject(new Fault('Unknown', text));
   }
 
   #answer(answers: readonly Answer[], index: number): void {
     for (const answer of answers)
       if ('error' in answer) answer.waiting.reject(answer.error);
       else answer.waiting.resolve({ result: answer.result, index });
-  }
-
-  #reject(answers: readonly Answer[], error: unknown): void {
-    for (const answer of answers) answer.waiting.reject('error' in answer ? answer.error : error);
   }
 }

@@ -18,6 +18,7 @@ import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
+import { wireFault } from './faults.ts';
 import { type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
@@ -27,6 +28,10 @@ export interface LeaderOptions {
   readonly bus: Bus;
   readonly replica: Replica;
   readonly committer: Committer;
+  /** The lease holds: this leader may speak for the cluster. */
+  readonly mayServe: () => boolean;
+  /** Runs a command as soon as this manager's leader may serve; rejects with a Fault. */
+  readonly command: (name: string, body: unknown) => Promise<Committed<unknown>>;
   readonly clock: Clock;
   readonly generation: number;
   readonly newJoinToken: CommandContext['newJoinToken'];
@@ -53,6 +58,7 @@ export class Leader {
   readonly #singles: DynamicSupervisor;
   readonly #scheduler: Scheduler;
   readonly #subscriptions: Unsubscribe[] = [];
+  #serving = false;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
@@ -69,22 +75,25 @@ export class Leader {
     this.#scheduler = new Scheduler(options.replica.store);
   }
 
-  /** Starts from the store alone: whatever the last leader missed is found by the first plans. */
-  start(): void {
+  /**
+   * Starts from the store alone: whatever the last leader missed is found by the first plans.
+   * @param serving whether it has its lease already; `serve` tells of changes
+   */
+  start(serving: boolean): void {
     const { bus, replica } = this.#options;
+    this.#serving = serving;
     this.#subscriptions.push(
       replica.watch((applied) => this.#observe(applied)),
       bus.subscribe(subjects.commands, (message) => this.#onCommand(message)),
       bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
       bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
       bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
-      bus.onConnection((connected) => this.#tellNodes({ type: 'bus', connected })),
+      bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
     for (const { id } of replica.store.list('node')) {
       this.#startNode(id);
       this.#wakeNodePlan(id);
     }
-    if (!bus.isConnected()) this.#tellNodes({ type: 'bus', connected: false });
     const ids = new Set<string>();
     for (const service of replica.store.list('service')) ids.add(service.id);
     for (const task of replica.store.list('task')) ids.add(task.serviceId);
@@ -94,7 +103,20 @@ export class Leader {
       pass: () => this.#schedule(),
       settleMs: settleMs.scheduler,
     }));
-    this.#announce();
+    if (serving) this.#announce();
+  }
+
+  /** The lease was got or lost. Without it nothing is sent to nodes and nothing heard from them. */
+  serve(serving: boolean): void {
+    if (serving === this.#serving) return;
+    this.#serving = serving;
+    this.#tellNodes(this.#reach());
+    if (serving) this.#announce();
+  }
+
+  /** Whether the nodes' silence says anything about them. */
+  #reach(): Extract<NodeEvent, { type: 'bus' }> {
+    return { type: 'bus', connected: this.#serving && this.#options.bus.isConnected() };
   }
 
   async stop(): Promise<void> {
@@ -128,14 +150,14 @@ export class Leader {
   #onCommand(message: BusMessage): void {
     const { reply } = message;
     if (reply === undefined) return;
-    void this.command(subjects.commandName(message.subject), message.body).then(
+    void this.#options.command(subjects.commandName(message.subject), message.body).then(
       ({ result, index }) => reply({ ok: true, result, index } satisfies CommandReply),
       (error: unknown) => reply({ ok: false, error: wireFault(error) } satisfies CommandReply),
     );
   }
 
   #onHello({ subject, body, reply }: BusMessage): void {
-    if (reply === undefined) return;
+    if (reply === undefined || !this.#options.mayServe()) return;
     const nodeId = subjects.agentOf(subject);
     if (this.#options.replica.store.node(nodeId) === undefined)
       return reply({
@@ -153,7 +175,7 @@ export class Leader {
   }
 
   #onStatus({ subject, body, reply }: BusMessage): void {
-    if (reply === undefined) return;
+    if (reply === undefined || !this.#options.mayServe()) return;
     const nodeId = subjects.agentOf(subject);
     const updates = statusUpdatesFrom(body);
     if (updates === undefined)
@@ -174,7 +196,8 @@ export class Leader {
 
   #onBeat({ subject, body }: BusMessage): void {
     const beat = beatFrom(body);
-    if (beat !== undefined) this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
+    if (beat !== undefined && this.#options.mayServe())
+      this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
   }
 
   #tellNode(nodeId: string, event: NodeEvent): void {
@@ -187,7 +210,7 @@ export class Leader {
 
   #startNode(nodeId: string): void {
     if (this.#nodes.get(nodeId) !== undefined) return;
-    const { replica, bus, committer } = this.#options;
+    const { replica, bus, committer, mayServe } = this.#options;
     const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
     const heartbeatMs = Math.max(
       heartbeatMsMin,
@@ -206,10 +229,13 @@ export class Leader {
       graceMs: heartbeatMs * beatsMissedMax * 2,
       ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
       down: (message) =>
-        commit((view) => (bus.isConnected() ? nodeState(view, nodeId, 'down', message) : [])),
+        commit((view) => (this.#reach().connected ? nodeState(view, nodeId, 'down', message) : [])),
       assignments: () => assignmentsOf(replica.store, nodeId),
-      send: (assign) => bus.publish(subjects.node(nodeId, 'assign'), assign),
+      send: (assign) => {
+        if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
+      },
     }));
+    if (!this.#reach().connected) this.#tellNode(nodeId, this.#reach());
   }
 
   #wakeService(serviceId: string): void {
@@ -329,17 +355,3 @@ const sameForPlans = (a: Node, b: Node): boolean =>
   a.status.state === b.status.state &&
   a.role === b.role &&
   a.description === b.description;
-
-export function wireFault(error: unknown): {
-  code: Fault['code'];
-  message: string;
-  origin: Fault['origin'];
-} {
-  if (error instanceof Fault)
-    return { code: error.code, message: error.message, origin: error.origin };
-  return {
-    code: 'Internal',
-    message: error instanceof Error ? error.message : String(error),
-    origin: 'manager',
-  };
-}

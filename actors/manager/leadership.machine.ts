@@ -1,32 +1,56 @@
 import { assign, fromCallback, fromPromise, setup } from 'xstate';
+import { termMs } from './quorum.ts';
 
 export interface LeadershipInput {
   readonly scope: AbortSignal;
+  /** 0 ≤ x < 1; spreads the tries of several followers. */
+  readonly random: () => number;
+  /** No other manager is there to wait for, to ask or to lose against. */
+  readonly isAlone: () => boolean;
   /** Brings this manager's replica to the end of the log. */
   readonly catchUp: (scope: AbortSignal) => Promise<void>;
+  /** Keeps the replica there until the returned function is called. */
+  readonly follow: () => () => void;
+  /** Asks the other managers; true when a majority hears no leader either. */
+  readonly canvass: (scope: AbortSignal) => Promise<boolean>;
   /** Writes the record that names this node leader; rejects when another was first. */
   readonly claim: (scope: AbortSignal) => Promise<void>;
   /** Runs the leader's actors until the returned function is called; `deposed` when another leads. */
   readonly lead: (deposed: () => void) => () => void;
   readonly log: (event: string, fields: object) => void;
 }
-type Event = { readonly type: 'deposed' };
+export type LeadershipEvent =
+  | { readonly type: 'deposed' }
+  /** A leader was heard. */
+  | { readonly type: 'heard' }
+  /** The leader has said that it lets go. */
+  | { readonly type: 'released' };
 type Context = LeadershipInput & { readonly failures: number };
 
+/** Pause of a follower that was told to hurry, and between two tries to lead, ms; drawn from 0 and `least` up. */
+const hurryMsMax = 30;
+const retryMs = { least: 200, spread: 400 } as const;
+
+const within = ({ input, signal }: { input: Context; signal: AbortSignal }): AbortSignal =>
+  AbortSignal.any([signal, input.scope]);
+
 /**
- * Leadership of the log: catch up, claim the next epoch, lead. The claim is a record like any other, so the log's
- * compare-and-swap lets one manager win. With one manager there is nobody to wait for.
+ * Leadership of the log: catch up, follow while a leader is heard, claim the next epoch when none is, lead. The claim is
+ * a record like any other, so the log's compare-and-swap lets one manager win. A manager that is alone has nobody to
+ * wait for: it claims at once.
  */
 export const leadershipMachine = setup({
-  types: { context: {} as Context, events: {} as Event, input: {} as LeadershipInput },
+  types: { context: {} as Context, events: {} as LeadershipEvent, input: {} as LeadershipInput },
   actors: {
-    catchUp: fromPromise<void, Context>(({ input, signal }) =>
-      input.catchUp(AbortSignal.any([signal, input.scope])),
-    ),
-    claim: fromPromise<void, Context>(({ input, signal }) =>
-      input.claim(AbortSignal.any([signal, input.scope])),
-    ),
-    lead: fromCallback<Event, Context>(({ input, sendBack }) =>
+    catchUp: fromPromise<void, Context>((args) => args.input.catchUp(within(args))),
+    follow: fromCallback<LeadershipEvent, Context>(({ input }) => input.follow()),
+    canvass: fromPromise<boolean, Context>(async (args) => {
+      const scope = within(args);
+      await args.input.catchUp(scope);
+      return args.input.canvass(scope);
+    }),
+    claim: fromPromise<void, Context>((args) => args.input.claim(within(args))),
+    lead: fromCallback<LeadershipEvent, Context>(({ input, sendBack }) =>
       input.lead(() => sendBack({ type: 'deposed' })),
     ),
   },
@@ -36,7 +60,16 @@ export const leadershipMachine = setup({
       return { failures: context.failures + 1 };
     }),
   },
-  delays: { backoff: ({ context }) => Math.min(2_000, 50 * 2 ** Math.min(context.failures, 6)) },
+  guards: {
+    isAlone: ({ context }) => context.isAlone(),
+    isWanted: (_, wanted: boolean) => wanted,
+  },
+  delays: {
+    backoff: ({ context }) => Math.min(2_000, 50 * 2 ** Math.min(context.failures, 6)),
+    silence: ({ context }) => termMs.silence + context.random() * termMs.silenceJitter,
+    hurry: ({ context }) => context.random() * hurryMsMax,
+    retry: ({ context }) => retryMs.least + context.random() * retryMs.spread,
+  },
 }).createMachine({
   id: 'leadership',
   context: ({ input }) => ({ ...input, failures: 0 }),
@@ -46,11 +79,39 @@ export const leadershipMachine = setup({
       invoke: {
         src: 'catchUp',
         input: ({ context }) => context,
-        onDone: 'claiming',
+        onDone: [{ guard: 'isAlone', target: 'claiming' }, { target: 'following' }],
         onError: {
           target: 'resting',
           actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
         },
+      },
+    },
+    following: {
+      invoke: { src: 'follow', input: ({ context }) => context },
+      initial: 'listening',
+      on: { heard: '.listening', released: '.hurrying' },
+      states: {
+        listening: {
+          on: { heard: { target: 'listening', reenter: true } },
+          after: { silence: 'canvassing' },
+        },
+        hurrying: { after: { hurry: 'canvassing' } },
+        canvassing: {
+          invoke: {
+            src: 'canvass',
+            input: ({ context }) => context,
+            onDone: [
+              {
+                guard: { type: 'isWanted', params: ({ event }) => event.output },
+                target: '#leadership.claiming',
+              },
+              { target: 'pausing' },
+            ],
+            // the log is away, or this manager is cut off: it hears of a leader again, or tries again
+            onError: 'pausing',
+          },
+        },
+        pausing: { after: { retry: 'canvassing' } },
       },
     },
     claiming: {
@@ -58,10 +119,17 @@ export const leadershipMachine = setup({
         src: 'claim',
         input: ({ context }) => context,
         onDone: 'leading',
-        onError: {
-          target: 'resting',
-          actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
-        },
+        onError: [
+          {
+            guard: 'isAlone',
+            target: 'resting',
+            actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+          },
+          {
+            target: 'following.pausing',
+            actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+          },
+        ],
       },
     },
     leading: {

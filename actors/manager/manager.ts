@@ -1,14 +1,19 @@
-import { createActor, type ActorRefFrom } from 'xstate';
+import { type ActorRefFrom, createActor } from 'xstate';
 import type { Bus, Journal, StateLog } from '../../bus/ports.ts';
+import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
-import { daemonFault, noLeaderText } from '../../domain/errors.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
-import { Leader } from './leader.ts';
 import { leadershipMachine } from './leadership.machine.ts';
+import { LogTail } from './log-tail.ts';
+import { Peers, type Serving } from './peers.ts';
+import { isAlone, managersOf, termMs } from './quorum.ts';
+import { Reign } from './reign.ts';
 import { Replica, type Watcher } from './replica.ts';
+import { Router } from './router.ts';
+import { Support } from './support.ts';
 
 export interface ManagerOptions {
   readonly nodeId: string;
@@ -30,26 +35,42 @@ export interface ManagerOptions {
   readonly onCrash?: (error: unknown) => void;
 }
 
-/** A request that needs a leader waits this long for one, ms; then it gets Swarm's no-leader text. */
-const leaderPatienceMs = 5_000;
 /** The journal is a cache of the durable log: it is synced in the background, at most this often, ms. */
 const journalFlushMs = 500;
 
-/** A manager: its copy of the state, and the leader while it leads. */
+/**
+ * A manager: its copy of the state, and the leader while it leads. While another leads it follows, and brings what it is
+ * asked for to that one.
+ */
 export class Manager {
   readonly #options: ManagerOptions;
   readonly #replica: Replica;
   readonly #scope = new AbortController();
-  readonly #waiters = new Set<() => void>();
+  readonly #router: Router;
+  readonly #support: Support;
+  #peers: Peers | undefined;
   #leadership: ActorRefFrom<typeof leadershipMachine> | undefined;
   #committer: Committer | undefined;
-  #leader: Leader | undefined;
+  #reign: Reign | undefined;
+  #tail: LogTail | undefined;
   #flushTimer: number | undefined;
-  #deposed: () => void = () => undefined;
+  /** Ends the reign; does nothing while there is none. */
+  #depose: () => void = () => undefined;
+  /** The managers of the cluster, until one comes or goes. */
+  #managers: readonly string[] | undefined;
 
   private constructor(options: ManagerOptions, replica: Replica) {
+    const { bus, clock, generation } = options;
     this.#options = options;
     this.#replica = replica;
+    this.#support = new Support(generation, clock.now());
+    this.#router = new Router({
+      bus,
+      clock,
+      replica,
+      here: () => this.#serving(),
+      elsewhere: () => this.#heard(),
+    });
   }
 
   /** Rebuilds the state from the journal. Rejects with JournalError when it is damaged. */
@@ -58,18 +79,38 @@ export class Manager {
       options,
       await Replica.open(options.journal, options.checkpointEvery),
     );
-    manager.#replica.watch(() => manager.#afterCommit());
+    manager.#replica.watch((applied) => {
+      if (applied.some((change) => change.kind === 'node')) manager.#managers = undefined;
+      manager.#afterCommit();
+    });
     return manager;
   }
 
-  /** Competes for leadership from now on. */
+  /** Follows whoever leads, and competes for leadership, from now on. */
   start(): void {
-    const { log, clock, report } = this.#options;
+    const { bus, nodeId, generation, log, clock, random, report } = this.#options;
+    this.#peers = new Peers({
+      bus,
+      nodeId,
+      generation,
+      onBeat: (beat) => this.#onBeat(beat),
+      onAbdication: (abdication) => this.#onAbdication(abdication),
+      hearsNobody: () => this.#serving() === undefined && this.#support.isSilent(clock.now()),
+      leader: () => this.#serving(),
+    });
+    const off = bus.onConnection((connected) => {
+      if (connected) this.#tail?.fill();
+    });
+    this.#scope.signal.addEventListener('abort', off, { once: true });
     this.#leadership = createActor(leadershipMachine, {
       clock,
       input: {
         scope: this.#scope.signal,
-        catchUp: () => this.#replica.catchUp(log),
+        random,
+        isAlone: () => isAlone(this.#members(), nodeId),
+        catchUp: (scope) => this.#replica.catchUp(log, scope),
+        follow: () => this.#follow(),
+        canvass: () => this.#canvass(),
         claim: () => this.#claim(),
         lead: (deposed) => this.#lead(deposed),
         log: report,
@@ -79,24 +120,35 @@ export class Manager {
     this.#leadership.start();
   }
 
-  /** Stops leading, refuses what waits, syncs the journal. Agents and their tasks go on. Never rejects. */
+  /**
+   * Stops leading and tells the others so, refuses what waits, syncs the journal. Agents and their tasks go on. Never
+   * rejects.
+   */
   async stop(): Promise<void> {
+    const reign = this.#reign;
+    const { clock, journal } = this.#options;
+    this.#reign = undefined;
     this.#scope.abort();
     this.#leadership?.stop();
+    this.#peers?.close();
+    const ended = reign?.end();
+    // Nobody is served here any more, so nobody need wait for a lease to end.
+    reign?.abdicate();
     this.#committer?.stop();
-    await this.#leader?.stop();
-    this.#leader = undefined;
-    for (const waiter of this.#waiters) waiter();
-    if (this.#flushTimer !== undefined) this.#options.clock.clearTimeout(this.#flushTimer);
+    this.#router.close();
+    await ended;
+    if (this.#flushTimer !== undefined) clock.clearTimeout(this.#flushTimer);
     // what it did not get is in the log
-    await this.#options.journal.close().catch((error: unknown) => this.#journalFailed(error));
+    await journal.close().catch((error: unknown) => this.#journalFailed(error));
   }
 
+  /** This manager leads and may speak for the cluster. */
   isLeading(): boolean {
-    return this.#leader !== undefined;
+    return this.#serving() !== undefined;
   }
+  /** The manager that leads, as far as it is known here; '' for none. */
   leaderId(): string {
-    return this.isLeading() ? this.#options.nodeId : '';
+    return this.isLeading() ? this.#options.nodeId : this.#heard();
   }
   /** The state as this manager has it now, however old. */
   view(): View {
@@ -107,21 +159,78 @@ export class Manager {
   }
 
   /** Runs a command on the leader; durable and in `view()` when it resolves. Rejects with a Fault. */
-  async command(name: string, body: unknown): Promise<Committed<unknown>> {
-    return (await this.#awaitLeader()).command(name, body);
+  command(name: string, body: unknown): Promise<Committed<unknown>> {
+    return this.#router.command(name, body);
   }
 
-  /** Commits a decision of this daemon's own (founding the cluster, its node's state). */
+  /** Commits a decision of this daemon's own (founding the cluster). Rejects with a Fault where another leads. */
   async propose<T>(decide: Decide<T>): Promise<Committed<T>> {
-    await this.#awaitLeader();
-    if (this.#committer === undefined) throw daemonFault('Unknown', noLeaderText);
-    return this.#committer.propose(decide);
+    const { committer } = (await this.#router.lead()) as Reign;
+    return committer.propose(decide);
   }
 
-  /** The state, at least as new as every write acknowledged before. */
+  /** The state, at least as new as every write acknowledged before, to whomever. */
   async read(): Promise<View> {
-    await this.#awaitLeader();
+    await this.#router.settle();
     return this.#replica.store;
+  }
+
+  #members(): readonly string[] {
+    return (this.#managers ??= managersOf(this.#replica.store));
+  }
+
+  #serving(): (Reign & Serving) | undefined {
+    return this.#reign?.mayServe() === true ? this.#reign : undefined;
+  }
+
+  /** Another manager that is heard to lead. */
+  #heard(): string {
+    const leader = this.#support.leader(this.#options.clock.now());
+    return leader === this.#options.nodeId ? '' : leader;
+  }
+
+  #onBeat(beat: LeaderBeat): BeatReply {
+    const { clock } = this.#options;
+    const known = this.#replica.epoch;
+    const before = this.#heard();
+    // Before the other is acknowledged: from then on this one may serve nobody.
+    if (beat.generation === this.#options.generation && beat.epoch > known) this.#depose();
+    const ok = this.#reign === undefined && this.#support.hear(beat, known, clock.now());
+    const epoch = Math.max(known, this.#support.epoch);
+    if (beat.epoch === epoch && this.#heard() === beat.nodeId) {
+      this.#tail?.expect(beat.index);
+      this.#leadership?.send({ type: 'heard' });
+      if (before !== beat.nodeId) this.#router.wake();
+    }
+    return { ok, epoch, kept: this.#replica.kept };
+  }
+
+  #onAbdication(abdication: Abdication): void {
+    if (this.#reign !== undefined) return;
+    if (this.#support.release(abdication, this.#replica.epoch))
+      this.#leadership?.send({ type: 'released' });
+  }
+
+  /** Applies what others write, until the returned function is called. */
+  #follow(): () => void {
+    const { log, clock } = this.#options;
+    const tail = new LogTail({
+      log,
+      replica: this.#replica,
+      clock,
+      onCrash: (error) => this.#crash(error),
+    });
+    this.#tail = tail;
+    return () => {
+      tail.stop();
+      this.#tail = undefined;
+    };
+  }
+
+  async #canvass(): Promise<boolean> {
+    const managers = this.#members();
+    if (managers.length > 0 && !managers.includes(this.#options.nodeId)) return false;
+    return (await this.#peers?.canvass(managers, this.#replica.epoch + 1)) ?? false;
   }
 
   async #claim(): Promise<void> {
@@ -135,7 +244,10 @@ export class Manager {
       newId,
       node: nodeId,
       generation,
-      onDeposed: () => this.#deposed(),
+      isNewest: () => this.#serving() !== undefined,
+      patienceMs: () =>
+        isAlone(this.#members(), nodeId) ? Number.POSITIVE_INFINITY : termMs.stepDown,
+      onDeposed: () => this.#depose(),
       onCrash: (error) => this.#crash(error),
     });
     await this.#committer.claim();
@@ -147,55 +259,47 @@ export class Manager {
   }
 
   #lead(deposed: () => void): () => void {
-    const { bus, clock, random, generation, newJoinToken, report, registry } = this.#options;
-    if (this.#committer === undefined) return () => undefined;
-    const leader = new Leader({
-      bus,
+    const committer = this.#committer;
+    if (committer === undefined) return () => undefined;
+    const reign = new Reign({
+      ...this.#options,
       replica: this.#replica,
-      committer: this.#committer,
-      clock,
-      random,
-      generation,
-      newJoinToken,
-      log: report,
-      ...(registry !== undefined && { registry }),
+      committer,
+      managers: () => this.#members(),
+      ownFrom: this.#support.ownFrom,
+      command: async (name, body) => (await this.#router.lead()).command(name, body),
+      onChange: () => this.#router.wake(),
+      onEnd: () => this.#depose(),
+      onCrash: (error) => this.#crash(error),
     });
-    this.#deposed = deposed;
-    this.#leader = leader;
-    leader.start();
-    report('leading', { epoch: this.#committer.epoch, index: this.#replica.store.index });
-    for (const waiter of this.#waiters) waiter();
+    const end = (): void => {
+      if (this.#reign !== reign) return;
+      this.#reign = undefined;
+      void reign.end();
+    };
+    this.#depose = () => {
+      end();
+      deposed();
+    };
+    this.#reign = reign;
+    const { epoch } = reign;
+    this.#options.report('leading', { epoch, index: this.#replica.store.index });
+    reign.start();
+    this.#router.wake();
     return () => {
-      this.#leader = undefined;
-      void leader.stop();
+      this.#depose = () => undefined;
+      end();
     };
   }
 
-  #awaitLeader(): Promise<Leader> {
-    if (this.#leader !== undefined) return Promise.resolve(this.#leader);
-    return new Promise((resolve, reject) => {
-      const { clock } = this.#options;
-      const end = (): void => {
-        this.#waiters.delete(waiter);
-        clock.clearTimeout(timer);
-      };
-      const waiter = (): void => {
-        end();
-        if (this.#leader !== undefined) resolve(this.#leader);
-        else reject(daemonFault('Unknown', noLeaderText));
-      };
-      const timer = clock.setTimeout(waiter, leaderPatienceMs);
-      this.#waiters.add(waiter);
-    });
-  }
-
   #afterCommit(): void {
-    const { clock, journal, log } = this.#options;
+    const { clock, log } = this.#options;
     const failed = (error: unknown): void => this.#journalFailed(error);
     this.#flushTimer ??= clock.setTimeout(() => {
       this.#flushTimer = undefined;
-      journal.flush().catch(failed);
-      this.#replica.compact(log).catch(failed);
+      this.#replica.flush().catch(failed);
+      // Only a leader knows what the others need of the log.
+      this.#replica.compact(log, () => this.#reign?.neededFrom() ?? 0).catch(failed);
     }, journalFlushMs);
   }
 

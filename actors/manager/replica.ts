@@ -4,6 +4,7 @@ import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 import { Store } from '../../domain/store/store.ts';
+import type { Clock } from '../../supervisors/clock.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 
 /** Told of every transaction, in log order, after it is in the store. */
@@ -24,6 +25,8 @@ export class Replica {
   readonly #checkpointEvery: number;
   #sinceCheckpoint = 0;
   #compacting = false;
+  /** What a crash cannot take: the journal has it on its disk. */
+  #kept = 0;
 
   private constructor(journal: Journal, checkpointEvery: number) {
     this.#journal = journal;
@@ -51,6 +54,7 @@ export class Replica {
     }
     for (const record of records) replica.#applyRecord(record);
     replica.#sinceCheckpoint = records.length;
+    replica.#kept = replica.#store.index;
     return replica;
   }
 
@@ -74,6 +78,11 @@ export class Replica {
     return this.#at;
   }
 
+  /** Up to here the journal is on its disk. */
+  get kept(): number {
+    return this.#kept;
+  }
+
   watch(watcher: Watcher): () => void {
     this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -95,22 +104,57 @@ export class Replica {
     return applied;
   }
 
-  /** Reads the log to the end that it reports now. Rejects when the log cannot be reached or does not fit. */
-  async catchUp(log: StateLog): Promise<void> {
-    const bounds = await log.bounds();
+  /** True as soon as this copy is at `index`, false when it is not within `limitMs`. */
+  reached(index: number, clock: Clock, limitMs: number): Promise<boolean> {
+    if (this.#store.index >= index) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const end = (reached: boolean): void => {
+        off();
+        clock.clearTimeout(timer);
+        resolve(reached);
+      };
+      const off = this.watch(() => {
+        if (this.#store.index >= index) end(true);
+      });
+      const timer = clock.setTimeout(() => end(false), limitMs);
+    });
+  }
+
+  /**
+   * Reads the log to the end that it reports now. Rejects when the log cannot be reached or does not fit, and when
+   * `scope` ends: from then on this copy is left alone.
+   */
+  async catchUp(log: StateLog, scope?: AbortSignal): Promise<void> {
+    const before = this.#store.index;
+    const { last } = await log.bounds();
+    scope?.throwIfAborted();
     assert(
-      this.#store.index <= bounds.last,
-      `the journal ends at ${this.#store.index}, after the log's end ${bounds.last}: the log lost records or is another one; restore the server's store or leave the swarm`,
+      before <= last,
+      `the journal ends at ${before}, after the log's end ${last}: the log lost records or is another one; restore the server's store or leave the swarm`,
     );
-    while (this.#store.index < bounds.last) {
+    while (this.#store.index < last) {
       const records = await log.read(this.#store.index + 1, limits.logReadRecordsMax);
-      assert(records.length > 0, `log has no record ${this.#store.index + 1} of ${bounds.last}`);
+      scope?.throwIfAborted();
+      // Nothing read proves nothing: a replica of the log may be behind the one that told of its end.
+      if (records.length === 0 && this.#store.index < last)
+        throw new Error(`the log does not answer with record ${this.#store.index + 1} of ${last}`);
       for (const record of records) this.accept(record);
     }
   }
 
-  /** Writes a checkpoint when enough has been applied since the last, then lets the log forget what is behind it. */
-  async compact(log: StateLog): Promise<void> {
+  /** Syncs the journal. Rejects when the disk fails; the next flush tries again. */
+  async flush(): Promise<void> {
+    const seq = this.#store.index;
+    await this.#journal.flush();
+    this.#kept = Math.max(this.#kept, seq);
+  }
+
+  /**
+   * Writes a checkpoint when enough has been applied since the last, then lets the log forget what is behind it and
+   * behind `needed`.
+   * @param needed where the log must go on from for others, asked when the checkpoint is on the disk
+   */
+  async compact(log: StateLog, needed: () => number): Promise<void> {
     if (this.#compacting || this.#sinceCheckpoint < this.#checkpointEvery) return;
     this.#compacting = true;
     this.#sinceCheckpoint = 0;
@@ -123,7 +167,9 @@ export class Replica {
     });
     try {
       await this.#journal.checkpoint({ seq, hash: this.#hash, data });
-      await log.purge(Math.max(0, seq - limits.logTailRecordsKept));
+      this.#kept = Math.max(this.#kept, seq);
+      const end = Math.min(seq, needed()) - limits.logTailRecordsKept;
+      if (end > 0) await log.purge(end);
     } finally {
       this.#compacting = false;
     }
@@ -140,6 +186,10 @@ export class Replica {
       `record ${record.seq} does not continue the log: its hash chain is broken`,
     );
     assert(entry.epoch >= this.#epoch, `record ${record.seq} is of a deposed leader`);
+    assert(
+      entry.epoch > this.#epoch || entry.leader === this.#leader,
+      `record ${record.seq}: two leaders of epoch ${entry.epoch}`,
+    );
     const applied = this.#store.apply({ index: record.seq, at: entry.at, changes: entry.changes });
     this.#hash = hashOf(record.data);
     this.#at = entry.at;

@@ -90,6 +90,8 @@ test('every subject of the bus and every command is described', () => {
         return verbs('AgentVerb').map((verb) => subjects.agent('<node>', verb as 'hello'));
       case 'node':
         return verbs('NodeVerb').map((verb) => subjects.node('<node>', verb as 'assign'));
+      case 'manager':
+        return verbs('ManagerVerb').map((verb) => subjects.manager('<node>', verb as 'beat'));
       case 'command':
         return Object.keys(commands).map(subjects.command);
       case 'inboxPrefix':

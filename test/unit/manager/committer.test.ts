@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { Committer } from '../../../actors/manager/committer.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
+import { lostLeadership } from '../../../actors/manager/faults.ts';
+import { encodeEntry } from '../../../bus/log-entry.ts';
 import { noLeaderText } from '../../../domain/errors.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { runUntil } from '../../sim/world/drive.ts';
@@ -16,6 +18,8 @@ async function buildCommitter() {
   const journal = new JournalDisk(new Random(1)).open(process);
   const replica = await Replica.open(journal);
   const crashes: unknown[] = [];
+  const newest = { value: true };
+  const deposed = { count: 0 };
   let ids = 0;
   const committer = new Committer({
     log: log.client(),
@@ -25,16 +29,18 @@ async function buildCommitter() {
     newId: () => `id${++ids}`,
     node: 'm',
     generation: 1,
-    onDeposed: () => undefined,
+    isNewest: () => newest.value,
+    patienceMs: () => 15_000,
+    onDeposed: () => void deposed.count++,
     onCrash: (error) => void crashes.push(error),
   });
   const go = (ms: number): Promise<void> => runUntil(clock, clock.now() + ms);
-  return { committer, log, replica, crashes, journal, go };
+  return { committer, log, replica, crashes, newest, deposed, journal, go };
 }
 
 test('a record that comes through after the stop is left to the next catch-up', async () => {
   const { committer, log, replica, crashes, journal, go } = await buildCommitter();
-  const claim = expect(committer.claim()).rejects.toThrow(noLeaderText);
+  const claim = expect(committer.claim()).rejects.toThrow(lostLeadership().message);
   await go(1);
   committer.stop();
   void journal.close();
@@ -45,29 +51,93 @@ test('a record that comes through after the stop is left to the next catch-up', 
   expect(crashes).toEqual([]);
 });
 
-test('what comes in while a record is on its way goes out together', async () => {
-  const { committer, log, go } = await buildCommitter();
-  const put = (id: string) => () => ({
-    changes: [
-      {
-        op: 'put' as const,
-        kind: 'node' as const,
-        object: {
-          id,
-          spec: { Labels: {}, Role: 'worker' as const, Availability: 'active' as const },
-          role: 'worker' as const,
-          status: { state: 'unknown' as const, message: '', addr: '' },
-        },
+const put = (id: string) => () => ({
+  changes: [
+    {
+      op: 'put' as const,
+      kind: 'node' as const,
+      object: {
+        id,
+        spec: { Labels: {}, Role: 'worker' as const, Availability: 'active' as const },
+        role: 'worker' as const,
+        status: { state: 'unknown' as const, message: '', addr: '' },
       },
-    ],
-    result: id,
-  });
+    },
+  ],
+  result: id,
+});
+const nothing = () => ({ changes: [], result: 'nothing' });
+
+async function buildLeading() {
+  const built = await buildCommitter();
+  void built.committer.claim();
+  await built.go(100);
+  return built;
+}
+
+test('what comes in while a record is on its way goes out together', async () => {
+  const { committer, log, go } = await buildLeading();
   const committed = ['n1', 'n2', 'n3'].map((id) => committer.propose(put(id)));
   await go(100);
   expect(await Promise.all(committed)).toEqual([
-    { result: 'n1', index: 1 },
-    { result: 'n2', index: 2 },
-    { result: 'n3', index: 2 },
+    { result: 'n1', index: 2 },
+    { result: 'n2', index: 3 },
+    { result: 'n3', index: 3 },
   ]);
+  expect(log.last).toBe(3);
+});
+
+test('a decision that changes nothing needs a record unless the state is known to be the newest', async () => {
+  const { committer, log, newest, go } = await buildLeading();
+  expect(await committer.propose(nothing)).toEqual({ result: 'nothing', index: 1 });
+  newest.value = false;
+  const proved = committer.propose(nothing);
+  await go(100);
+  expect(await proved).toEqual({ result: 'nothing', index: 2 });
   expect(log.last).toBe(2);
+});
+
+/** A record of another leader, as it would stand behind what is in the log now. */
+const foreign = (replica: { readonly hash: string }): Uint8Array =>
+  encodeEntry({
+    generation: 1,
+    epoch: 2,
+    leader: 'other',
+    id: 'foreign',
+    at: 5_000,
+    prev: replica.hash,
+    changes: [],
+  });
+
+test('what another leader’s record has pushed out was certainly not done', async () => {
+  const { committer, log, replica, deposed, go } = await buildLeading();
+  log.write(1, foreign(replica));
+  const refused = expect(committer.propose(put('n1'))).rejects.toThrow(noLeaderText);
+  await go(100);
+  await refused;
+  expect(deposed.count).toBe(1);
+});
+
+test('a deposed leader still finds out what became of its last record', async () => {
+  const { committer, log, replica, go } = await buildLeading();
+  log.faults = { ...noFaults, lostAnswers: 1 };
+  const committed = committer.propose(put('n1'));
+  const waiting = expect(committer.propose(put('n2'))).rejects.toThrow(noLeaderText);
+  await go(50);
+  committer.retire();
+  await waiting;
+  log.faults = noFaults;
+  for (const record of log.slice(2, 1)) replica.accept(record);
+  await go(5_000);
+  expect(await committed).toEqual({ result: 'n1', index: 2 });
+  expect(log.last).toBe(2);
+});
+
+test('a record of which nobody can tell is answered as lost, not as refused', async () => {
+  const { committer, log, deposed, go } = await buildLeading();
+  log.faults = { ...noFaults, lostRequests: 1 };
+  const unknown = expect(committer.propose(put('n1'))).rejects.toThrow(lostLeadership().message);
+  await go(30_000);
+  await unknown;
+  expect(deposed.count).toBe(1);
 });

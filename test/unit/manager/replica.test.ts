@@ -6,6 +6,7 @@ import type { Checkpoint, Journal, LogRecord, StateLog } from '../../../bus/port
 class FakeJournal implements Journal {
   records: LogRecord[] = [];
   kept: Checkpoint | undefined;
+  full = false;
 
   load() {
     return Promise.resolve({
@@ -20,6 +21,7 @@ class FakeJournal implements Journal {
     return Promise.resolve();
   }
   checkpoint(checkpoint: Checkpoint): Promise<void> {
+    if (this.full) return Promise.reject(new Error('no space'));
     this.kept = checkpoint;
     this.records = this.records.filter(({ seq }) => seq > checkpoint.seq);
     return Promise.resolve();
@@ -41,18 +43,23 @@ function records(count: number): readonly LogRecord[] {
   return made;
 }
 
-const logThatPurges = (purge: (seq: number) => Promise<void>): StateLog =>
-  ({ purge }) as unknown as StateLog;
+/** No other manager needs the log. */
+const whole = (): number => Number.POSITIVE_INFINITY;
+const purges: number[] = [];
+const log = {
+  purge: (seq: number) => Promise.resolve(void purges.push(seq)),
+} as unknown as StateLog;
 
 test('a compaction that failed does not end compaction', async () => {
   const journal = new FakeJournal();
   const replica = await Replica.open(journal, 2);
   const all = records(6);
   for (const record of all.slice(0, 2)) replica.accept(record);
-  const away = logThatPurges(() => Promise.reject(new Error('no log')));
-  await expect(replica.compact(away)).rejects.toThrow('no log');
+  journal.full = true;
+  await expect(replica.compact(log, whole)).rejects.toThrow('no space');
+  journal.full = false;
   for (const record of all.slice(2, 4)) replica.accept(record);
-  await replica.compact(logThatPurges(() => Promise.resolve()));
+  await replica.compact(log, whole);
   expect(journal.kept?.seq).toBe(4);
 });
 
@@ -64,7 +71,34 @@ test('records that a restart finds in the journal count for the next checkpoint'
   const after = await Replica.open(journal, 4);
   expect(after.store.index).toBe(3);
   after.accept(all[3] as LogRecord);
-  await after.compact(logThatPurges(() => Promise.resolve()));
+  await after.compact(log, whole);
   expect(journal.kept?.seq).toBe(4);
   expect(journal.records).toEqual([]);
+});
+
+test('the log forgets what every manager has on its disk, and keeps a tail', async () => {
+  const journal = new FakeJournal();
+  const replica = await Replica.open(journal, 1_500);
+  for (const record of records(1_500)) replica.accept(record);
+  expect(replica.kept).toBe(0);
+  await replica.compact(log, () => 1_200);
+  expect(purges).toEqual([200]);
+  expect(replica.kept).toBe(1_500);
+});
+
+test('a manager that nobody has told of holds the whole log', async () => {
+  purges.length = 0;
+  const replica = await Replica.open(new FakeJournal(), 1_500);
+  for (const record of records(1_500)) replica.accept(record);
+  await replica.compact(log, () => 0);
+  expect(purges).toEqual([]);
+});
+
+test('two leaders of one epoch are a broken rule', async () => {
+  const replica = await Replica.open(new FakeJournal());
+  const [first] = records(1);
+  replica.accept(first as LogRecord);
+  const entry = { generation: 1, epoch: 1, leader: 'other', id: 'x', at: 2, changes: [] };
+  const data = encodeEntry({ ...entry, prev: replica.hash });
+  expect(() => replica.accept({ seq: 2, data })).toThrow('two leaders of epoch 1');
 });

@@ -1,0 +1,21 @@
+import type { WireFault } from '../../bus/protocol.ts';
+import { daemonFault, Fault, noLeaderText } from '../../domain/errors.ts';
+
+/** Nobody leads; whatever was asked for was certainly not done. */
+export const noLeader = (): Fault => daemonFault('Unknown', noLeaderText);
+export const isNoLeader = (error: unknown): boolean =>
+  error instanceof Fault && error.message === noLeaderText;
+
+/** The leader lost its place with the command on its way: it may have happened or not. Swarm's text. */
+export const lostLeadership = (): Fault =>
+  new Fault('Unknown', 'raft: failed to process the request: node lost leader status');
+
+/** No answer came from the leader in time: it may have happened or not. Swarm's text. */
+export const noAnswer = (): Fault => new Fault('DeadlineExceeded', 'context deadline exceeded');
+
+export function wireFault(error: unknown): WireFault {
+  if (error instanceof Fault)
+    return { code: error.code, message: error.message, origin: error.origin };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'Internal', message, origin: 'manager' };
+}

@@ -1,0 +1,117 @@
+import { type ActorRefFrom, createActor } from 'xstate';
+import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
+import { beatReplyFrom } from '../../bus/bodies.ts';
+import { subjects } from '../../bus/subjects.ts';
+import type { Committed, Committer } from './committer.ts';
+import { Leader, type LeaderOptions } from './leader.ts';
+import { holdsLease, leaseMachine } from './lease.machine.ts';
+import { keptByAll, termMs } from './quorum.ts';
+
+export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log'> {
+  readonly nodeId: string;
+  readonly managers: () => readonly string[];
+  /** Since when this manager may support itself. */
+  readonly ownFrom: number;
+  readonly report: (event: string, fields: object) => void;
+  /** This leader may serve now, or may no more. */
+  readonly onChange: () => void;
+  /** Another leads, or nothing comes of this term: the reign is to be ended. */
+  readonly onEnd: () => void;
+  readonly onCrash: (error: unknown) => void;
+}
+
+/** One manager's time as the leader, from its claim to its end: the lease, the leader's actors, the committer. */
+export class Reign {
+  readonly epoch: number;
+  readonly #options: ReignOptions;
+  readonly #scope = new AbortController();
+  readonly #leader: Leader;
+  readonly #lease: ActorRefFrom<typeof leaseMachine>;
+
+  constructor(options: ReignOptions) {
+    const { clock, nodeId, managers, ownFrom, committer, report } = options;
+    this.#options = options;
+    this.epoch = committer.epoch;
+    this.#leader = new Leader({ ...options, log: report, mayServe: () => this.mayServe() });
+    this.#lease = createActor(leaseMachine, {
+      clock,
+      input: {
+        scope: this.#scope.signal,
+        clock,
+        nodeId,
+        epoch: this.epoch,
+        managers,
+        ownFrom,
+        beat: (manager) => this.#beat(manager),
+        onLease: (held) => this.#onLease(held),
+        onEnd: (why) => {
+          report('leadership_over', { epoch: this.epoch, why });
+          options.onEnd();
+        },
+      },
+    });
+    this.#lease.subscribe({ error: (error: unknown) => options.onCrash(error) });
+  }
+
+  start(): void {
+    this.#leader.start(this.mayServe());
+    this.#lease.start();
+  }
+
+  /** A majority of the managers stands behind this leader at this moment. */
+  mayServe(): boolean {
+    return !this.#scope.signal.aborted && holdsLease(this.#lease.getSnapshot().context);
+  }
+
+  /** How far the state is. */
+  index(): number {
+    return this.#options.replica.store.index;
+  }
+
+  /** Runs a command, lease or not: it is answered only with a record in the log or the lease behind it. */
+  command(name: string, body: unknown): Promise<Committed<unknown>> {
+    return this.#leader.command(name, body);
+  }
+
+  get committer(): Committer {
+    return this.#options.committer;
+  }
+
+  /** Where the log must go on from: every other manager has what is before on its own disk. */
+  neededFrom(): number {
+    const { managers, nodeId } = this.#options;
+    return keptByAll(managers(), nodeId, this.#lease.getSnapshot().context.kept);
+  }
+
+  /** From here on this manager serves nobody. */
+  end(): Promise<void> {
+    this.#scope.abort();
+    this.#lease.stop();
+    this.#options.committer.retire();
+    return this.#leader.stop();
+  }
+
+  /** Tells the others that they need not wait for this leader's silence. After `end`. */
+  abdicate(): void {
+    const { bus, nodeId, generation, managers } = this.#options;
+    const body: Abdication = { generation, epoch: this.epoch, nodeId };
+    for (const id of managers())
+      if (id !== nodeId) bus.publish(subjects.manager(id, 'abdicate'), body);
+  }
+
+  async #beat(manager: string): Promise<BeatReply | undefined> {
+    const { bus, nodeId, generation, replica } = this.#options;
+    const { epoch } = this;
+    const body: LeaderBeat = { generation, epoch, nodeId, index: replica.store.index };
+    const answer = await bus
+      .request(subjects.manager(manager, 'beat'), body, termMs.beatTimeout)
+      .catch(() => undefined);
+    return beatReplyFrom(answer);
+  }
+
+  #onLease(held: boolean): void {
+    // While the actor starts, the leader has been told already.
+    this.#leader.serve(held && !this.#scope.signal.aborted);
+    this.#options.onChange();
+  }
+}

@@ -1,0 +1,84 @@
+import type { Abdication, LeaderBeat } from '../../bus/protocol.ts';
+import { termMs } from './quorum.ts';
+
+const never = Number.NEGATIVE_INFINITY;
+
+/**
+ * Which leader this manager hears, and whether the leader's lease may count on it. It supports the newest epoch only, and
+ * a newer one not before `supportGap` has passed since it supported an older one. It remembers nothing across a restart,
+ * so after one it supports nobody for as long.
+ */
+export class Support {
+  readonly #generation: number;
+  #epoch = 0;
+  #nodeId = '';
+  #heardAt: number;
+  #supportedAt: number;
+  #supportedEpoch = 0;
+  /** The newest leader is supported from here on. */
+  #from: number;
+
+  /** @param now on the monotonic clock, ms, as everywhere here */
+  constructor(generation: number, now: number) {
+    this.#generation = generation;
+    this.#heardAt = now;
+    this.#supportedAt = now;
+    this.#from = now + termMs.supportGap;
+  }
+
+  /** Highest epoch of which a leader was heard. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** When this manager may support itself as a leader. */
+  get ownFrom(): number {
+    return this.#supportedAt + termMs.supportGap;
+  }
+
+  /**
+   * Takes a leader's beat; true when its lease may count on this manager.
+   * @param logEpoch highest epoch that this manager has seen in the log
+   */
+  hear(beat: LeaderBeat, logEpoch: number, now: number): boolean {
+    if (!this.#take(beat, logEpoch)) return false;
+    this.#heardAt = now;
+    if (now < this.#from) return false;
+    this.#supportedAt = now;
+    this.#supportedEpoch = beat.epoch;
+    return true;
+  }
+
+  /**
+   * The leader has let go: nobody need wait for its silence, nor for the end of a lease that counted on this manager.
+   * True when it was the newest.
+   */
+  release(abdication: Abdication, logEpoch: number): boolean {
+    if (!this.#take(abdication, logEpoch)) return false;
+    this.#nodeId = '';
+    this.#heardAt = never;
+    // The lease of a leader before it may go on: only its own has ended.
+    if (this.#supportedEpoch === abdication.epoch) this.#supportedAt = never;
+    return true;
+  }
+
+  /** No leader has been heard for as long as a lease may last. */
+  isSilent(now: number): boolean {
+    return now - this.#heardAt >= termMs.supportGap;
+  }
+
+  /** The leader that is heard; '' for none. */
+  leader(now: number): string {
+    return now - this.#heardAt < termMs.silence + termMs.silenceJitter ? this.#nodeId : '';
+  }
+
+  /** Notes the newest epoch; false for what is older, or not of it. */
+  #take({ generation, epoch, nodeId }: Abdication, logEpoch: number): boolean {
+    if (generation !== this.#generation || epoch < this.#epoch || epoch < logEpoch) return false;
+    if (epoch === this.#epoch) return nodeId === this.#nodeId;
+    this.#epoch = epoch;
+    this.#nodeId = nodeId;
+    this.#from = this.#supportedAt + termMs.supportGap;
+    return true;
+  }
+}
