@@ -25,6 +25,8 @@ const builtEntry = existsSync(entry)
   ? entry
   : resolve(import.meta.dirname, '../../../dist/cmd/cli.js');
 
+const withParent = ['setpriv', '--pdeathsig', 'KILL'] as const;
+
 export interface DaemonOptions {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -113,11 +115,10 @@ export class Daemon {
     ].flat();
     const network = this.#netns === '' ? [] : ['nsenter', `--net=${this.#netns}`, '--'];
     const [program = '', ...args] = [
+      // a test that dies takes its daemon along, and what only waits for the daemon (it may be stopped)
+      ...withParent,
       ...(this.#options.enter?.() ?? network),
-      // a test that dies takes its daemon along
-      'setpriv',
-      '--pdeathsig',
-      'KILL',
+      ...withParent,
       process.execPath,
       ...(this.#options.nodeArgs ?? []),
       this.#options.entry ?? builtEntry,

@@ -177,7 +177,9 @@ export class Engine {
     if (this.#dockerd) throw new Error('this dockerd runs already');
     await rm(this.socket, { force: true });
     const log = openSync(this.logFile, 'a');
-    const [program = '', ...args] = [...this.enter, 'dockerd', ...this.#flags()];
+    // an nsenter that somebody stopped would keep the machine from ending with the test
+    const withParent = ['setpriv', '--pdeathsig', 'KILL'];
+    const [program = '', ...args] = [...withParent, ...this.enter, 'dockerd', ...this.#flags()];
     const child = spawn(program, args, { env: { PATH }, stdio: ['ignore', log, log] });
     closeSync(log);
     child.unref();

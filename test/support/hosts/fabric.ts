@@ -110,6 +110,7 @@ export class Fabric {
     );
     await this.#ip(`link set p-${host} master fab0 up`);
     await batch(netns, [
+      `link set eth0 address ${hardwareAddress(address)}`,
       `addr add ${address}/24 dev eth0`,
       'link set eth0 up',
       `route add default via ${this.gateway}`,
@@ -133,6 +134,7 @@ export class Fabric {
 
   /** Takes back all cuts in which the host is named, or all there are. */
   async heal(host: string | undefined): Promise<void> {
+    if (this.#cuts.size === 0) return;
     const port = new RegExp(`-[io] p-${host}( |$)`);
     for (const cut of this.#cuts) if (host === undefined || port.test(cut)) this.#cuts.delete(cut);
     await this.#applyCuts();
@@ -203,6 +205,15 @@ function discipline(shape: Shape): readonly string[] {
   return 'delayMs' in shape
     ? ['netem', 'delay', `${shape.delayMs}ms`, 'limit', '100000']
     : ['tbf', 'rate', `${shape.kbit}kbit`, 'burst', '32kb', 'latency', '400ms'];
+}
+
+/** The same after every boot, as a real card's: others remember it for a minute. */
+function hardwareAddress(address: string): string {
+  return [
+    '02',
+    '42',
+    ...address.split('.').map((n) => Number(n).toString(16).padStart(2, '0')),
+  ].join(':');
 }
 
 function direction(from: string | undefined, to: string | undefined): string {
