@@ -13,6 +13,7 @@ import {
   type AuthorityMaterial,
   caTools,
   type CfsslConnect,
+  pinOfKey,
   PkiError,
   readRequest,
   signExternally,
@@ -53,6 +54,7 @@ export class JoinDesk {
     const { result } = await this.#options.manager.command('node.join', {
       nodeId,
       token: ask.token,
+      pin: pinOfKey(publicKey),
       availability: ask.availability,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
@@ -72,7 +74,13 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    keyOf(request);
+    const publicKey = keyOf(request);
+    // other managers' servers must know the key before it is used
+    if (node.role === 'manager')
+      await this.#options.manager.command('node.pin', {
+        nodeId: node.id,
+        pin: pinOfKey(publicKey),
+      });
     return this.#issue(cluster, node.id, node.role, request);
   }
 

@@ -13,7 +13,7 @@ import { runs } from '../supervisors/run.ts';
 import type { Part } from '../supervisors/trees.ts';
 import { firstOf, renewThrough } from './join-cluster.ts';
 import type { LogEvent } from './log.ts';
-import type { ManagerAddress } from '../domain/assign/membership.ts';
+import type { Issued } from '../api/join-listener.ts';
 import type { NodeFiles } from './node-files.ts';
 import { aborted, tlsOf } from './wiring.ts';
 
@@ -21,22 +21,24 @@ export interface RenewalOptions {
   readonly files: NodeFiles;
   /** `host:port` of the managers to ask, in this order. */
   readonly managers: () => readonly string[];
-  /** The managers that the answer names. */
-  readonly onManagers: (managers: readonly ManagerAddress[]) => void;
+  /** Called with the answer, after the new certificate is in place. */
+  readonly onIssued: (issued: Issued) => void;
   readonly report: LogEvent;
 }
 
 /** Keeps this node's certificate in force. */
 export class NodeRenewal {
   readonly #options: RenewalOptions;
+  #first: string | undefined;
   #actor: ActorRefFrom<typeof renewalMachine> | undefined;
 
   constructor(options: RenewalOptions) {
     this.#options = options;
   }
 
-  /** At once, rather than when the certificate is due. */
-  now(): void {
+  /** At once, rather than when the certificate is due; from the manager at `addr` first. */
+  now(addr?: string): void {
+    this.#first = addr;
     this.#actor?.send({ type: 'renew' });
   }
 
@@ -75,10 +77,11 @@ export class NodeRenewal {
 
   /** A new key and certificate from the first manager that gives one; the bus takes it with its next connection. */
   async #renew(signal: AbortSignal): Promise<void> {
-    const { files, managers, onManagers } = this.#options;
+    const { files, managers, onIssued } = this.#options;
+    const first = this.#first;
     const { privateKey } = generateKeys();
     const request = createRequest(privateKey);
-    const issued = await firstOf(managers(), (addr) =>
+    const issued = await firstOf([...(first === undefined ? [] : [first]), ...managers()], (addr) =>
       renewThrough(addr, tlsOf(files), request, signal),
     );
     signal.throwIfAborted();
@@ -87,7 +90,8 @@ export class NodeRenewal {
       key: privateKeyToPem(privateKey),
       root: issued.roots,
     });
-    onManagers(issued.managers);
+    this.#first = undefined;
+    onIssued(issued);
   }
 }
 
