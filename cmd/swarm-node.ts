@@ -7,7 +7,6 @@ import type { Manager } from '../actors/manager/manager.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
-import { isVoter, placedManagers } from '../domain/members/form.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
@@ -25,6 +24,7 @@ import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent, tlsInfo } from './run-agent.ts';
+import { leaveWarning, text } from './swarm-texts.ts';
 import { managerChildren } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
@@ -38,25 +38,6 @@ export interface SwarmNodeOptions {
   readonly engineSubnets: () => Promise<readonly string[]>;
 }
 
-const text = {
-  notManager:
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-  worker:
-    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
-  joinTimeout:
-    'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.',
-  preparing:
-    'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
-  inSwarm:
-    'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
-  notInSwarm: 'This node is not part of a swarm',
-  leavingManager:
-    'You are attempting to leave the swarm on a node that is participating as a manager. ',
-  leavingHint:
-    'The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. Use `--force` to suppress this message.',
-  lastManager:
-    'You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ',
-} as const;
 /** As long as Docker's daemon waits for a join, ms; it goes on afterwards. */
 const joinPatienceMs = 20_000;
 /** For a manager that is being started: at init the server's start counts in, ms. */
@@ -468,20 +449,6 @@ export class SwarmNode implements Swarm {
 
 const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
 const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener'] as const;
-
-/** Docker's words for what the cluster would lose, as far as this manager knows. */
-function leaveWarning(view: View | undefined): string {
-  const voters = view === undefined ? [] : placedManagers(view).filter(isVoter);
-  const reachable = voters.filter(({ manager }) => manager.reachability === 'reachable').length;
-  if (voters.length <= 1) return text.lastManager;
-  const left = reachable - 1;
-  const loses = left < Math.floor(voters.length / 2) + 1;
-  return `${text.leavingManager}${
-    loses
-      ? `Removing this node leaves ${left} managers out of ${voters.length}. Without a Raft quorum your swarm will be inaccessible. `
-      : 'Doing so may lose the consensus of your cluster. '
-  }${text.leavingHint}`;
-}
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {
