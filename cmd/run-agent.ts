@@ -61,14 +61,17 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const unheed = bus.subscribe(subjects.node(identity.nodeId, 'membership'), ({ body }) => {
     const notice = membershipFrom(body);
     if (notice === undefined || isNewer(files.epochs.load(), notice)) return;
-    heed(wiring, notice, agent, (servers) => bus.setServers(servers));
+    heed(wiring, notice, (servers) => bus.setServers(servers));
   });
+  // what the node says of itself depends on its certificate and its roots; a rotation waits for it
+  const unfollow = files.onCertificates(() => agent.refresh());
   agent.start();
   try {
     await Promise.race([aborted(scope), gaveUp]);
   } finally {
     wiring.onAgent(undefined);
     unheed();
+    unfollow();
     await agent.stop();
     await bus.close();
   }
@@ -78,15 +81,13 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
 function heed(
   { files, identity, renew }: AgentWiring,
   notice: MembershipNotice,
-  agent: Agent,
   setServers: (servers: readonly string[]) => void,
 ): void {
   if (!isManager(identity) && notice.managers.length > 0) {
     files.writeManagers(notice.managers);
     setServers(notice.managers.map(({ bus }) => bus));
   }
-  // what the node says of its certificate depends on its roots
-  if (files.writeRoots(notice.roots)) agent.refresh();
+  files.writeRoots(notice.roots);
   if (notice.renew) renew();
 }
 

@@ -46,6 +46,8 @@ afterAll(async () => {
   for (const engine of engines) await engine.stop();
 }, 60_000);
 
+const idOf = async (daemon: Daemon): Promise<string> =>
+  daemon.mustDocker('info', '--format', '{{.Swarm.NodeID}}');
 const tokenOf = async (role: string): Promise<string> =>
   manager.mustDocker('swarm', 'join-token', '-q', role);
 const rootOf = async (): Promise<string> => manager.mustDocker('swarm', 'ca');
@@ -64,11 +66,8 @@ const allReady = async (count: number): Promise<void> =>
     `${count} nodes to be ready`,
   );
 const rotates = async (): Promise<boolean> =>
-  (await manager.mustDocker(
-    'info',
-    '--format',
-    '{{.Swarm.Cluster.RootRotationInProgress}}',
-  )) === 'true';
+  (await manager.mustDocker('info', '--format', '{{.Swarm.Cluster.RootRotationInProgress}}')) ===
+  'true';
 const rotated = (): Promise<void> =>
   until(async () => !(await rotates()), 30_000, 'the rotation to end');
 
@@ -125,16 +124,115 @@ test('rotate: progress to the end, new root and tokens, no task restarted', asyn
   expect(await containers()).toEqual(before.run);
   const token = await tokenOf('worker');
   expect(token).not.toBe(before.token);
+  await onlyWith(token, before.token);
+}, 90_000);
+
+/** A third daemon joins with the new token, and not with the old one. */
+async function onlyWith(token: string, old: string): Promise<void> {
   const third = await daemonOf(engines[1], await freePort());
   try {
-    const refused = await third.docker('swarm', 'join', '--token', before.token, remote);
+    const refused = await third.docker('swarm', 'join', '--token', old, remote);
     expect(refused.stderr).toContain('remote CA does not match fingerprint');
     await third.mustDocker('swarm', 'join', '--token', token, remote);
     await allReady(3);
-    await third.mustDocker('swarm', 'leave');
+    await manager.mustDocker('node', 'rm', '--force', await idOf(third));
   } finally {
-    const id = await third.mustDocker('info', '--format', '{{.Swarm.NodeID}}');
+    await third.docker('swarm', 'leave', '--force');
     await third.stop();
-    if (id !== '') await manager.docker('node', 'rm', '--force', id);
   }
+}
+
+test.each(['RSA-2048', 'P-384'] as const)(
+  'a given root of %s, detached; and a token made before it',
+  async (kind) => {
+    const run = await containers();
+    const old = await tokenOf('worker');
+    const { certPem, flags } = userRoot(kind);
+    const { code, stdout, stderr } = await rotate(...flags, '--detach');
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: '' });
+    await rotated();
+    expect(await rootOf()).toBe(certPem);
+    await allHave(certPem);
+    await onlyWith(await tokenOf('worker'), old);
+    expect(await containers()).toEqual(run);
+  },
+  60_000,
+);
+
+test('a node that is off holds it up, until it is back', async () => {
+  const run = await containers();
+  const old = await rootOf();
+  await worker.kill();
+  await until(async () => (await nodes('{{.Status}}')).includes('Down'), 15_000, 'a node down');
+  expect(await rotate('--detach')).toMatchObject({ code: 0, stderr: '' });
+  const has = async (status: string): Promise<boolean> =>
+    (await nodes('{{.TLSStatus}}')).filter((one) => one === status).length === 1;
+  await until(() => has('Ready'), 15_000, 'the manager to renew');
+  expect(await has('Needs Rotation')).toBe(true);
+  expect(await rotates()).toBe(true);
+  expect(await rootOf()).toBe(old);
+  // whoever joins meanwhile does so by the old root, which the token names
+  const token = await tokenOf('worker');
+  const third = await daemonOf(engines[1], await freePort());
+  try {
+    await third.mustDocker('swarm', 'join', '--token', token, remote);
+    await until(async () => (await nodes('{{.Status}}')).length === 3, 10_000, 'a third node');
+    await manager.mustDocker('node', 'rm', '--force', await idOf(third));
+  } finally {
+    await third.docker('swarm', 'leave', '--force');
+    await third.stop();
+  }
+  expect(await rotates()).toBe(true);
+  await worker.start();
+  await rotated();
+  const root = await rootOf();
+  expect(root).not.toBe(old);
+  await allHave(root);
+  await allReady(2);
+  expect((await containers())[1]).toBe(run[1]);
+}, 90_000);
+
+test('replaced by another one while it goes on, over a restart of the manager', async () => {
+  await worker.kill();
+  const first = userRoot('P-256');
+  expect(await rotate(...first.flags, '--detach')).toMatchObject({ code: 0, stderr: '' });
+  await until(
+    () =>
+      nodeTlsInfo(file(manager, 'swarm-node.crt'), file(manager, 'swarm-root-ca.crt'))
+        .CertIssuerSubject === nodeTlsInfo(first.certPem, first.certPem).CertIssuerSubject,
+    15_000,
+    'the manager to have the first root',
+  );
+  const second = userRoot('P-384');
+  expect(await rotate(...second.flags, '--detach')).toMatchObject({ code: 0, stderr: '' });
+  await manager.kill();
+  await manager.start();
+  await until(async () => (await manager.docker('swarm', 'ca')).code === 0, 20_000, 'a leader');
+  expect(await rotates()).toBe(true);
+  await worker.start();
+  await rotated();
+  expect(await rootOf()).toBe(second.certPem);
+  await allHave(second.certPem);
+  await allReady(2);
+  // a node may have got a certificate of the first and not have said so
+  expect(file(worker, 'swarm-root-ca.crt')).toContain(first.certPem);
+}, 90_000);
+
+test('a node that will not come back is removed, and the rotation ends', async () => {
+  const id = await idOf(worker);
+  await worker.kill();
+  await until(async () => (await nodes('{{.Status}}')).includes('Down'), 15_000, 'a node down');
+  expect(await rotate('--detach')).toMatchObject({ code: 0, stderr: '' });
+  expect(await rotates()).toBe(true);
+  await manager.mustDocker('node', 'rm', '--force', id);
+  await rotated();
+  const root = await rootOf();
+  await allHave(root, [manager]);
+  // nobody knows it any more; it joins as a new node
+  await worker.start();
+  await until(() => /certificate|tls|TLS|revoked/.test(worker.log()), 15_000, 'a refusal');
+  await worker.mustDocker('swarm', 'leave', '--force');
+  await worker.mustDocker('swarm', 'join', '--token', await tokenOf('worker'), remote);
+  await allReady(2);
+  await allHave(root);
 }, 90_000);
