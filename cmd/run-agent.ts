@@ -88,8 +88,11 @@ function heed(
     setServers(notice.managers.map(({ bus }) => bus));
   }
   files.writeRoots(notice.roots);
-  if (notice.renew) renew();
+  if (notice.renew && !isOf(notice.issuer, tlsInfo(files))) renew();
 }
+
+const isOf = (issuer: MembershipNotice['issuer'], held: NodeTls): boolean =>
+  issuer?.subject === held.issuerSubject && issuer.publicKey === held.issuerPublicKey;
 
 /** The executor's description with what only the daemon knows: the certificate in use. */
 const describing = (executor: Executor, files: NodeFiles): Executor => ({

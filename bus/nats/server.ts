@@ -90,6 +90,10 @@ class Child implements NatsServer {
   #complaint = '';
   #ended = false;
   #onReload: (text: string) => void = () => {};
+  /** One reload at a time: they share files and the word that says a reload is over. */
+  #reloading: Promise<unknown> = Promise.resolve();
+  /** What the last reload that was asked for is to take into use. */
+  #wanted: TlsMaterial | undefined;
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
@@ -135,7 +139,18 @@ class Child implements NatsServer {
     }
   }
 
-  async reload(tls: TlsMaterial): Promise<void> {
+  reload(tls: TlsMaterial): Promise<void> {
+    this.#wanted = tls;
+    const reload = this.#reloading.then(() => this.#reload());
+    this.#reloading = reload.catch(() => undefined);
+    return reload;
+  }
+
+  /** One that waited while another with newer material went by has nothing to do. */
+  async #reload(): Promise<void> {
+    const tls = this.#wanted;
+    if (tls === undefined) return;
+    this.#wanted = undefined;
     await writeTls(this.#files, tls);
     const reloaded = new Promise<void>((resolve, reject) => {
       const fail = (message: string): void => reject(new ServerError('failed', message));

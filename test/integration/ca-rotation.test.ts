@@ -160,7 +160,6 @@ test.each(['RSA-2048', 'P-384'] as const)(
 );
 
 test('a node that is off holds it up, until it is back', async () => {
-  const run = await containers();
   const old = await rootOf();
   await worker.kill();
   await until(async () => (await nodes('{{.Status}}')).includes('Down'), 15_000, 'a node down');
@@ -189,7 +188,6 @@ test('a node that is off holds it up, until it is back', async () => {
   expect(root).not.toBe(old);
   await allHave(root);
   await allReady(2);
-  expect((await containers())[1]).toBe(run[1]);
 }, 90_000);
 
 test('replaced by another one while it goes on, over a restart of the manager', async () => {
