@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { Issued, JoinAsk } from '../api/join-listener.ts';
+import type { Issued, JoinAsk, RejoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { membershipOf } from '../domain/assign/membership.ts';
 import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
@@ -13,6 +13,7 @@ import {
   type AuthorityMaterial,
   caTools,
   type CfsslConnect,
+  checkRejoin,
   PkiError,
   readRequest,
   signExternally,
@@ -79,6 +80,28 @@ export class JoinDesk {
     const { id: nodeId, role } = node;
     const signed = await this.#sign(cluster, nodeId, role, request);
     return this.#grant({ nodeId, clusterId: cluster.id, role, certificate: signed });
+  }
+
+  /** A member that was lost: a token for its role, and a proof by the key that it last said it had. */
+  async rejoin(ask: RejoinAsk, channel: string): Promise<Issued> {
+    const cluster = await this.#cluster();
+    const asked = roleOfToken(cluster, ask.token, tokenMatches);
+    keyOf(ask.request);
+    const node = this.#options.manager.view().node(ask.nodeId);
+    const lastKey = Buffer.from(node?.description?.tls?.publicKey ?? '', 'base64');
+    const claim = { clusterId: cluster.id, nodeId: ask.nodeId, channel, requestPem: ask.request };
+    if (node === undefined || !checkRejoin(claim, ask.proof, lastKey))
+      throw new Fault(
+        'PermissionDenied',
+        'this cluster has no such node with this key; leave, and join as a new node',
+      );
+    const { id: nodeId, role } = node;
+    if (node.status.state === 'ready')
+      throw new Fault('FailedPrecondition', `node ${nodeId} is not down`);
+    if (role !== asked || role !== node.spec.Role)
+      throw new Fault('InvalidArgument', `node ${nodeId} is no ${asked}, as the token's holder`);
+    const certificate = await this.#sign(cluster, nodeId, role, ask.request);
+    return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
   }
 
   async #cluster(): Promise<Cluster> {

@@ -5,7 +5,7 @@ import { connectBus } from '../bus/nats/bus.ts';
 import { isNewer, type MembershipNotice } from '../bus/protocol.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { NodeTls } from '../domain/model/objects.ts';
-import { nodeTlsInfo } from '../pki/mod.ts';
+import { nodeTlsInfo, readCertificate } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
@@ -106,10 +106,12 @@ const describing = (executor: Executor, files: NodeFiles): Executor => ({
 
 /** What the node says of its certificate and its roots. */
 export function tlsInfo(files: NodeFiles): NodeTls {
-  const info = nodeTlsInfo(files.certificate('node'), files.certificate('root'));
+  const pem = files.certificate('node');
+  const info = nodeTlsInfo(pem, files.certificate('root'));
   return {
     trustRoot: info.TrustRoot,
     issuerSubject: info.CertIssuerSubject,
     issuerPublicKey: info.CertIssuerPublicKey,
+    publicKey: readCertificate(pem).publicKeyDer.toString('base64'),
   };
 }

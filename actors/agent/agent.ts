@@ -37,6 +37,8 @@ export interface AgentOptions {
 /** A node's agent: keeps the containers of the tasks that the leader assigns, whether or not there is a leader. */
 export interface Agent {
   start(): void;
+  /** Whether the bus has let it in. */
+  isConnected(): boolean;
   /** What the node is may have changed: says hello anew if it has. Tasks go on. */
   refresh(): void;
   /** Ends the agent for good; containers run on, and the next agent of this node adopts them. */
@@ -129,6 +131,10 @@ class NodeAgent implements Agent {
     } finally {
       clock.clearTimeout(timer);
     }
+  }
+
+  isConnected(): boolean {
+    return this.#options.bus.isConnected();
   }
 
   refresh(): void {

@@ -47,7 +47,7 @@ afterEach(() => {
 
 async function started(root: { certPem: string; keyPem: string }): Promise<string> {
   const cfssl = await startCfssl(root, own.rootCertPem);
-  closing.push(cfssl.stop);
+  closing.push(() => cfssl.stop());
   return cfssl.url;
 }
 

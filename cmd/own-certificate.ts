@@ -1,0 +1,50 @@
+import { FileJournal } from '../bus/journal/journal.ts';
+import { Replica } from '../actors/manager/replica.ts';
+import { authorityOf, certificateLifeMs, trustedRootsPem } from '../domain/ca/signing.ts';
+import type { View } from '../domain/store/view.ts';
+import { Authority, generateKeys, privateKeyToPem, readCertificate } from '../pki/mod.ts';
+import type { LogEvent } from './log.ts';
+import type { Certificates, Identity, NodeFiles } from './node-files.ts';
+
+export const hasExpired = (files: NodeFiles): boolean =>
+  readCertificate(files.certificate('node')).notAfterMs < Date.now();
+
+/** A certificate that a manager gives itself: it has the root's key. Undefined if external CAs have it. */
+export function ownCertificate(view: View, { nodeId }: Identity): Certificates | undefined {
+  const cluster = view.cluster();
+  if (cluster === undefined) return undefined;
+  const material = authorityOf(cluster);
+  if (material === undefined || view.node(nodeId)?.role !== 'manager') return undefined;
+  const { privateKey, publicKey } = generateKeys();
+  const node = new Authority(material).signNode({
+    nodeId,
+    role: 'manager',
+    publicKey,
+    validityMs: certificateLifeMs(cluster),
+    nowMs: Date.now(),
+  });
+  return { node, key: privateKeyToPem(privateKey), root: trustedRootsPem(cluster) };
+}
+
+/**
+ * Before a manager starts: one that was off for longer than its certificate lives could not reach its own server. What
+ * the cluster is, its journal knows.
+ */
+export async function mendCertificate(
+  files: NodeFiles,
+  identity: Identity,
+  report: LogEvent,
+): Promise<void> {
+  if (!hasExpired(files)) return;
+  const { generation } = identity;
+  const journal = new FileJournal({
+    dir: files.path('journal', String(generation)),
+    key: Buffer.from(files.keys().dataKey, 'hex'),
+    generation,
+  });
+  const { store } = await Replica.open(journal);
+  await journal.close();
+  const own = ownCertificate(store, identity);
+  if (own !== undefined) files.writeCertificates(own);
+  report(own === undefined ? 'certificate_expired' : 'certificate_mended', {});
+}
