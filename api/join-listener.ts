@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { LogEvent } from './log.ts';
+import { answerSeat, type SeatRoutes } from './seat-routes.ts';
 
 /** What a node that wants to join sends; nothing of it is trusted. */
 export interface JoinAsk {
@@ -55,6 +56,8 @@ export interface JoinListenerOptions {
   readonly renew: (request: string, certificate: Buffer) => Promise<Issued>;
   /** Gives a member that was lost a certificate; the proof is of the connection too. Throws `Fault`. */
   readonly rejoin: (ask: RejoinAsk, socket: TLSSocket) => Promise<Issued>;
+  /** For managers that want a part in the log. */
+  readonly seats: SeatRoutes;
   readonly log: LogEvent;
 }
 
@@ -112,6 +115,13 @@ async function answer(
   try {
     if (req.method === 'GET' && req.url === '/v1/ca')
       return send(res, 200, { root: options.root() });
+    const seat = await answerSeat(
+      options.seats,
+      req,
+      () => certificateOf(req),
+      () => bodyOf(req),
+    );
+    if (seat !== undefined) return send(res, 200, seat);
     const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
     if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
     send(res, 200, await give(options, req, textsOf(await bodyOf(req))));
@@ -147,26 +157,30 @@ const gives: Readonly<
     };
     return options.rejoin(ask, req.socket as TLSSocket);
   },
-  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => {
-    const { raw } = (req.socket as TLSSocket).getPeerCertificate();
-    // Node's typings leave out that who shows none has none
-    if ((raw as Buffer | undefined) === undefined)
-      throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
-    return options.renew(text('request'), raw);
-  },
+  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) =>
+    options.renew(text('request'), certificateOf(req)),
 });
+
+/** What the connection has shown (DER); its key is proved. Throws `Fault` without one. */
+function certificateOf(req: IncomingMessage): Buffer {
+  const { raw } = (req.socket as TLSSocket).getPeerCertificate();
+  // Node's typings leave out that who shows none has none
+  if ((raw as Buffer | undefined) === undefined)
+    throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
+  return raw;
+}
 
 const wire = ({ code, message, origin }: Fault): object => ({ error: { code, message, origin } });
 
 function send(res: ServerResponse, status: number, body: object): void {
   if (res.headersSent || res.destroyed) return;
-  const text = JSON.stringify(body);
+  const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
   res.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
+    'content-type': body instanceof Uint8Array ? 'application/octet-stream' : 'application/json',
+    'content-length': bytes.length,
     connection: 'close',
   });
-  res.end(text);
+  res.end(bytes);
 }
 
 async function bodyOf(req: IncomingMessage): Promise<unknown> {

@@ -114,7 +114,7 @@ export function silenceFrom(body: unknown): boolean | undefined {
 }
 
 export function membershipFrom(body: unknown): MembershipNotice | undefined {
-  const { generation, epoch, roots, managers, renew, issuer } = fieldsOf(body) ?? {};
+  const { generation, epoch, roots, managers, renew, issuer, role } = fieldsOf(body) ?? {};
   const wellFormed =
     isCount(generation) &&
     isCount(epoch) &&
@@ -123,6 +123,7 @@ export function membershipFrom(body: unknown): MembershipNotice | undefined {
     typeof renew === 'boolean' &&
     (issuer === undefined ||
       ['subject', 'publicKey'].every((name) => typeof fieldsOf(issuer)?.[name] === 'string')) &&
+    (role === 'manager' || role === 'worker') &&
     Array.isArray(managers) &&
     managers.length <= limits.managersMax &&
     managers.every((manager) =>

@@ -163,7 +163,7 @@ function grantFrom(answer: unknown): Issued {
   return grant;
 }
 
-interface Exchange {
+export interface Exchange {
   readonly path: string;
   /** Whom to trust; without, nobody is asked who he is, and nothing may be sent. */
   readonly root?: string;
@@ -173,10 +173,24 @@ interface Exchange {
   readonly identity?: { readonly cert: string; readonly key: string };
   readonly signal: AbortSignal;
   readonly limitMs: number;
+  /** Largest answer. */
+  readonly bytesMax?: number;
 }
 
-function exchange(addr: string, options: Exchange): Promise<unknown> {
+/** As `exchangeBytes`, for an answer in JSON. */
+export async function exchange(addr: string, options: Exchange): Promise<unknown> {
+  const bytes = await exchangeBytes(addr, options);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw daemonFault('Unavailable', `cannot reach manager ${addr}: unreadable answer`);
+  }
+}
+
+/** One request to a manager's join listener. Rejects with its `Fault`, or `Unavailable` when it does not answer. */
+export function exchangeBytes(addr: string, options: Exchange): Promise<Buffer> {
   const { path, root, body, identity, signal, limitMs } = options;
+  const { bytesMax = limits.joinBodyBytesMax } = options;
   const { hostname, port } = new URL(`https://${addr}`);
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void =>
@@ -199,21 +213,18 @@ function exchange(addr: string, options: Exchange): Promise<unknown> {
         signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
       },
       (res) => {
-        let text = '';
-        res.setEncoding('utf8');
-        res.on('data', (chunk: string) => {
-          text += chunk;
-          if (text.length > limits.joinBodyBytesMax) req.destroy(new Error('answer too large'));
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        res.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          if (bytes > bytesMax) req.destroy(new Error('answer too large'));
         });
         res.on('error', fail);
         res.on('end', () => {
-          try {
-            const answer = JSON.parse(text) as unknown;
-            if (res.statusCode === 200) resolve(answer);
-            else fail(faultFrom(answer));
-          } catch {
-            fail(new Error('unreadable answer'));
-          }
+          const answer = Buffer.concat(chunks);
+          if (res.statusCode === 200) resolve(answer);
+          else fail(faultFrom(answer));
         });
       },
     );
@@ -232,9 +243,15 @@ function exchange(addr: string, options: Exchange): Promise<unknown> {
   });
 }
 
-function faultFrom(answer: unknown): Fault {
+function faultFrom(answer: Buffer): Error {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(answer.toString('utf8'));
+  } catch {
+    return new Error('unreadable answer');
+  }
   const { code, message, origin } =
-    (answer as { error?: { code?: string; message?: string; origin?: string } } | null)?.error ??
+    (parsed as { error?: { code?: string; message?: string; origin?: string } } | null)?.error ??
     {};
   return new Fault(
     (code ?? 'Unknown') as FaultCode,

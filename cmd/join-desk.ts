@@ -14,6 +14,7 @@ import {
   caTools,
   type CfsslConnect,
   checkRejoin,
+  pinOfKey,
   PkiError,
   readRequest,
   signExternally,
@@ -56,6 +57,7 @@ export class JoinDesk {
     const { result } = await this.#options.manager.command('node.join', {
       nodeId,
       token: ask.token,
+      pin: pinOfKey(publicKey),
       availability: ask.availability,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
@@ -76,17 +78,13 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    keyOf(request);
-    const { id: nodeId, role } = node;
-    const signed = await this.#sign(cluster, nodeId, role, request);
-    return this.#grant({ nodeId, clusterId: cluster.id, role, certificate: signed });
+    return this.#renewed(cluster, node.id, node.role, request);
   }
 
   /** A member that was lost: a token for its role, and a proof by the key that it last said it had. */
   async rejoin(ask: RejoinAsk, channel: string): Promise<Issued> {
     const cluster = await this.#cluster();
     const asked = roleOfToken(cluster, ask.token, tokenMatches);
-    keyOf(ask.request);
     const node = this.#options.manager.view().node(ask.nodeId);
     const lastKey = Buffer.from(node?.description?.tls?.publicKey ?? '', 'base64');
     const claim = { clusterId: cluster.id, nodeId: ask.nodeId, channel, requestPem: ask.request };
@@ -100,7 +98,15 @@ export class JoinDesk {
       throw new Fault('FailedPrecondition', `node ${nodeId} is not down`);
     if (role !== asked || role !== node.spec.Role)
       throw new Fault('InvalidArgument', `node ${nodeId} is no ${asked}, as the token's holder`);
-    const certificate = await this.#sign(cluster, nodeId, role, ask.request);
+    return this.#renewed(cluster, nodeId, role, ask.request);
+  }
+
+  async #renewed(cluster: Cluster, nodeId: string, role: NodeRole, request: string) {
+    const publicKey = keyOf(request);
+    // other managers' servers must know the key before it is used
+    if (role === 'manager')
+      await this.#options.manager.command('node.pin', { nodeId, pin: pinOfKey(publicKey) });
+    const certificate = await this.#sign(cluster, nodeId, role, request);
     return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
   }
 

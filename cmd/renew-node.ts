@@ -13,7 +13,7 @@ import { runs } from '../supervisors/run.ts';
 import type { Part } from '../supervisors/trees.ts';
 import { firstOf, renewThrough } from './join-cluster.ts';
 import type { LogEvent } from './log.ts';
-import type { ManagerAddress } from '../domain/assign/membership.ts';
+import type { Issued } from '../api/join-listener.ts';
 import type { Certificates, NodeFiles } from './node-files.ts';
 import { hasExpired } from './own-certificate.ts';
 import { aborted, tlsOf } from './wiring.ts';
@@ -24,14 +24,15 @@ export interface RenewalOptions {
   readonly managers: () => readonly string[];
   /** For when the certificate has expired: one that needs nobody else. Undefined where there is none. */
   readonly own: () => Certificates | undefined;
-  /** The managers that the answer names. */
-  readonly onManagers: (managers: readonly ManagerAddress[]) => void;
+  /** Called with the answer, after the new certificate is in place. */
+  readonly onIssued: (issued: Issued) => void;
   readonly report: LogEvent;
 }
 
 /** Keeps this node's certificate in force. */
 export class NodeRenewal {
   readonly #options: RenewalOptions;
+  #first: string | undefined;
   #actor: ActorRefFrom<typeof renewalMachine> | undefined;
   /** Of the certificate in use. */
   #notAfter = Number.POSITIVE_INFINITY;
@@ -40,8 +41,9 @@ export class NodeRenewal {
     this.#options = options;
   }
 
-  /** At once, rather than when the certificate is due. */
-  now(): void {
+  /** At once, rather than when the certificate is due; from the manager at `addr` first. */
+  now(addr?: string): void {
+    this.#first = addr;
     this.#actor?.send({ type: 'renew' });
   }
 
@@ -92,12 +94,13 @@ export class NodeRenewal {
 
   /** A new key and certificate from the first manager that gives one; the bus takes it with its next connection. */
   async #renew(signal: AbortSignal): Promise<void> {
-    const { files, managers, onManagers } = this.#options;
+    const { files, managers, onIssued } = this.#options;
     const own = hasExpired(files) ? this.#options.own() : undefined;
     if (own !== undefined) return files.writeCertificates(own);
+    const first = this.#first;
     const { privateKey } = generateKeys();
     const request = createRequest(privateKey);
-    const issued = await firstOf(managers(), (addr) =>
+    const issued = await firstOf([...(first === undefined ? [] : [first]), ...managers()], (addr) =>
       renewThrough(addr, tlsOf(files), request, signal),
     );
     signal.throwIfAborted();
@@ -106,7 +109,8 @@ export class NodeRenewal {
       key: privateKeyToPem(privateKey),
       root: issued.roots,
     });
-    onManagers(issued.managers);
+    this.#first = undefined;
+    onIssued(issued);
   }
 }
 

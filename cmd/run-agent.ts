@@ -16,7 +16,8 @@ import { aborted, busAddress, busErrors, newId, tlsOf } from './wiring.ts';
 export interface AgentWiring {
   readonly config: Config;
   readonly files: NodeFiles;
-  readonly identity: Identity;
+  /** As it is now. */
+  readonly identity: () => Identity;
   readonly executor: Executor;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -28,12 +29,11 @@ export interface AgentWiring {
 
 /** The node's agent, until `scope` ends. Rejects when it gives up. */
 export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise<void> {
-  const { config, files, identity, executor, logger, registry } = wiring;
+  const { config, files, executor, logger, registry } = wiring;
+  const identity = wiring.identity();
   const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
   const bus = await connectBus({
-    servers: isManager(identity)
-      ? [busAddress(config)]
-      : files.managers().map((manager) => manager.bus),
+    servers: busServers(config, files, identity),
     name: `agent ${identity.nodeId}`,
     tls: () => tlsOf(files),
     inboxPrefix: subjects.inboxPrefix(identity.nodeId),
@@ -79,16 +79,23 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
 
 /** Takes over what the leader says of the cluster. */
 function heed(
-  { files, identity, renew }: AgentWiring,
+  { config, files, identity, renew }: AgentWiring,
   notice: MembershipNotice,
   setServers: (servers: readonly string[]) => void,
 ): void {
-  if (!isManager(identity) && notice.managers.length > 0) {
+  if (notice.managers.length > 0) {
     files.writeManagers(notice.managers);
-    setServers(notice.managers.map(({ bus }) => bus));
+    setServers(busServers(config, files, identity()));
   }
   files.writeRoots(notice.roots);
-  if (notice.renew && !isOf(notice.issuer, tlsInfo(files))) renew();
+  const { role } = readCertificate(files.certificate('node'));
+  if (notice.role !== role || (notice.renew && !isOf(notice.issuer, tlsInfo(files)))) renew();
+}
+
+/** A manager with a seat has a server of its own; everybody else goes to the managers that are known. */
+function busServers(config: Config, files: NodeFiles, identity: Identity): readonly string[] {
+  const seated = isManager(identity) && identity.joining === undefined;
+  return seated ? [busAddress(config, identity)] : files.managers().map(({ bus }) => bus);
 }
 
 const isOf = (issuer: MembershipNotice['issuer'], held: NodeTls): boolean =>

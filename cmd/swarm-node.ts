@@ -1,10 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
+import { isNoLeader } from '../actors/manager/faults.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
+import { isVoter, placedManagers } from '../domain/members/form.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
@@ -17,7 +20,7 @@ import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
 import { comeBack } from './come-back.ts';
 import { cliListenAddr, type Config } from './config.ts';
-import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
+import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
@@ -49,13 +52,17 @@ const text = {
   inSwarm:
     'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
   notInSwarm: 'This node is not part of a swarm',
+  leavingManager:
+    'You are attempting to leave the swarm on a node that is participating as a manager. ',
+  leavingHint:
+    'The only way to restore a swarm that has lost consensus is to reinitialize it with `--force-new-cluster`. Use `--force` to suppress this message.',
   lastManager:
     'You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ',
 } as const;
 /** As long as Docker's daemon waits for a join, ms; it goes on afterwards. */
 const joinPatienceMs = 20_000;
 /** For a manager that is being started: at init the server's start counts in, ms. */
-const managerPatienceMs = { request: 5_000, init: 20_000 } as const;
+const managerPatienceMs = { request: 5_000, changing: 30_000, init: 20_000 } as const;
 
 /**
  * This daemon's place in a swarm: none, or a manager with its agent. `init` and `leave` add and remove the children
@@ -84,8 +91,7 @@ export class SwarmNode implements Swarm {
     files.recover();
     this.#identity = files.identity();
     if (this.#identity === undefined) files.wipe();
-    else if (isManager(this.#identity)) this.#addChildren(this.#identity, false);
-    else this.#addAgent(this.#identity);
+    else this.#addChildren(this.#identity);
   }
 
   local(): LocalState {
@@ -104,19 +110,36 @@ export class SwarmNode implements Swarm {
   init(request: InitRequest): Promise<string> {
     return this.#inTurn(() => this.#init(request));
   }
-  join(request: JoinRequest): Promise<void> {
-    return this.#inTurn(() => this.#join(request));
+  async join(request: JoinRequest): Promise<void> {
+    await this.#inTurn(() => this.#join(request));
+    if (this.#identity === undefined || !isManager(this.#identity)) return;
+    // a manager has joined when it can be asked
+    await this.#awaitManagerUp(joinPatienceMs).catch(() => {
+      throw daemonFault('Unavailable', text.joinTimeout);
+    });
   }
   leave(force: boolean): Promise<void> {
     return this.#inTurn(() => this.#leave(force));
   }
 
   async command(name: string, body: unknown): Promise<unknown> {
-    const manager = await this.#awaitManager();
-    return (await manager.command(name, body)).result;
+    return (await this.#ask((manager) => manager.command(name, body))).result;
   }
-  async read(): Promise<View> {
-    return (await this.#awaitManager()).read();
+  read(): Promise<View> {
+    return this.#ask((manager) => manager.read());
+  }
+
+  /** Of the manager that runs. One that ends without having done anything is followed by another. */
+  async #ask<T>(question: (manager: Manager) => Promise<T>): Promise<T> {
+    for (;;) {
+      const manager = await this.#awaitManager();
+      try {
+        return await question(manager);
+      } catch (error) {
+        if (manager === this.#manager || this.#identity === undefined || !isNoLeader(error))
+          throw error;
+      }
+    }
   }
   leaderId(): string {
     return this.#manager?.leaderId() ?? '';
@@ -155,7 +178,7 @@ export class SwarmNode implements Swarm {
       const objects = firstObjects(
         cluster,
         { ...description, tls: tlsInfo(files) },
-        this.#options.config.busPort,
+        placeOf(cluster.identity, this.#options.config),
       );
       await Promise.race([
         failed,
@@ -227,27 +250,66 @@ export class SwarmNode implements Swarm {
     files.prepare();
     files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
     files.writeManagers(grant.managers);
-    const identity: Identity = {
+    this.#error = '';
+    this.#begin({
       nodeId: grant.nodeId,
       clusterId: grant.clusterId,
       listenAddr,
       advertiseHost: advertise.host,
       advertisePort: advertise.port,
-      generation: 1,
-      role: grant.role,
-    };
-    files.writeIdentity(identity);
+      ...this.#placeFor(grant.role),
+    });
+  }
+
+  /** A worker has no place in the log. A new manager gets its own by asking the others. */
+  #placeFor(
+    role: 'manager' | 'worker',
+  ): Pick<Identity, 'role' | 'generation' | 'form' | 'joining'> {
+    if (role === 'worker') return { role, generation: 0 };
+    this.#options.files.writeKeys({
+      dataKey: randomBytes(32).toString('hex'),
+      busIssuerSeed: '',
+    });
+    return { role, generation: 0, form: 'several', joining: true };
+  }
+
+  /** Writes down what the node is and starts its parts. */
+  #begin(identity: Identity): void {
+    this.#options.files.writeIdentity(identity);
     this.#identity = identity;
-    this.#error = '';
-    this.#addAgent(identity);
+    this.#addChildren(identity);
+  }
+
+  /** The certificate says another role than the one that the node has. */
+  async #changeRole(role: 'manager' | 'worker'): Promise<void> {
+    const before = this.#identity;
+    if (before === undefined || isManager(before) === (role === 'manager')) return;
+    await this.#removeChildren();
+    const { nodeId, clusterId, listenAddr, advertiseHost, advertisePort } = before;
+    if (role === 'worker') this.#options.files.wipeManager();
+    const place = this.#placeFor(role);
+    this.#begin({ nodeId, clusterId, listenAddr, advertiseHost, advertisePort, ...place });
+  }
+
+  /** This manager goes on elsewhere in the log: its parts begin anew. */
+  async #reseat(identity: Identity): Promise<void> {
+    if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
+    await this.#removeChildren(managerParts);
+    this.#options.files.writeIdentity(identity);
+    this.#identity = identity;
+    this.#addManager(identity, false, () => undefined);
   }
 
   #managers(): readonly { readonly nodeId: string; readonly addr: string }[] {
     const identity = this.#identity;
     if (identity === undefined) return [];
-    return isManager(identity)
-      ? [{ nodeId: identity.nodeId, addr: managerAddr(identity) }]
-      : this.#options.files.managers().map(({ nodeId, addr }) => ({ nodeId, addr }));
+    const { files } = this.#options;
+    const known = isManager(identity) ? files.peers() : files.managers();
+    const others = known.filter(({ nodeId }) => nodeId !== identity.nodeId);
+    return [
+      ...(isManager(identity) ? [{ nodeId: identity.nodeId, addr: managerAddr(identity) }] : []),
+      ...others.map(({ nodeId, addr }) => ({ nodeId, addr })),
+    ];
   }
 
   async #newCluster(request: InitRequest): Promise<NewCluster> {
@@ -277,7 +339,8 @@ export class SwarmNode implements Swarm {
       return;
     }
     if (identity === undefined) throw daemonFault('Unavailable', text.notInSwarm);
-    if (isManager(identity) && !force) throw daemonFault('Unavailable', text.lastManager);
+    if (isManager(identity) && !force)
+      throw daemonFault('Unavailable', leaveWarning(this.#manager?.view()));
     await this.#agent?.removeAll();
     await this.#removeChildren();
     this.#options.files.wipe();
@@ -285,20 +348,33 @@ export class SwarmNode implements Swarm {
     this.#error = '';
   }
 
-  #addChildren(identity: Identity, create: boolean): void {
-    this.#addManager(identity, create, () => undefined);
+  #addChildren(identity: Identity): void {
+    if (isManager(identity)) this.#addManager(identity, false, () => undefined);
     this.#addAgent(identity);
   }
 
-  #addManager(identity: Identity, create: boolean, onFailure: (error: unknown) => void): void {
+  #addManager(first: Identity, create: boolean, onFailure: (error: unknown) => void): void {
     const { config, files, logger, supervisor, registry } = this.#options;
+    let identity = first;
+    const onIdentity = (next: Identity): void => {
+      if (next.generation !== identity.generation || next.form !== identity.form)
+        return void this.#inTurn(() => this.#reseat(next));
+      identity = next;
+      if (this.#identity === undefined) return;
+      files.writeIdentity(next);
+      this.#identity = next;
+    };
     for (const child of managerChildren({
       config,
       files,
-      identity,
+      get identity() {
+        return identity;
+      },
       logger,
       registry,
       create,
+      onIdentity,
+      onRefused: (addr) => this.#renewal?.now(addr),
       onManager: (manager) => this.#setManager(manager),
       onFailure: (error) => {
         this.#error = error instanceof Error ? error.message : String(error);
@@ -317,7 +393,14 @@ export class SwarmNode implements Swarm {
     };
     this.#renewal = this.#newRenewal(identity);
     const { config, files, executor, logger, registry } = this.#options;
-    const wiring = { config, files, identity, executor, logger, registry };
+    const wiring = {
+      config,
+      files,
+      identity: () => this.#identity ?? identity,
+      executor,
+      logger,
+      registry,
+    };
     const agent = runs((scope) =>
       runAgent(
         {
@@ -341,18 +424,19 @@ export class SwarmNode implements Swarm {
     const { files, logger } = this.#options;
     return new NodeRenewal({
       files,
-      own: () => this.#manager && ownCertificate(this.#manager.view(), identity),
+      own: () =>
+        this.#manager && ownCertificate(this.#manager.view(), identity, files.certificate('key')),
       managers: () => this.#managers().map(({ addr }) => addr),
-      onManagers: (managers) => {
-        if (!isManager(identity)) files.writeManagers(managers);
+      onIssued: ({ managers, role }) => {
+        files.writeManagers(managers);
+        void this.#inTurn(() => this.#changeRole(role));
       },
       report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
     });
   }
 
-  async #removeChildren(): Promise<void> {
-    for (const { id } of trees.daemon.children.toReversed())
-      await this.#options.supervisor.remove(id);
+  async #removeChildren(ids: readonly string[] = allParts): Promise<void> {
+    for (const id of ids.toReversed()) await this.#options.supervisor.remove(id);
   }
 
   #setManager(manager: Manager | undefined): void {
@@ -370,7 +454,9 @@ export class SwarmNode implements Swarm {
     if (this.#identity === undefined)
       return Promise.reject(daemonFault('Unavailable', text.notManager));
     if (!isManager(this.#identity)) return Promise.reject(daemonFault('Unavailable', text.worker));
-    return this.#awaitManagerUp(managerPatienceMs.request);
+    const { founding, joining } = this.#identity;
+    const changing = founding !== undefined || joining !== undefined;
+    return this.#awaitManagerUp(managerPatienceMs[changing ? 'changing' : 'request']);
   }
 
   #awaitManagerUp(patienceMs: number): Promise<Manager> {
@@ -389,6 +475,23 @@ export class SwarmNode implements Swarm {
       this.#waiting.add(wake);
     });
   }
+}
+
+const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
+const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener'] as const;
+
+/** Docker's words for what the cluster would lose, as far as this manager knows. */
+function leaveWarning(view: View | undefined): string {
+  const voters = view === undefined ? [] : placedManagers(view).filter(isVoter);
+  const reachable = voters.filter(({ manager }) => manager.reachability === 'reachable').length;
+  if (voters.length <= 1) return text.lastManager;
+  const left = reachable - 1;
+  const loses = left < Math.floor(voters.length / 2) + 1;
+  return `${text.leavingManager}${
+    loses
+      ? `Removing this node leaves ${left} managers out of ${voters.length}. Without a Raft quorum your swarm will be inaccessible. `
+      : 'Doing so may lose the consensus of your cluster. '
+  }${text.leavingHint}`;
 }
 
 function rejectAfter(ms: number, message: string): Promise<never> {

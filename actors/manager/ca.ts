@@ -79,6 +79,14 @@ export class CaDuty {
 
   /** Whether a plan may be due. Nodes hear of other roots and managers at once. */
   observe(applied: readonly Applied[]): boolean {
+    for (const change of applied)
+      if (
+        change.kind === 'node' &&
+        change.before !== undefined &&
+        change.after !== undefined &&
+        change.before.role !== change.after.role
+      )
+        this.tell(change.id, false);
     const relevant = applied.some(
       (change) =>
         change.kind === 'cluster' ||
@@ -102,12 +110,14 @@ export class CaDuty {
   tell(nodeId: string, renew: boolean, issuer?: Issuer): void {
     const { bus, view, epoch } = this.#ports;
     const membership = membershipOf(view);
-    if (membership !== undefined)
+    const node = view.node(nodeId);
+    if (membership !== undefined && node !== undefined)
       bus.publish(subjects.node(nodeId, 'membership'), {
         ...epoch(),
         ...membership,
         renew,
         ...(issuer !== undefined && { issuer }),
+        role: node.role,
       } satisfies MembershipNotice);
   }
 }

@@ -59,6 +59,17 @@ export interface Cluster extends Stored {
   readonly defaultAddrPool: readonly string[];
   readonly subnetSize: number;
   readonly dataPathPort: number;
+  /** The log that this state is in; absent in the first generation of a manager that stands alone. */
+  readonly log?: LogForm & {
+    /** This generation is closed: nothing written to its log after this counts (docs/state-log.md). */
+    readonly next?: LogForm & { readonly founder: NodeId };
+  };
+}
+
+/** A generation of the log: on the server of one manager that stands `alone`, or on `several` managers' together. */
+export interface LogForm {
+  readonly generation: number;
+  readonly form: 'alone' | 'several';
 }
 
 /** A node's certificate, as the API shows it. */
@@ -87,21 +98,30 @@ export interface NodeDescription {
   readonly tls?: NodeTls;
 }
 
+/** Where a manager is. Addresses are `host:port`. */
+export interface ManagerPlace {
+  /** Of the join listener. */
+  readonly addr: string;
+  /** Of the bus server, for nodes and for the servers of other managers. */
+  readonly bus: string;
+  readonly route: string;
+  /** It gets the state for the first time: it does not count as a manager yet. */
+  readonly joining?: true;
+  readonly reachability: 'unknown' | 'reachable' | 'unreachable';
+}
+
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
 export interface Node extends Stored {
   readonly id: NodeId;
   readonly spec: NodeSpec;
-  /** Observed role: what the node's certificate says. */
+  /** What the node's certificates are issued for: a manager's from its promotion on, until the log is without it. */
   readonly role: NodeRole;
   readonly description?: NodeDescription;
   readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
-  /** Set on managers. `addr` is `ip:2377`. */
-  readonly manager?: {
-    readonly addr: string;
-    /** `host:port` of its bus server, for other nodes. */
-    readonly bus?: string;
-    readonly reachability: 'unknown' | 'reachable' | 'unreachable';
-  };
+  /** Digests of the keys that a manager's server may show to another's: the newest last. */
+  readonly pins?: readonly string[];
+  /** Set on managers from when they have told where they are. */
+  readonly manager?: ManagerPlace;
 }
 
 export type UpdateState =
