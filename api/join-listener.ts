@@ -16,6 +16,14 @@ export interface JoinAsk {
   /** Address that the joiner says it has; '' for the one that it comes from. */
   readonly addr: string;
 }
+/** What a member sends whose certificate opens nothing any more. */
+export interface RejoinAsk {
+  readonly token: string;
+  readonly nodeId: string;
+  readonly request: string;
+  /** By the key of its last certificate, base64. */
+  readonly proof: string;
+}
 /** What a member gets, at first and at each renewal. */
 export interface Issued {
   readonly nodeId: string;
@@ -46,6 +54,8 @@ export interface JoinListenerOptions {
    * checked. Throws `Fault`.
    */
   readonly renew: (request: string, certificate: Buffer) => Promise<Issued>;
+  /** Gives a member that was lost a certificate; the proof is of the connection too. Throws `Fault`. */
+  readonly rejoin: (ask: RejoinAsk, socket: TLSSocket) => Promise<Issued>;
   /** For managers that want a part in the log. */
   readonly seats: SeatRoutes;
   readonly log: LogEvent;
@@ -56,7 +66,8 @@ const patienceMs = { handshake: 10_000, head: 10_000, whole: 30_000 } as const;
 
 /**
  * The HTTPS listener of 2377: `GET /v1/ca` gives the root to anybody, `POST /v1/join` a certificate to the holder of a
- * token, `POST /v1/renew` one to the holder of a certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
+ * token, `POST /v1/renew` one to the holder of a certificate, `POST /v1/rejoin` one to the holder of a token and the key of an
+ * old certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
  * Rejects when the port cannot be had, with Docker's text.
  */
 export async function listenForJoins(options: JoinListenerOptions): Promise<Server> {
@@ -113,7 +124,7 @@ async function answer(
     if (seat !== undefined) return send(res, 200, seat);
     const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
     if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
-    send(res, 200, await give(options, req, askFrom(await bodyOf(req))));
+    send(res, 200, await give(options, req, textsOf(await bodyOf(req))));
   } catch (error) {
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
@@ -125,13 +136,29 @@ async function answer(
 const gives: Readonly<
   Record<
     string,
-    (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => Promise<Issued>
+    (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => Promise<Issued>
   >
 > = Object.assign(Object.create(null) as object, {
-  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) =>
-    options.admit(ask, req.socket.remoteAddress ?? ''),
-  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) =>
-    options.renew(ask.request, certificateOf(req)),
+  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => {
+    const ask = {
+      token: text('token'),
+      request: text('request'),
+      availability: text('availability'),
+      addr: text('addr'),
+    };
+    return options.admit(ask, req.socket.remoteAddress ?? '');
+  },
+  '/v1/rejoin': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => {
+    const ask = {
+      token: text('token'),
+      nodeId: text('nodeId'),
+      request: text('request'),
+      proof: text('proof'),
+    };
+    return options.rejoin(ask, req.socket as TLSSocket);
+  },
+  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) =>
+    options.renew(text('request'), certificateOf(req)),
 });
 
 /** What the connection has shown (DER); its key is proved. Throws `Fault` without one. */
@@ -171,17 +198,14 @@ async function bodyOf(req: IncomingMessage): Promise<unknown> {
   }
 }
 
-function askFrom(body: unknown): JoinAsk {
+/** Texts of a body by their names; '' for one that is not there. Throws for what is no text. */
+type Texts = (name: string) => string;
+
+function textsOf(body: unknown): Texts {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  const text = (name: string): string => {
+  return (name) => {
     const value = fields[name] ?? '';
     if (typeof value !== 'string') throw new Fault('InvalidArgument', `"${name}" must be a string`);
     return value;
-  };
-  return {
-    token: text('token'),
-    request: text('request'),
-    availability: text('availability'),
-    addr: text('addr'),
   };
 }

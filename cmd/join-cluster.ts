@@ -1,9 +1,14 @@
+import type { KeyObject } from 'node:crypto';
 import { Agent, request } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
 import { daemonFault, Fault, type FaultCode } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import {
   parseJoinToken,
+  proveRejoin,
+  type RejoinClaim,
+  rejoinChannel,
   type JoinToken,
   normalizeCertificates,
   readCertificate,
@@ -33,12 +38,7 @@ export async function joinThrough(
   ask: JoinAsk,
   signal: AbortSignal,
 ): Promise<Issued> {
-  const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
-  if (!rootMatchesToken(root, token))
-    throw daemonFault(
-      'Unknown',
-      `remote CA does not match fingerprint. Expected: ${token.rootDigest.toString('hex')}`,
-    );
+  const root = await rootByToken(addr, token, signal);
   const body = JSON.stringify(ask);
   const answer = await exchange(addr, {
     path: '/v1/join',
@@ -48,6 +48,43 @@ export async function joinThrough(
     limitMs: patienceMs.grant,
   });
   return grantFrom(answer);
+}
+
+/** The root is read without trusting it, and compared with the token's digest. */
+async function rootByToken(addr: string, token: JoinToken, signal: AbortSignal): Promise<string> {
+  const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
+  if (!rootMatchesToken(root, token))
+    throw daemonFault(
+      'Unknown',
+      `remote CA does not match fingerprint. Expected: ${token.rootDigest.toString('hex')}`,
+    );
+  return root;
+}
+
+/** As `joinThrough`, for a member that comes back as the node that it was. */
+export async function rejoinThrough(
+  addr: string,
+  token: { readonly token: JoinToken; readonly text: string },
+  claim: Omit<RejoinClaim, 'channel'>,
+  lastKey: KeyObject,
+  signal: AbortSignal,
+): Promise<Issued> {
+  const root = await rootByToken(addr, token.token, signal);
+  const { nodeId, requestPem } = claim;
+  const body = (socket: TLSSocket): string =>
+    JSON.stringify({
+      token: token.text,
+      nodeId,
+      request: requestPem,
+      proof: proveRejoin({ ...claim, channel: rejoinChannel(socket) }, lastKey),
+    });
+  const limitMs = patienceMs.renewal;
+  const grant = grantFrom(
+    await exchange(addr, { path: '/v1/rejoin', root, body, signal, limitMs }),
+  );
+  if (grant.nodeId !== nodeId || grant.clusterId !== claim.clusterId)
+    throw daemonFault('Unknown', 'the manager sent the certificate of another node');
+  return grant;
 }
 
 /**
@@ -130,7 +167,8 @@ export interface Exchange {
   readonly path: string;
   /** Whom to trust; without, nobody is asked who he is, and nothing may be sent. */
   readonly root?: string;
-  readonly body?: string;
+  /** What to send, or what makes it when the connection is there. */
+  readonly body?: string | ((socket: TLSSocket) => string);
   /** The caller's own certificate. */
   readonly identity?: { readonly cert: string; readonly key: string };
   readonly signal: AbortSignal;
@@ -191,7 +229,17 @@ export function exchangeBytes(addr: string, options: Exchange): Promise<Buffer> 
       },
     );
     req.on('error', fail);
-    req.end(body);
+    if (typeof body !== 'function') req.end(body);
+    else
+      req.on('socket', (socket) =>
+        socket.once('secureConnect', () => {
+          try {
+            req.end(body(socket as TLSSocket));
+          } catch (error) {
+            req.destroy(error as Error);
+          }
+        }),
+      );
   });
 }
 

@@ -115,12 +115,11 @@ export class NodeFiles {
     this.#placeCertificates(pems);
     for (const listener of this.#onCertificates) listener();
   }
-  /** Other roots to trust from now on. Answers whether they differ from those before. */
-  writeRoots(pem: string): boolean {
-    if (pem === this.certificate('root')) return false;
+  /** Other roots to trust from now on. */
+  writeRoots(pem: string): void {
+    if (pem === this.certificate('root')) return;
     writeFileAtomic.sync(this.certificates.root(), pem, { mode: 0o644 });
     for (const listener of this.#onCertificates) listener();
-    return true;
   }
   /** Ends what a crash cut off. */
   recover(): void {

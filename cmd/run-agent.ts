@@ -61,14 +61,17 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const unheed = bus.subscribe(subjects.node(identity.nodeId, 'membership'), ({ body }) => {
     const notice = membershipFrom(body);
     if (notice === undefined || isNewer(files.epochs.load(), notice)) return;
-    heed(wiring, notice, agent, (servers) => bus.setServers(servers));
+    heed(wiring, notice, (servers) => bus.setServers(servers));
   });
+  // what the node says of itself depends on its certificate and its roots; a rotation waits for it
+  const unfollow = files.onCertificates(() => agent.refresh());
   agent.start();
   try {
     await Promise.race([aborted(scope), gaveUp]);
   } finally {
     wiring.onAgent(undefined);
     unheed();
+    unfollow();
     await agent.stop();
     await bus.close();
   }
@@ -78,16 +81,15 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
 function heed(
   { config, files, identity, renew }: AgentWiring,
   notice: MembershipNotice,
-  agent: Agent,
   setServers: (servers: readonly string[]) => void,
 ): void {
   if (notice.managers.length > 0) {
     files.writeManagers(notice.managers);
     setServers(busServers(config, files, identity()));
   }
-  // what the node says of its certificate depends on its roots
-  if (files.writeRoots(notice.roots)) agent.refresh();
-  if (notice.renew || notice.role !== readCertificate(files.certificate('node')).role) renew();
+  files.writeRoots(notice.roots);
+  const { role } = readCertificate(files.certificate('node'));
+  if (notice.role !== role || (notice.renew && !isOf(notice.issuer, tlsInfo(files)))) renew();
 }
 
 /** A manager with a seat has a server of its own; everybody else goes to the managers that are known. */
@@ -95,6 +97,9 @@ function busServers(config: Config, files: NodeFiles, identity: Identity): reado
   const seated = isManager(identity) && identity.joining === undefined;
   return seated ? [busAddress(config, identity)] : files.managers().map(({ bus }) => bus);
 }
+
+const isOf = (issuer: MembershipNotice['issuer'], held: NodeTls): boolean =>
+  issuer?.subject === held.issuerSubject && issuer.publicKey === held.issuerPublicKey;
 
 /** The executor's description with what only the daemon knows: the certificate in use. */
 const describing = (executor: Executor, files: NodeFiles): Executor => ({
@@ -108,10 +113,12 @@ const describing = (executor: Executor, files: NodeFiles): Executor => ({
 
 /** What the node says of its certificate and its roots. */
 export function tlsInfo(files: NodeFiles): NodeTls {
-  const info = nodeTlsInfo(files.certificate('node'), files.certificate('root'));
+  const pem = files.certificate('node');
+  const info = nodeTlsInfo(pem, files.certificate('root'));
   return {
     trustRoot: info.TrustRoot,
     issuerSubject: info.CertIssuerSubject,
     issuerPublicKey: info.CertIssuerPublicKey,
+    publicKey: readCertificate(pem).publicKeyDer.toString('base64'),
   };
 }

@@ -1,6 +1,7 @@
 import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { daemonFault } from '../domain/errors.ts';
+import { rejoinChannel } from '../pki/mod.ts';
 import { JoinDesk } from './join-desk.ts';
 import { actorLog } from './log.ts';
 import { SeatDesk } from './seat-desk.ts';
@@ -48,6 +49,7 @@ export async function runJoinListener(
     root: () => current.manager?.view().cluster()?.rootCa.certPem ?? files.certificate('root'),
     admit: (ask, peer) => desk().admit(ask, peer),
     renew: (request, certificate) => desk().renew(request, certificate),
+    rejoin: (ask, socket) => desk().rejoin(ask, rejoinChannel(socket)),
     seats: {
       seat: (certificate) => seats().seat(certificate),
       enroll: (certificate, place) => seats().enroll(certificate, place),

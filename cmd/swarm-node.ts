@@ -17,11 +17,13 @@ import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
 import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
+import { comeBack } from './come-back.ts';
 import { cliListenAddr, type Config } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
+import { ownCertificate } from './own-certificate.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent, tlsInfo } from './run-agent.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
@@ -81,7 +83,7 @@ export class SwarmNode implements Swarm {
       nodeId: identity?.nodeId ?? '',
       nodeAddr: identity?.advertiseHost ?? '',
       manager: identity !== undefined && isManager(identity),
-      error: this.#error,
+      error: this.#error || (this.#renewal?.complaint() ?? ''),
       remoteManagers: this.#managers(),
     };
   }
@@ -180,6 +182,13 @@ export class SwarmNode implements Swarm {
   }
 
   async #join(request: JoinRequest): Promise<void> {
+    const identity = this.#identity;
+    if (identity !== undefined && !isManager(identity) && this.#agent?.isConnected() !== true) {
+      const signal = AbortSignal.timeout(joinPatienceMs);
+      await comeBack(this.#options.files, identity, request, text.inSwarm, signal);
+      await this.#removeChildren();
+      return this.#addAgent(identity);
+    }
     this.#refuseMember();
     const token = tokenFrom(request.joinToken);
     if (request.remoteAddrs.length === 0)
@@ -396,6 +405,8 @@ export class SwarmNode implements Swarm {
     const { files, logger } = this.#options;
     return new NodeRenewal({
       files,
+      own: () =>
+        this.#manager && ownCertificate(this.#manager.view(), identity, files.certificate('key')),
       managers: () => this.#managers().map(({ addr }) => addr),
       onIssued: ({ managers, role }) => {
         files.writeManagers(managers);

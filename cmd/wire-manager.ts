@@ -9,6 +9,7 @@ import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
 import { actorLog } from './log.ts';
 import type { NodeFiles } from './node-files.ts';
+import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
 import { aborted, CurrentManager, hostOf, type ManagerWiring, ownLink, tlsOf } from './wiring.ts';
@@ -47,6 +48,8 @@ async function runServer(
   // no generation yet, no server
   if (identity.generation === 0) return aborted(scope);
   const keys = files.keys();
+  const report = actorLog(logger, { actor: 'bus-server', node: identity.nodeId });
+  if (!wiring.create) await mendCertificate(files, identity, report);
   const log = logger.child({ actor: 'bus-server', node: identity.nodeId });
   const server = await startServer({
     binary: config.natsServer,

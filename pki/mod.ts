@@ -64,7 +64,7 @@ export {
 } from './nkey.ts';
 export { normalizeCertificates } from './pem.ts';
 export { pinOf, pinOfKey } from './pin.ts';
-export { checkRejoin, newRejoinNonce, proveRejoin, type RejoinClaim } from './rejoin.ts';
+export { checkRejoin, proveRejoin, rejoinChannel, type RejoinClaim } from './rejoin.ts';
 export { createRequest, readRequest } from './request.ts';
 export {
   formatUnlockKey,

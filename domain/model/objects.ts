@@ -77,6 +77,8 @@ export interface NodeTls {
   readonly trustRoot: string;
   readonly issuerSubject: string;
   readonly issuerPublicKey: string;
+  /** The certificate's own key, by which the node is known again when the certificate has expired. */
+  readonly publicKey?: string;
 }
 
 export interface NodeDescription {
