@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
+import type { Labels } from '../domain/model/spec.ts';
+import { nodeLabelsFrom } from '../domain/spec/node.ts';
 import type { LogEvent } from './log.ts';
 
 /** What a node that wants to join sends; nothing of it is trusted. */
@@ -12,6 +14,8 @@ export interface JoinAsk {
   /** PKCS#10 request, PEM: gives the joiner's key only. */
   readonly request: string;
   readonly availability: string;
+  /** For its spec. */
+  readonly labels: Labels;
   /** Address that the joiner says it has; '' for the one that it comes from. */
   readonly addr: string;
 }
@@ -168,6 +172,7 @@ function askFrom(body: unknown): JoinAsk {
     token: text('token'),
     request: text('request'),
     availability: text('availability'),
+    labels: nodeLabelsFrom(fields['labels']),
     addr: text('addr'),
   };
 }

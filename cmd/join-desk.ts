@@ -54,6 +54,7 @@ export class JoinDesk {
       nodeId,
       token: ask.token,
       availability: ask.availability,
+      labels: ask.labels,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
     return this.#issue(cluster, nodeId, (result as Pick<Issued, 'role'>).role, ask.request);

@@ -47,7 +47,7 @@ export interface LeaderOptions {
 const caCommands: ReadonlySet<string> = new Set(['cluster.update']);
 /** Pauses between two plans, ms. */
 const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
-/** A node is beaten for five times in the period that the API shows, and down after three beats missed (docs/agent.md). */
+/** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
 const beatsPerPeriod = 5;
 const beatsMissedMax = 3;
 /** Swarm's default, which 0 stands for as well, ns. */
@@ -105,6 +105,7 @@ export class Leader {
       bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
       bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
       bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
+      bus.subscribe(subjects.agents('leave'), (message) => this.#onLeave(message)),
       bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
     for (const { id } of replica.store.list('node')) {
@@ -227,6 +228,10 @@ export class Leader {
       this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
   }
 
+  #onLeave({ subject }: BusMessage): void {
+    if (this.#options.mayServe()) this.#tellNode(subjects.agentOf(subject), { type: 'leave' });
+  }
+
   #tellNode(nodeId: string, event: NodeEvent): void {
     this.#nodes.get(nodeId)?.send(event);
   }
@@ -252,7 +257,7 @@ export class Leader {
       scope,
       epoch: this.#epoch(),
       heartbeatMs,
-      silenceMs: heartbeatMs * (beatsMissedMax - 0.5),
+      silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
       ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
       down: (message) =>

@@ -14,7 +14,7 @@ export interface NodeInput {
   readonly graceMs: number;
   /** Commits what a hello says; resolves when the node is ready in the store. */
   readonly ready: (hello: Hello) => Promise<void>;
-  /** Commits that the node fell silent. */
+  /** Commits that the node fell silent, or has left. */
   readonly down: (message: string) => Promise<void>;
   /** The full set, as committed now. */
   readonly assignments: () => readonly Task[];
@@ -24,6 +24,8 @@ export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
   | { readonly type: 'beat'; readonly session: string; readonly seq?: number }
   | { readonly type: 'changed'; readonly change: AssignmentChange }
+  /** The node leaves the swarm: nothing more is to come from it. */
+  | { readonly type: 'leave' }
   /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
   | { readonly type: 'bus'; readonly connected: boolean };
 
@@ -141,6 +143,7 @@ export const nodeMachine = setup({
       target: '.registering',
       actions: { type: 'take', params: ({ event }) => ({ event }) },
     },
+    leave: '.lost',
     bus: {
       guard: { type: 'offBus', params: ({ event }) => event },
       target: '.blind',

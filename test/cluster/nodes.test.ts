@@ -30,7 +30,6 @@ const get = async <T>(path: string): Promise<T> => {
   if (status !== 200) throw new Error(`${path}: ${text}`);
   return body as T;
 };
-const nodes = (): Promise<readonly ApiNode[]> => get('/nodes');
 const node = (host: Host): Promise<ApiNode> => get(`/nodes/${ids.get(host)}`);
 const stateOf = async (host: Host): Promise<string> => (await node(host)).Status.State;
 const untilState = (host: Host, state: string, timeoutMs: number): Promise<void> =>
@@ -104,7 +103,7 @@ async function join(host: Host, manager: Host = one): Promise<void> {
 }
 
 beforeAll(async () => {
-  hosts = await startHosts(3);
+  hosts = await startHosts(3, { daemonArgs: ['--label', 'site=lab', '--label', 'rack=a'] });
   [one, two, three] = [hosts.host(1), hosts.host(2), hosts.host(3)];
   await hosts.loadImage();
   await Promise.all(hosts.all.map((host) => host.startDaemon()));
@@ -219,4 +218,79 @@ test('drain empties a node, pause keeps what runs and takes nothing new, active 
   expect(await stateOf(two)).toBe('ready');
   await availability('active');
   await spread();
+}, 60_000);
+
+test('the labels that a daemon is given are the node’s from the start, and only then', async () => {
+  for (const host of hosts.all)
+    expect((await node(host)).Spec.Labels).toEqual({ site: 'lab', rack: 'a' });
+  await one.mustDocker(
+    'node',
+    'update',
+    '--label-add=rack=b',
+    '--label-rm=site',
+    ids.get(two) ?? '',
+  );
+  await two.stopDaemon();
+  await two.startDaemon();
+  await untilState(two, 'ready', 10_000);
+  expect((await node(two)).Spec.Labels).toEqual({ rack: 'b' });
+}, 30_000);
+
+test('a node that leaves is down at once; it joins again as another of the same name', async () => {
+  await spread();
+  const left = ids.get(three) ?? '';
+  const leaving = three.mustDocker('swarm', 'leave');
+  await until(async () => (await running(three)).length === 0, 1_000, 'the leave to be noticed');
+  await leaving;
+  expect(await stateOf(three)).toBe('down');
+  await untilRunning(6 + 2, 5_000);
+  expect(await containers(three)).toEqual([]);
+  const old = await get<readonly ApiTask[]>('/tasks');
+  const states = old.filter((t) => t.NodeID === left).map((t) => t.Status.State);
+  expect(new Set(states)).toEqual(new Set(['shutdown']));
+
+  await join(three);
+  expect(ids.get(three)).not.toBe(left);
+  await untilState(three, 'ready', 5_000);
+  await untilRunning(6 + 3, 10_000);
+  expect((await node(three)).Spec.Labels).toEqual({ site: 'lab', rack: 'a' });
+  const listed = await one.mustDocker('node', 'ls', '--filter=name=h3', '--format={{.Status}}');
+  expect(listed.split('\n').toSorted()).toEqual(['Down', 'Ready']);
+  const ambiguous = await one.docker('node', 'inspect', 'h3');
+  expect(ambiguous.stderr).toMatch(/node h3 is ambiguous \(2 matches found\)/);
+  await one.mustDocker('node', 'rm', left);
+  await one.mustDocker('node', 'inspect', 'h3');
+}, 60_000);
+
+test('two hosts of one name are two nodes, and each keeps to its own tasks', async () => {
+  await three.mustDocker('swarm', 'leave');
+  await one.mustDocker('node', 'rm', ids.get(three) ?? '');
+  await three.exec(['hostname', two.name]);
+  await join(three);
+  await untilState(three, 'ready', 5_000);
+  await spread();
+  const names = await one.mustDocker('node', 'ls', '--format={{.Hostname}} {{.Status}}');
+  expect(names.split('\n').toSorted()).toEqual(['h1 Ready', 'h2 Ready', 'h2 Ready']);
+  for (const host of [two, three]) expect(await containers(host)).toEqual(await running(host));
+  await one.mustDocker('node', 'update', '--availability=drain', ids.get(two) ?? '');
+  await untilRunning(6 + 2, 10_000);
+  expect(await containers(two)).toEqual([]);
+  expect(await containers(three)).toEqual(await running(three));
+}, 60_000);
+
+test('a node leaves for another cluster', async () => {
+  await three.mustDocker('swarm', 'leave');
+  await three.mustDocker('swarm', 'init');
+  await two.mustDocker('swarm', 'leave');
+  const token = await three.mustDocker('swarm', 'join-token', '--quiet', 'worker');
+  await two.mustDocker('swarm', 'join', '--token', token, `${three.ip}:2377`);
+  const status = '--format={{.Status}}';
+  const ready = async () => (await three.mustDocker('node', 'ls', status)) === 'Ready\nReady';
+  await until(ready, 10_000, 'both nodes of the other cluster');
+  const task = ['service', 'create', '--detach', '--no-resolve-image', '--mode=global', SLEEP];
+  await three.mustDocker(...task);
+  await until(async () => (await containers(two)).length === 1, 10_000, 'a task of it');
+  // what the first cluster knows of them is history
+  for (const host of [two, three]) expect(await stateOf(host)).toBe('down');
+  await untilRunning(6 + 1, 10_000);
 }, 60_000);

@@ -68,6 +68,29 @@ test('a node that beats and has not heard of this leader is asked for a session'
   expect(n.sent[0]).toMatchObject(prompt);
 });
 
+test('a node that leaves is down at once, and asked for nothing', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  n.actor.send({ type: 'leave' });
+  await n.go(0);
+  expect(n.downs).toEqual(['heartbeat failure']);
+  await n.go(60_000);
+  expect(n.downs).toHaveLength(1);
+  expect(n.sent.filter(({ session }) => session === '')).toEqual([]);
+  await n.hello('b');
+  expect(n.actor.getSnapshot().value).toBe('active');
+});
+
+test('a node that leaves while its hello is committed is down all the same', async () => {
+  const n = buildNode();
+  const greeted = n.hello('a');
+  n.actor.send({ type: 'leave' });
+  await greeted;
+  await n.go(0);
+  expect(n.downs).toEqual(['heartbeat failure']);
+  expect(n.actor.getSnapshot().value).toBe('down');
+});
+
 test('an assignment that got lost is noticed at the second beat without it', async () => {
   const n = buildNode();
   await n.hello('a');
