@@ -3,7 +3,8 @@ import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
-import { nodeReady, nodeState, taskReports } from '../../domain/assign/reports.ts';
+import { nodeLeft, nodeReady, nodeSilent } from '../../domain/assign/node-status.ts';
+import { taskReports } from '../../domain/assign/reports.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
 import { Fault } from '../../domain/errors.ts';
@@ -20,7 +21,7 @@ import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
-import { type NodeEvent, nodeMachine } from './node.machine.ts';
+import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
 import { type PlanOutcome, serviceMachine } from './service.machine.ts';
@@ -248,9 +249,9 @@ export class Leader {
       heartbeatMsMin,
       (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
     );
-    const commit = (decide: (view: View) => readonly Change[]): Promise<void> =>
+    const commit = (decide: (view: View, now: number) => readonly Change[]): Promise<void> =>
       committer
-        .propose((view) => ({ changes: decide(view), result: undefined }))
+        .propose((view, { now }) => ({ changes: decide(view, now), result: undefined }))
         .then(() => undefined);
     this.#nodes.start(nodeId, nodeMachine, (scope) => ({
       nodeId,
@@ -259,9 +260,14 @@ export class Leader {
       heartbeatMs,
       silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
-      ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
-      down: (message) =>
-        commit((view) => (this.#reach().connected ? nodeState(view, nodeId, 'down', message) : [])),
+      ready: (hello) => commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
+      silent: () =>
+        commit((view, now) =>
+          this.#reach().connected
+            ? nodeSilent(view, nodeId, now, (id) => isSilent(this.#nodes.get(id)))
+            : [],
+        ),
+      left: () => commit((view) => nodeLeft(view, nodeId)),
       assignments: () => assignmentsOf(replica.store, nodeId),
       send: (assign) => {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
@@ -387,4 +393,6 @@ const sameForPlans = (a: Node, b: Node): boolean =>
   a.spec === b.spec &&
   a.status.state === b.status.state &&
   a.role === b.role &&
+  a.heldUntil === b.heldUntil &&
+  a.restUntil === b.restUntil &&
   a.description === b.description;

@@ -85,6 +85,14 @@ export interface NodeDescription {
   readonly tls?: NodeTls;
 }
 
+/** A node was silent. */
+export interface Outage {
+  /** When it was declared down, ms. */
+  readonly at: number;
+  /** From when on its tasks were lost, ms. */
+  readonly givenUpAt: number;
+}
+
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
 export interface Node extends Stored {
   readonly id: NodeId;
@@ -93,6 +101,12 @@ export interface Node extends Stored {
   readonly role: NodeRole;
   readonly description?: NodeDescription;
   readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
+  /** The last ones, oldest first. */
+  readonly outages?: readonly Outage[];
+  /** While the node is down: until then it keeps its tasks, ms. */
+  readonly heldUntil?: number;
+  /** While the node is ready: until then it gets no new tasks, ms. */
+  readonly restUntil?: number;
   /** Set on managers. `addr` is `ip:2377`. */
   readonly manager?: {
     readonly addr: string;

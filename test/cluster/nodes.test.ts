@@ -127,7 +127,7 @@ afterEach(async () => {
 });
 
 test.each([
-  ['a daemon that stands still', () => two.pause('daemon'), () => two.resume('daemon')],
+  ['a daemon that stands still', () => two.pause('daemon'), async () => two.resume('daemon')],
   ['a network that is away', () => hosts.cut(two), () => hosts.heal(two)],
 ])(
   '%s for 2 s moves nothing',
