@@ -129,6 +129,8 @@ afterEach(async () => {
 test.each([
   ['a daemon that stands still', () => two.pause('daemon'), async () => two.resume('daemon')],
   ['a network that is away', () => hosts.cut(two), () => hosts.heal(two)],
+  ['a leader that stands still', () => one.pause('daemon'), async () => one.resume('daemon')],
+  ['a bus server that stands still', () => one.pause('server'), async () => one.resume('server')],
 ])(
   '%s for 2 s moves nothing',
   async (_, harm, mend) => {
