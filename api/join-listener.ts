@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
+import type { Labels } from '../domain/model/spec.ts';
+import { nodeLabelsFrom } from '../domain/spec/node.ts';
 import type { LogEvent } from './log.ts';
 import { answerSeat, type SeatRoutes } from './seat-routes.ts';
 
@@ -13,6 +15,8 @@ export interface JoinAsk {
   /** PKCS#10 request, PEM: gives the joiner's key only. */
   readonly request: string;
   readonly availability: string;
+  /** For its spec. */
+  readonly labels: Labels;
   /** Address that the joiner says it has; '' for the one that it comes from. */
   readonly addr: string;
 }
@@ -124,7 +128,7 @@ async function answer(
     if (seat !== undefined) return send(res, 200, seat);
     const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
     if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
-    send(res, 200, await give(options, req, textsOf(await bodyOf(req))));
+    send(res, 200, await give(options, req, askedOf(await bodyOf(req))));
   } catch (error) {
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
@@ -136,19 +140,20 @@ async function answer(
 const gives: Readonly<
   Record<
     string,
-    (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => Promise<Issued>
+    (options: JoinListenerOptions, req: IncomingMessage, asked: Asked) => Promise<Issued>
   >
 > = Object.assign(Object.create(null) as object, {
-  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => {
+  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, { text, labels }: Asked) => {
     const ask = {
       token: text('token'),
       request: text('request'),
       availability: text('availability'),
+      labels: labels(),
       addr: text('addr'),
     };
     return options.admit(ask, req.socket.remoteAddress ?? '');
   },
-  '/v1/rejoin': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) => {
+  '/v1/rejoin': (options: JoinListenerOptions, req: IncomingMessage, { text }: Asked) => {
     const ask = {
       token: text('token'),
       nodeId: text('nodeId'),
@@ -157,7 +162,7 @@ const gives: Readonly<
     };
     return options.rejoin(ask, req.socket as TLSSocket);
   },
-  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, text: Texts) =>
+  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, { text }: Asked) =>
     options.renew(text('request'), certificateOf(req)),
 });
 
@@ -198,14 +203,22 @@ async function bodyOf(req: IncomingMessage): Promise<unknown> {
   }
 }
 
-/** Texts of a body by their names; '' for one that is not there. Throws for what is no text. */
-type Texts = (name: string) => string;
+/** What a body asks; reading throws for what is malformed. */
+interface Asked {
+  /** '' for one that is not there. */
+  readonly text: (name: string) => string;
+  readonly labels: () => Labels;
+}
 
-function textsOf(body: unknown): Texts {
+function askedOf(body: unknown): Asked {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  return (name) => {
-    const value = fields[name] ?? '';
-    if (typeof value !== 'string') throw new Fault('InvalidArgument', `"${name}" must be a string`);
-    return value;
+  return {
+    text: (name) => {
+      const value = fields[name] ?? '';
+      if (typeof value !== 'string')
+        throw new Fault('InvalidArgument', `"${name}" must be a string`);
+      return value;
+    },
+    labels: () => nodeLabelsFrom(fields['labels']),
   };
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { InitRequest } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
 import type { ManagerPlace, NodeDescription } from '../domain/model/objects.ts';
-import type { Availability, ClusterSpec } from '../domain/model/spec.ts';
+import type { Availability, ClusterSpec, Labels } from '../domain/model/spec.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
 import {
@@ -30,6 +30,7 @@ export interface NewCluster {
   readonly rootKeyPem: string;
   readonly spec: ClusterSpec;
   readonly availability: Availability;
+  readonly labels: Labels;
   readonly addresses: {
     readonly defaultAddrPool: readonly string[];
     readonly subnetSize: number;
@@ -46,6 +47,7 @@ export async function newIdentity(
   request: InitRequest,
   nowMs: number,
   resolveAddresses: () => Promise<{ readonly listen: Endpoint; readonly advertise: Endpoint }>,
+  labels: Labels,
 ): Promise<NewCluster> {
   if (request.forceNewCluster) throw notYet('--force-new-cluster');
   if (request.listenAddr === '')
@@ -92,6 +94,7 @@ export async function newIdentity(
     rootKeyPem: material.rootKeyPem,
     spec,
     availability,
+    labels,
     addresses,
   };
 }
@@ -135,7 +138,7 @@ export function firstObjects(
       kind: 'node',
       object: {
         id: identity.nodeId,
-        spec: { Labels: {}, Role: 'manager', Availability: cluster.availability },
+        spec: { Labels: cluster.labels, Role: 'manager', Availability: cluster.availability },
         role: 'manager',
         description,
         status: { state: 'ready', message: '', addr: identity.advertiseHost },

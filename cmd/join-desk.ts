@@ -59,6 +59,7 @@ export class JoinDesk {
       token: ask.token,
       pin: pinOfKey(publicKey),
       availability: ask.availability,
+      labels: ask.labels,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
     const { role } = result as Pick<Issued, 'role'>;

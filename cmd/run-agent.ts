@@ -37,6 +37,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
     name: `agent ${identity.nodeId}`,
     tls: () => tlsOf(files),
     inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+    isRemote: !isManager(identity),
     onError: busErrors(report),
     signal: scope,
   });

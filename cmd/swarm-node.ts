@@ -199,6 +199,7 @@ export class SwarmNode implements Swarm {
       token: request.joinToken,
       request: createRequest(privateKey),
       availability: request.availability,
+      labels: this.#options.config.labels,
       addr: advertise.host,
     };
     const end = new AbortController();
@@ -294,7 +295,8 @@ export class SwarmNode implements Swarm {
   }
 
   async #newCluster(request: InitRequest): Promise<NewCluster> {
-    return newIdentity(request, Date.now(), () => this.#addresses(request));
+    const { labels } = this.#options.config;
+    return newIdentity(request, Date.now(), () => this.#addresses(request), labels);
   }
 
   async #addresses(request: { readonly listenAddr: string; readonly advertiseAddr: string }) {

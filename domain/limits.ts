@@ -75,6 +75,9 @@ export const limits = {
   logTasksAtOnceMax: 32,
   logTasksFollowedMax: 2_048,
   apiConnectionsMax: 4_096,
+  /** Labels that a node brings along when it joins; names and values together, characters. */
+  joinLabelsMax: 256,
+  joinLabelsTextMax: 16 * KiB,
   /** Roots that a node trusts together, PEM, characters; and managers of one cluster. */
   rootsTextMax: 48 * KiB,
   managersMax: 64,

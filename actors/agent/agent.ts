@@ -1,6 +1,7 @@
 import { fromCallback } from 'xstate';
 import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Epoch } from '../../bus/protocol.ts';
+import { subjects } from '../../bus/subjects.ts';
 import type { Task } from '../../domain/model/objects.ts';
 import type { TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
@@ -43,7 +44,10 @@ export interface Agent {
   refresh(): void;
   /** Ends the agent for good; containers run on, and the next agent of this node adopts them. */
   stop(): Promise<void>;
-  /** Stops and removes every task container of this node, by force where it takes too long, and ends the agent. */
+  /**
+   * The node leaves: says so, that its tasks be run elsewhere at once, stops and removes every task container of this
+   * node, by force where it takes too long, and ends the agent.
+   */
   removeAll(): Promise<void>;
   tasks(): readonly { readonly id: string; readonly state: TaskState }[];
   logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
@@ -101,8 +105,9 @@ class NodeAgent implements Agent {
   }
 
   async removeAll(): Promise<void> {
-    const { clock } = this.#options;
-    await this.#supervisor.remove('session'); // from here on nothing new is assigned
+    const { clock, bus, nodeId } = this.#options;
+    await this.#supervisor.remove('session'); // from here on nothing new is assigned, and no beat follows
+    bus.publish(subjects.agent(nodeId, 'leave'), {});
     const stopped = new AbortController();
     await Promise.race([this.#worker?.dropAll(), pause(clock, leaveStopLimitMs, stopped.signal)]);
     stopped.abort();

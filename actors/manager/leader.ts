@@ -3,7 +3,8 @@ import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
-import { nodeReady, nodeState, taskReports } from '../../domain/assign/reports.ts';
+import { nodeLeft, nodeReady, nodeSilent } from '../../domain/assign/node-status.ts';
+import { taskReports } from '../../domain/assign/reports.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
 import { Fault } from '../../domain/errors.ts';
@@ -21,7 +22,7 @@ import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
 import { MembersDuty } from './members.ts';
-import { type NodeEvent, nodeMachine } from './node.machine.ts';
+import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
 import { type PlanOutcome, serviceMachine } from './service.machine.ts';
@@ -55,7 +56,7 @@ export interface LeaderOptions {
 const caCommands: ReadonlySet<string> = new Set(['cluster.update']);
 /** Pauses between two plans, ms. */
 const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
-/** A node is beaten for five times in the period that the API shows, and down after three beats missed (docs/agent.md). */
+/** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
 const beatsPerPeriod = 5;
 const beatsMissedMax = 3;
 /** Swarm's default, which 0 stands for as well, ns. */
@@ -122,6 +123,7 @@ export class Leader {
       bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
       bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
       bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
+      bus.subscribe(subjects.agents('leave'), (message) => this.#onLeave(message)),
       bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
     for (const { id } of replica.store.list('node')) {
@@ -256,6 +258,10 @@ export class Leader {
       this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
   }
 
+  #onLeave({ subject }: BusMessage): void {
+    if (this.#options.mayServe()) this.#tellNode(subjects.agentOf(subject), { type: 'leave' });
+  }
+
   #tellNode(nodeId: string, event: NodeEvent): void {
     this.#nodes.get(nodeId)?.send(event);
   }
@@ -272,20 +278,25 @@ export class Leader {
       heartbeatMsMin,
       (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
     );
-    const commit = (decide: (view: View) => readonly Change[]): Promise<void> =>
+    const commit = (decide: (view: View, now: number) => readonly Change[]): Promise<void> =>
       committer
-        .propose((view) => ({ changes: decide(view), result: undefined }))
+        .propose((view, { now }) => ({ changes: decide(view, now), result: undefined }))
         .then(() => undefined);
     this.#nodes.start(nodeId, nodeMachine, (scope) => ({
       nodeId,
       scope,
       epoch: this.#epoch(),
       heartbeatMs,
-      silenceMs: heartbeatMs * (beatsMissedMax - 0.5),
+      silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
-      ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
-      down: (message) =>
-        commit((view) => (this.#reach().connected ? nodeState(view, nodeId, 'down', message) : [])),
+      ready: (hello) => commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
+      silent: () =>
+        commit((view, now) =>
+          this.#reach().connected
+            ? nodeSilent(view, nodeId, now, (id) => isSilent(this.#nodes.get(id)))
+            : [],
+        ),
+      left: () => commit((view) => nodeLeft(view, nodeId)),
       assignments: () => assignmentsOf(replica.store, nodeId),
       send: (assign) => {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
@@ -412,4 +423,6 @@ const sameForPlans = (a: Node, b: Node): boolean =>
   a.spec === b.spec &&
   a.status.state === b.status.state &&
   a.role === b.role &&
+  a.heldUntil === b.heldUntil &&
+  a.restUntil === b.restUntil &&
   a.description === b.description;

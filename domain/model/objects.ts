@@ -110,6 +110,14 @@ export interface ManagerPlace {
   readonly reachability: 'unknown' | 'reachable' | 'unreachable';
 }
 
+/** A node was silent. */
+export interface Outage {
+  /** When it was declared down, ms. */
+  readonly at: number;
+  /** From when on its tasks were lost, ms. */
+  readonly givenUpAt: number;
+}
+
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
 export interface Node extends Stored {
   readonly id: NodeId;
@@ -122,6 +130,12 @@ export interface Node extends Stored {
   readonly pins?: readonly string[];
   /** Set on managers from when they have told where they are. */
   readonly manager?: ManagerPlace;
+  /** The last ones, oldest first. */
+  readonly outages?: readonly Outage[];
+  /** While the node is down: until then it keeps its tasks, ms. */
+  readonly heldUntil?: number;
+  /** While the node is ready: until then it gets no new tasks, ms. */
+  readonly restUntil?: number;
 }
 
 export type UpdateState =

@@ -69,6 +69,7 @@ const ask = (token: string, keys = generateKeys()) => ({
   token,
   request: createRequest(keys.privateKey),
   availability: '',
+  labels: { rack: 'a' },
   addr: '',
 });
 const der = (pem: string): Buffer => readCertificate(pem).x509.raw;
@@ -79,7 +80,8 @@ test('a worker’s token makes a worker; asked again with the same key it is the
   const first = await d.admit(asked, '::ffff:10.0.0.7');
   expect(readCertificate(first.certificate).role).toBe('worker');
   expect(store.node(first.nodeId)?.status).toMatchObject({ state: 'unknown', addr: '10.0.0.7' });
-  const again = await d.admit(asked, '10.0.0.7');
+  const again = await d.admit({ ...asked, labels: { rack: 'b' } }, '10.0.0.7');
+  expect(store.node(first.nodeId)?.spec.Labels).toEqual({ rack: 'a' });
   expect(again.nodeId).toBe(first.nodeId);
   expect(store.count('node')).toBe(1);
 });
