@@ -56,7 +56,8 @@ export class JoinDesk {
       availability: ask.availability,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
-    return this.#issue(cluster, nodeId, (result as Pick<Issued, 'role'>).role, ask.request);
+    const { role } = result as Pick<Issued, 'role'>;
+    return this.#issue(cluster, nodeId, role, { pem: ask.request, publicKey });
   }
 
   async renew(request: string, certificate: Buffer): Promise<Issued> {
@@ -72,8 +73,8 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    keyOf(request);
-    return this.#issue(cluster, node.id, node.role, request);
+    const publicKey = keyOf(request);
+    return this.#issue(cluster, node.id, node.role, { pem: request, publicKey });
   }
 
   async #cluster(): Promise<Cluster> {
@@ -82,7 +83,12 @@ export class JoinDesk {
     return cluster;
   }
 
-  async #issue(cluster: Cluster, nodeId: string, role: NodeRole, request: string): Promise<Issued> {
+  async #issue(
+    cluster: Cluster,
+    nodeId: string,
+    role: NodeRole,
+    request: Request,
+  ): Promise<Issued> {
     const { manager, now, connect, onCaFailure } = this.#options;
     const signing = signingOf(cluster, caTools(now).normalize);
     const certificate =
@@ -90,14 +96,14 @@ export class JoinDesk {
         ? this.#authorityOf(cluster, signing.material).signNode({
             nodeId,
             role,
-            requestPem: request,
+            publicKey: request.publicKey,
             validityMs: cluster.spec.CAConfig.NodeCertExpiry / 1e6,
             nowMs: now(),
           })
         : await signExternally(
             connect,
             signing,
-            { nodeId, role, clusterId: cluster.id, requestPem: request },
+            { nodeId, role, clusterId: cluster.id, requestPem: request.pem },
             now,
             onCaFailure,
           );
@@ -115,9 +121,15 @@ export class JoinDesk {
   }
 }
 
+/** Read and checked once; only an external CA wants the text. */
+interface Request {
+  readonly pem: string;
+  readonly publicKey: ReturnType<typeof readRequest>;
+}
+
 const pemOf = (der: Buffer): string => new X509Certificate(der).toString();
 
-function keyOf(request: string): ReturnType<typeof readRequest> {
+function keyOf(request: string): Request['publicKey'] {
   try {
     return readRequest(request);
   } catch (error) {

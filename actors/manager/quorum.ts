@@ -20,9 +20,7 @@ export const termMs = {
 
 /** The managers of the cluster: who counts for a majority. */
 export function managersOf(view: View): readonly string[] {
-  const ids: string[] = [];
-  for (const { id, role } of view.list('node')) if (role === 'manager') ids.push(id);
-  return ids;
+  return Array.from(view.managers(), ({ id }) => id);
 }
 
 /** One manager, or a cluster that is only being founded: there is nobody to ask, to wait for or to lose against. */

@@ -50,6 +50,7 @@ async function oneManager(progress: (line: string) => void): Promise<Record<stri
       const taken = await joinRounds([daemon], [port], progress);
       return { ...figures('oneManagerPerS', taken), rssMb: residentMb(daemon) };
     } finally {
+      if (nodeArgs.length > 0) await daemon.signal('SIGTERM');
       await daemon.stop();
     }
   } finally {
