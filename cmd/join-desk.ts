@@ -19,14 +19,22 @@ import {
   tokenMatches,
   verifyNodeCertificate,
 } from '../pki/mod.ts';
+import type { Clock } from '../supervisors/clock.ts';
 
 export interface DeskOptions {
   readonly manager: Manager;
   readonly now: () => number;
+  readonly clock: Pick<Clock, 'setTimeout'>;
   /** The way to external CAs. */
   readonly connect: CfsslConnect;
   readonly onCaFailure: (url: string, error: unknown) => void;
 }
+
+/**
+ * Joins that come within this are committed in one record, ms. A record costs more than all else about a join, and
+ * machines that are started together come one by one.
+ */
+const gatherMs = 20;
 
 /**
  * Gives certificates. A stranger's way: token, request, a committed record, a certificate, in this order. A member's:
@@ -36,6 +44,7 @@ export class JoinDesk {
   readonly #options: DeskOptions;
   /** Made once: reading a key takes long against signing with it. */
   #authority: { readonly of: Cluster; readonly authority: Authority } | undefined;
+  #gathering: Promise<void> | undefined;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -50,6 +59,7 @@ export class JoinDesk {
         .update(publicKey.export({ type: 'spki', format: 'der' }))
         .digest(),
     );
+    await this.#gathered();
     const { result } = await this.#options.manager.command('node.join', {
       nodeId,
       token: ask.token,
@@ -75,6 +85,15 @@ export class JoinDesk {
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
     const publicKey = keyOf(request);
     return this.#issue(cluster, node.id, node.role, { pem: request, publicKey });
+  }
+
+  #gathered(): Promise<void> {
+    return (this.#gathering ??= new Promise((resolve) => {
+      this.#options.clock.setTimeout(() => {
+        this.#gathering = undefined;
+        resolve();
+      }, gatherMs);
+    }));
   }
 
   async #cluster(): Promise<Cluster> {

@@ -37,20 +37,17 @@ async function oneManager(progress: (line: string) => void): Promise<Record<stri
     const entry = join(import.meta.dirname, '../support/simulated-daemon.js');
     const port = await freePort();
     const args = ['--listen-addr', `127.0.0.1:${port}`];
-    const nodeArgs = (process.env['BENCH_NODE_ARGS'] ?? '').split(' ').filter((a) => a !== '');
     const daemon = await startDaemon(engine, {
       busPort: await freePort(),
       netns: '',
       entry,
       args,
-      nodeArgs,
     });
     try {
       await daemon.mustDocker('swarm', 'init');
       const taken = await joinRounds([daemon], [port], progress);
       return { ...figures('oneManagerPerS', taken), rssMb: residentMb(daemon) };
     } finally {
-      if (nodeArgs.length > 0) await daemon.signal('SIGTERM');
       await daemon.stop();
     }
   } finally {
