@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   converge: () => import('./converge.ts'),
   idle: () => import('./idle.ts'),
   join: () => import('./join.ts'),
+  reconnect: () => import('./reconnect.ts'),
   schedule: () => import('./schedule.ts'),
 };
 
