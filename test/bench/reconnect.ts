@@ -10,7 +10,7 @@ import { median } from './statistics.ts';
 
 const workers = 1_000;
 const processes = 2;
-const rounds = 5;
+const rounds = Number(process.env['ROUNDS'] ?? 5);
 const joinsInFlight = 16;
 const calmMs = 5_000;
 const patienceMs = 120_000;
@@ -28,6 +28,7 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
     const daemon = await startDaemon(engine, {
       busPort: await freePort(),
       netns: '',
+      nodeArgs: (process.env['BENCH_NODE_ARGS'] ?? '').split(' ').filter((a) => a !== ''),
       entry: join(import.meta.dirname, '../support/simulated-daemon.js'),
       args: ['--listen-addr', `127.0.0.1:${port}`],
     });
@@ -38,6 +39,8 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
       progress(`${workers} workers have joined and are ready after ${joinedS.toFixed(1)} s`);
       return { ...(await measure(daemon, crowd, progress)), joinedS };
     } finally {
+      if (process.env['BENCH_NODE_ARGS']) await daemon.signal('SIGTERM');
+      process.stderr.write(`${daemon.log().split('\n').filter((l) => !/"command"|node.join/.test(l)).join('\n')}`.replaceAll(/"node":"[^"]*",/g, ''));
       crowd.end();
       await daemon.stop();
     }
@@ -93,8 +96,11 @@ async function outage(daemon: Daemon, crowd: Crowd): Promise<Omit<Run, 'calmPerc
   await daemon.kill();
   await daemon.start();
   const apiS = since();
+  const seen = setInterval(() => process.stderr.write(` ${crowd.epoch > before ? crowd.agents() : 0}`), 1000);
+  setTimeout(() => clearInterval(seen), 30000);
   await until(() => crowd.epoch > before && crowd.agents() === workers, patienceMs, 'all sessions');
   const sessionsS = since();
+  clearInterval(seen);
   await until(async () => (await ready(daemon)) === workers + 1, patienceMs, 'all to be ready');
   return {
     seconds: since(),
