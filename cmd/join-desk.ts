@@ -21,14 +21,22 @@ import {
   tokenMatches,
   verifyNodeCertificate,
 } from '../pki/mod.ts';
+import type { Clock } from '../supervisors/clock.ts';
 
 export interface DeskOptions {
   readonly manager: Manager;
   readonly now: () => number;
+  readonly clock: Pick<Clock, 'setTimeout'>;
   /** The way to external CAs. */
   readonly connect: CfsslConnect;
   readonly onCaFailure: (url: string, error: unknown) => void;
 }
+
+/**
+ * Joins that come within this are committed in one record, ms. A record costs more than all else about a join, and
+ * machines that are started together come one by one.
+ */
+const gatherMs = 20;
 
 /**
  * Gives certificates. A stranger's way: token, request, a signature, a committed record, and only then the certificate
@@ -39,6 +47,7 @@ export class JoinDesk {
   readonly #options: DeskOptions;
   /** Made once: reading a key takes long against signing with it. */
   #authority: { readonly of: Cluster; readonly authority: Authority } | undefined;
+  #gathering: Promise<void> | undefined;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -53,7 +62,10 @@ export class JoinDesk {
         .update(publicKey.export({ type: 'spki', format: 'der' }))
         .digest(),
     );
-    const certificate = await this.#sign(cluster, nodeId, asked, ask.request);
+    const [certificate] = await Promise.all([
+      this.#sign(cluster, nodeId, asked, { pem: ask.request, publicKey }),
+      this.#gathered(),
+    ]);
     const { result } = await this.#options.manager.command('node.join', {
       nodeId,
       token: ask.token,
@@ -107,8 +119,17 @@ export class JoinDesk {
     // other managers' servers must know the key before it is used
     if (role === 'manager')
       await this.#options.manager.command('node.pin', { nodeId, pin: pinOfKey(publicKey) });
-    const certificate = await this.#sign(cluster, nodeId, role, request);
+    const certificate = await this.#sign(cluster, nodeId, role, { pem: request, publicKey });
     return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
+  }
+
+  #gathered(): Promise<void> {
+    return (this.#gathering ??= new Promise((resolve) => {
+      this.#options.clock.setTimeout(() => {
+        this.#gathering = undefined;
+        resolve();
+      }, gatherMs);
+    }));
   }
 
   async #cluster(): Promise<Cluster> {
@@ -121,7 +142,7 @@ export class JoinDesk {
     cluster: Cluster,
     nodeId: string,
     role: NodeRole,
-    requestPem: string,
+    { pem, publicKey }: Request,
   ): Promise<string> {
     const { now, connect, onCaFailure } = this.#options;
     const signing = signingOf(cluster, caTools(now).normalize);
@@ -129,11 +150,11 @@ export class JoinDesk {
       return this.#authorityOf(cluster, signing.material).signNode({
         nodeId,
         role,
-        requestPem,
+        publicKey,
         validityMs: certificateLifeMs(cluster),
         nowMs: now(),
       });
-    const request = { nodeId, role, clusterId: cluster.id, requestPem };
+    const request = { nodeId, role, clusterId: cluster.id, requestPem: pem };
     try {
       return await signExternally(connect, signing, request, now, onCaFailure);
     } catch (error) {
@@ -159,9 +180,15 @@ export class JoinDesk {
   }
 }
 
+/** Read and checked once; only an external CA wants the text. */
+interface Request {
+  readonly pem: string;
+  readonly publicKey: ReturnType<typeof readRequest>;
+}
+
 const pemOf = (der: Buffer): string => new X509Certificate(der).toString();
 
-function keyOf(request: string): ReturnType<typeof readRequest> {
+function keyOf(request: string): Request['publicKey'] {
   try {
     return readRequest(request);
   } catch (error) {

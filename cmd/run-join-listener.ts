@@ -2,6 +2,7 @@ import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { daemonFault } from '../domain/errors.ts';
 import { rejoinChannel } from '../pki/mod.ts';
+import { systemClock } from '../supervisors/clock.ts';
 import { JoinDesk } from './join-desk.ts';
 import { actorLog } from './log.ts';
 import { SeatDesk } from './seat-desk.ts';
@@ -35,6 +36,7 @@ export async function runJoinListener(
       new JoinDesk({
         manager,
         now: Date.now,
+        clock: systemClock,
         connect: externalCas(files),
         onCaFailure: (url, error) => report('external_ca_failed', { url, error: String(error) }),
       });

@@ -331,6 +331,8 @@ export class Leader {
   #wakeNodePlan(nodeId: string): void {
     const running = this.#nodePlans.get(nodeId);
     if (running !== undefined) return running.send({ type: 'dirty' });
+    // There is nothing to plan, and who has no tasks gets none that its state of now forbids.
+    if (isEmpty(this.#options.replica.store.tasksOfNode(nodeId))) return;
     this.#nodePlans.start(nodeId, serviceMachine, () => ({
       plan: () => this.#planNode(nodeId),
       now: () => this.#options.committer.now(),

@@ -24,7 +24,7 @@ export const termMs = {
 /** The managers of the cluster: who counts for a majority. */
 export function managersOf(view: View): readonly string[] {
   const ids: string[] = [];
-  for (const node of view.list('node')) if (isVoter(node)) ids.push(node.id);
+  for (const node of view.managers()) if (isVoter(node)) ids.push(node.id);
   return ids;
 }
 

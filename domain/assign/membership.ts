@@ -19,7 +19,7 @@ export function membershipOf(view: View): Membership | undefined {
   const cluster = view.cluster();
   if (cluster === undefined) return undefined;
   const managers: ManagerAddress[] = [];
-  for (const { id, manager } of view.list('node'))
+  for (const { id, manager } of view.managers())
     if (manager !== undefined && manager.joining !== true)
       managers.push({ nodeId: id, addr: manager.addr, bus: manager.bus });
   return { roots: trustedRootsPem(cluster), managers };

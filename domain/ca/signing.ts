@@ -66,6 +66,7 @@ export const externalUrls = (
   presentRootPem: string,
   normalize: CaTools['normalize'],
 ): readonly string[] => {
+  if (cas.length === 0) return [];
   const wanted = normalize(rootPem);
   return cas
     .filter(({ CACert }) => normalize(CACert || presentRootPem) === wanted)

@@ -19,7 +19,7 @@ const isPlaced = (node: Node): node is Placed => node.manager !== undefined;
 
 /** Managers that have told where they are, by ID: those that join and those that are to go among them. */
 export const placedManagers = (view: View): readonly Placed[] =>
-  [...view.list('node')].filter(isPlaced);
+  [...view.managers()].filter(isPlaced);
 
 /** Whether the node counts when managers decide something by majority. */
 export const isVoter = (node: Node): boolean =>
