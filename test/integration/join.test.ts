@@ -83,12 +83,6 @@ describe('a token that does not fit', () => {
     expect(await refusal(token, '127.0.0.1:1')).toMatch(/cannot reach manager 127\.0\.0\.1:1/);
   });
 
-  test('a manager’s token is refused plainly, until managers can join', async () => {
-    const managers = await manager.mustDocker('swarm', 'join-token', '-q', 'manager');
-    expect(await refusal(managers)).toMatch(/joining as a manager is not supported/);
-    expect(await manager.mustDocker('node', 'ls', '-q')).not.toContain('\n');
-  });
-
   test('a server with another root hears neither token nor request', async () => {
     const heard: string[] = [];
     const impostor = await startImpostor(heard);
