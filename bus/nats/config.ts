@@ -1,10 +1,25 @@
+import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
+import { roleUnits } from '../../pki/mod.ts';
 
 /** Accounts of a manager's server. Only the daemon itself has users in any but `bus`. */
 export const accounts = { bus: 'bus', log: 'log', system: 'system', auth: 'auth' } as const;
 
 /** Environment variable that hands the key of the store to the server. */
 export const storeKeyVariable = 'NATSWARM_STORE_KEY';
+
+/** The routes between managers. */
+export interface ClusterOptions {
+  /** Lineage and generation: a server with another name is refused, so two histories never meet. */
+  readonly name: string;
+  /** Address that the route port listens on. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port` of the other managers' route ports; this server's own is not among them. */
+  readonly routes: readonly string[];
+  /** `pinOf` of every manager's certificate, this one's too; with a new key, of the old and the new one. */
+  readonly pinnedCerts: readonly string[];
+}
 
 export interface ConfigOptions {
   readonly serverName: string;
@@ -17,6 +32,8 @@ export interface ConfigOptions {
   readonly issuer: string;
   /** Public user keys of the daemon itself. */
   readonly users: { readonly log: string; readonly system: string; readonly auth: string };
+  /** Absent on a server that stands alone. A store is of one form for good: it loses its streams in the other. */
+  readonly cluster?: ClusterOptions;
 }
 
 /** Thousands of nodes may come back at once; each waits for its turn. */
@@ -25,8 +42,13 @@ const tlsTimeoutSeconds = 10;
 export const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
 
+/** A route without a word for three of these is closed; raft itself notices a lost peer earlier. */
+const routePing = { interval: '2s', outstandingMax: 2 } as const;
+/** The DNS name that a certificate must have to be let in as a server; only the CA gives it. */
+const routeUser = roleUnits.manager;
+
 /**
- * Configuration of a server that stands alone. It holds no secret: the daemon's users are public keys, the key of the
+ * The server's configuration. It holds no secret: the daemon's users are public keys, the key of the
  * store comes by environment, TLS keys stand in files of their own. NATS reads JSON as it is.
  */
 export function serverConfig(options: ConfigOptions): string {
@@ -71,6 +93,7 @@ export function serverConfig(options: ConfigOptions): string {
         auth_users: [users.log, users.system, users.auth],
       },
     },
+    ...(options.cluster === undefined ? {} : { cluster: clusterConfig(options, options.cluster) }),
   };
   return `${JSON.stringify(config, undefined, 2)}\n`.replace(
     `"${storeKeyMark}"`,
@@ -80,3 +103,32 @@ export function serverConfig(options: ConfigOptions): string {
 
 /** The key as the variable must hold it: quoted, since NATS parses the value as configuration. */
 export const storeKeyValue = (key: Uint8Array): string => `"${Buffer.from(key).toString('hex')}"`;
+
+/**
+ * Who dials knows the other by its key (`insecure` leaves out the host name, which no certificate of ours has, and with
+ * it the chain); who is dialled checks chain, name and key.
+ */
+function clusterConfig({ tlsFiles }: ConfigOptions, cluster: ClusterOptions): object {
+  // Without a pin nats-server would take every server for the one that it dialled.
+  assert(cluster.pinnedCerts.length > 0, 'the routes of a cluster have pinned keys');
+  return {
+    name: cluster.name,
+    host: cluster.host,
+    port: cluster.port,
+    routes: cluster.routes.map((address) => `nats-route://${address}`),
+    no_advertise: true,
+    compression: 'off',
+    ping_interval: routePing.interval,
+    ping_max: routePing.outstandingMax,
+    authorization: { user: routeUser },
+    tls: {
+      cert_file: tlsFiles.cert,
+      key_file: tlsFiles.key,
+      ca_file: tlsFiles.ca,
+      verify_and_map: true,
+      insecure: true,
+      pinned_certs: cluster.pinnedCerts,
+      timeout: tlsTimeoutSeconds,
+    },
+  };
+}

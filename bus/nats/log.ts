@@ -1,14 +1,23 @@
 import { headers, type Msg, type MsgHdrs } from 'nats';
 import { limits } from '../../domain/limits.ts';
-import type { AppendOutcome, LogRecord, StateLog, Unsubscribe } from '../ports.ts';
+import {
+  type AppendOutcome,
+  BusError,
+  type LogRecord,
+  type StateLog,
+  type Unsubscribe,
+} from '../ports.ts';
 import type { Link } from './link.ts';
 import { readBatch } from './log-reader.ts';
 
 /** Names are neutral: JetStream keeps them readable on the disk. */
 export const logNames = { stream: 'log', subject: 'log.append', tail: 'log.tail' } as const;
 
-/** Longer than a commit takes while JetStream is well; afterwards the caller finds out by reading. */
-const appendTimeoutMs = 1_500;
+/**
+ * Longer than a commit takes while JetStream is well; afterwards the caller finds out by reading and tries again. What was
+ * on its way to a lost leader is never answered, so this is a part of every failover. Large records take their time.
+ */
+const appendTimeoutMs = (bytes: number): number => 400 + bytes / 2_048;
 const requestTimeoutMs = 2_000;
 
 export interface NatsLogOptions {
@@ -18,8 +27,10 @@ export interface NatsLogOptions {
   readonly onError: (error: Error) => void;
 }
 
+type StreamConfig = Readonly<Record<string, unknown>>;
+
 /** Settings of the stream; the reason of each is in docs/state-log.md. */
-export function streamConfig(firstSeq: number): Readonly<Record<string, unknown>> {
+export function streamConfig(firstSeq: number, replicas = 1): StreamConfig {
   return {
     name: logNames.stream,
     subjects: [logNames.subject],
@@ -32,7 +43,7 @@ export function streamConfig(firstSeq: number): Readonly<Record<string, unknown>
     max_msg_size: -1,
     max_age: 0,
     max_consumers: -1,
-    num_replicas: 1,
+    num_replicas: replicas,
     compression: 'none',
     // Nanoseconds: 100 ms, the smallest. Nothing is ever sent that it could apply to.
     duplicate_window: 100_000_000,
@@ -61,19 +72,32 @@ export class NatsLog implements StateLog {
   }
 
   /**
-   * Makes the stream unless it is there; true when it was made. Its first record gets `firstSeq`. Throws `LogError` for
-   * a stream with other settings, `BusError` without connection or answer.
+   * Makes the stream unless it is there; true when it was made. Its first record gets `firstSeq`. A stream that is there
+   * keeps its replicas. Throws `LogError` for a stream with other settings, `BusError` without connection or answer, and
+   * in a cluster without a leader.
    */
-  async createIfMissing(firstSeq = 1): Promise<boolean> {
+  async createIfMissing(firstSeq = 1, replicas = 1): Promise<boolean> {
     const found = await this.#api<StreamInfo>('STREAM.INFO');
     if (found.error === undefined) {
       requireSettings(found.config);
       return false;
     }
     if (found.error.err_code !== streamNotFound) throw apiError('STREAM.INFO', found.error);
-    const { error } = await this.#api('STREAM.CREATE', streamConfig(firstSeq));
+    const { error } = await this.#api('STREAM.CREATE', streamConfig(firstSeq, replicas));
     if (error !== undefined) throw apiError('STREAM.CREATE', error);
     return true;
+  }
+
+  /**
+   * Asks for another number of replicas. JetStream answers before it has moved anything: `clusterHealth` tells when it is
+   * done. Nothing is asked when the stream has, or is on its way to, that number. Throws as `createIfMissing`.
+   */
+  async setReplicas(replicas: number): Promise<void> {
+    const { error, config } = await this.#api<StreamInfo>('STREAM.INFO');
+    if (error !== undefined) throw apiError('STREAM.INFO', error);
+    if (config?.['num_replicas'] === replicas) return;
+    const update = await this.#api('STREAM.UPDATE', { ...config, num_replicas: replicas });
+    if (update.error !== undefined) throw apiError('STREAM.UPDATE', update.error);
   }
 
   async append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
@@ -81,7 +105,7 @@ export class NatsLog implements StateLog {
       const message = await this.#link.request(
         logNames.subject,
         data,
-        appendTimeoutMs,
+        appendTimeoutMs(data.length),
         expectLast(expectedLast),
       );
       return outcomeOf(message, expectedLast);
@@ -151,7 +175,7 @@ interface ApiAnswer {
   readonly error?: ApiError;
 }
 interface StreamInfo {
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly config?: StreamConfig;
   readonly state?: {
     readonly messages: number;
     readonly first_seq: number;
@@ -163,8 +187,14 @@ interface StreamInfo {
 /** JSStreamNotFoundErr. */
 const streamNotFound = 10059;
 
-const apiError = (verb: string, { err_code, description }: ApiError): LogError =>
-  new LogError(`JetStream refused ${verb}: ${description} (${err_code})`);
+/** JSClusterNoPeersErr, JSClusterNotAvailErr, JSClusterNotLeaderErr, JSStreamOfflineErr: servers that have not found a leader. */
+const passing: ReadonlySet<number> = new Set([10_005, 10_008, 10_009, 10_118]);
+
+/** What passes by itself is no fault of the log. */
+function apiError(verb: string, { err_code, description }: ApiError): LogError | BusError {
+  const message = `JetStream refused ${verb}: ${description} (${err_code})`;
+  return passing.has(err_code) ? new BusError('no-responder', message) : new LogError(message);
+}
 
 /**
  * The compare-and-swap. `Nats-Msg-Id` is not sent, since deduplication comes before the check and acknowledges what was
