@@ -6,12 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { replaceFile } from '../durable-file.ts';
 import { type Exit, clearStale, recordChild, spawnBound } from './child.ts';
-import {
-  type ClusterOptions,
-  serverConfig,
-  storeKeyValue,
-  storeKeyVariable,
-} from './config.ts';
+import { type ClusterOptions, serverConfig, storeKeyValue, storeKeyVariable } from './config.ts';
 import { ServerError } from './errors.ts';
 import { connectLink, type Link, type TlsMaterial } from './link.ts';
 import type { OwnUsers } from './users.ts';
@@ -67,11 +62,14 @@ export type ClusterChanges = Pick<ClusterOptions, 'routes' | 'pinnedCerts'>;
 /** Opening a large encrypted store takes seconds. */
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
-const requestTimeoutMs = 1_000;
+/** Who asks before there is a leader gets no answer at all. */
+const requestTimeoutMs = 250;
 const reloadTimeoutMs = 10_000;
 const pollMs = 20;
 /** What nats-server says at the end of a reload. */
 const reloadDone = 'Reloaded server configuration';
+/** It warns of leaving out the host name; that the other's key is pinned it does not see. */
+const pinsInstead = 'TLS certificate chain and hostname of solicited routes will not be verified';
 const reloadFailed = 'Failed to reload server configuration';
 
 /**
@@ -216,7 +214,8 @@ class Child implements NatsServer {
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream === null) continue;
       createInterface({ input: stream }).on('line', (line) => {
-        const { level, text } = parseLine(line);
+        const { level: told, text } = parseLine(line);
+        const level = text.startsWith(pinsInstead) ? 'debug' : told;
         if (level === 'error') this.#complaint = text;
         if (text.startsWith(reloadFailed) || text.startsWith(reloadDone)) this.#onReload(text);
         log(level, text);

@@ -101,7 +101,10 @@ export class TestCluster {
   /** A further manager: every server is told of it, then it is started. */
   async grow(nodeId: string): Promise<Member> {
     const plan = await this.plan(nodeId);
-    const all = [...this.members.map(({ options }) => options.cluster), plan.cluster as ClusterOptions];
+    const all = [
+      ...this.members.map(({ options }) => options.cluster),
+      plan.cluster as ClusterOptions,
+    ];
     await this.#reload(all);
     return this.launch({ ...plan, cluster: linked(plan.cluster, all) });
   }
@@ -129,8 +132,7 @@ export class TestCluster {
   /** The server again on the same store, and its links connected. */
   async restart(member: Member): Promise<void> {
     member.server = await startServer(member.options);
-    for (const link of [member.log, member.system])
-      while (!link.isConnected()) await sleep(2);
+    for (const link of [member.log, member.system]) while (!link.isConnected()) await sleep(2);
   }
 
   async formed(): Promise<void> {
@@ -159,7 +161,9 @@ export class TestCluster {
 function linked(own: ClusterOptions | undefined, all: readonly ClusterOptions[]): ClusterOptions {
   if (own === undefined) throw new Error('not in a cluster');
   const others = all.filter(({ port }) => port !== own.port);
-  const pins = all.map(({ pinnedCerts, port }) => (port === own.port ? own : { pinnedCerts }).pinnedCerts[0] ?? '');
+  const pins = all.map(
+    ({ pinnedCerts, port }) => (port === own.port ? own : { pinnedCerts }).pinnedCerts[0] ?? '',
+  );
   return { ...own, routes: others.map(({ host, port }) => `${host}:${port}`), pinnedCerts: pins };
 }
 
