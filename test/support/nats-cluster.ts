@@ -17,9 +17,11 @@ import { createNKey } from '../../pki/mod.ts';
 import { freePort } from './free-port.ts';
 import { natsServerBinary, TestPki } from './nats.ts';
 
+type Clustered = ServerOptions & { readonly cluster: ClusterOptions };
+
 /** A manager's server, and the daemon's own connections to it. */
 export interface Member {
-  readonly options: ServerOptions & { readonly cluster: ClusterOptions };
+  options: Clustered;
   readonly lines: string[];
   server: NatsServer;
   log: Link;
@@ -45,10 +47,7 @@ export class TestCluster {
     const cluster = new TestCluster(await mkdtemp(join(tmpdir(), 'natswarm-cluster-')), name);
     const plans: ServerOptions[] = [];
     for (let n = 0; n < size; n++) plans.push(await cluster.plan(`manager${n + 1}`));
-    const all = plans.map((plan) => plan.cluster as ClusterOptions);
-    await Promise.all(
-      plans.map((plan) => cluster.launch({ ...plan, cluster: linked(plan.cluster, all) })),
-    );
+    await Promise.all(plans.map((plan) => cluster.launch(linked(plan, plans))));
     cluster.members.sort((a, b) => a.options.nodeId.localeCompare(b.options.nodeId));
     return cluster;
   }
@@ -80,12 +79,12 @@ export class TestCluster {
     };
   }
 
-  async launch(plan: ServerOptions): Promise<Member> {
+  async launch(plan: Clustered): Promise<Member> {
     const lines: string[] = [];
-    const options = {
+    const options: Clustered = {
       ...plan,
-      log: (level: string, line: string) => lines.push(`${level} ${line}`),
-    } as Member['options'];
+      log: (level, line) => lines.push(`${level} ${line}`),
+    };
     const server = await startServer(options);
     const log = await ownLink(options, server, 'log');
     const system = await ownLink(options, server, 'system');
@@ -101,26 +100,23 @@ export class TestCluster {
   /** A further manager: every server is told of it, then it is started. */
   async grow(nodeId: string): Promise<Member> {
     const plan = await this.plan(nodeId);
-    const all = [
-      ...this.members.map(({ options }) => options.cluster),
-      plan.cluster as ClusterOptions,
-    ];
-    await this.#reload(all);
-    return this.launch({ ...plan, cluster: linked(plan.cluster, all) });
+    const all = [...this.members.map(({ options }) => options), plan];
+    await this.reload(all);
+    return this.launch(linked(plan, all));
   }
 
   /** Takes a server out of the others' routes and pins. It goes on running. */
   async unpin(member: Member): Promise<void> {
     this.members.splice(this.members.indexOf(member), 1);
     this.#left.push(member);
-    await this.#reload(this.members.map(({ options }) => options.cluster));
+    await this.reload(this.members.map(({ options }) => options));
   }
 
-  async #reload(all: readonly ClusterOptions[]): Promise<void> {
+  /** Tells every server of the managers of now. */
+  async reload(all: readonly ServerOptions[]): Promise<void> {
     for (const member of this.members) {
-      const cluster = linked(member.options.cluster, all);
-      await member.server.reload(member.options.tls, cluster);
-      Object.assign(member.options, { cluster });
+      member.options = linked(member.options, all);
+      await member.server.reload(member.options.tls, member.options.cluster);
     }
   }
 
@@ -157,14 +153,17 @@ export class TestCluster {
   }
 }
 
-/** A server's options, with the others as routes and everybody's pins. */
-function linked(own: ClusterOptions | undefined, all: readonly ClusterOptions[]): ClusterOptions {
-  if (own === undefined) throw new Error('not in a cluster');
-  const others = all.filter(({ port }) => port !== own.port);
-  const pins = all.map(
-    ({ pinnedCerts, port }) => (port === own.port ? own : { pinnedCerts }).pinnedCerts[0] ?? '',
-  );
-  return { ...own, routes: others.map(({ host, port }) => `${host}:${port}`), pinnedCerts: pins };
+/** Options of a server that knows all of them, itself among them. */
+function linked(own: ServerOptions, all: readonly ServerOptions[]): Clustered {
+  const clusters = all.map(clusterOf).filter(({ port }) => port !== clusterOf(own).port);
+  const routes = clusters.map(({ host, port }) => `${host}:${port}`);
+  const pinnedCerts = all.map(({ tls }) => pinOf(tls.cert));
+  return { ...own, cluster: { ...clusterOf(own), routes, pinnedCerts } };
+}
+
+function clusterOf({ cluster }: ServerOptions): ClusterOptions {
+  if (cluster === undefined) throw new Error('not in a cluster');
+  return cluster;
 }
 
 function ownLink(
