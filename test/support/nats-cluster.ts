@@ -97,6 +97,14 @@ export class TestCluster {
     return member;
   }
 
+  /** A server that knows all of these, and that none of them was told of. */
+  async launchOutside(plan: ServerOptions, all: readonly ServerOptions[]): Promise<Member> {
+    const member = await this.launch(linked(plan, [...all, plan]));
+    this.#left.push(member);
+    this.members.splice(this.members.indexOf(member), 1);
+    return member;
+  }
+
   /** A further manager: every server is told of it, then it is started. */
   async grow(nodeId: string): Promise<Member> {
     const plan = await this.plan(nodeId);
