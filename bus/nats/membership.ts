@@ -210,7 +210,8 @@ export function stepDownMeta(system: Link, preferredServer?: string): Promise<vo
 
 async function stepDown(link: Link, verb: string, preferred: string | undefined): Promise<void> {
   const error = await ask(link, verb, preferred === undefined ? {} : { placement: { preferred } });
-  if (error !== undefined) throw refused(verb, error);
+  if (error !== undefined && !error.description.endsWith('is already leader'))
+    throw refused(verb, error);
 }
 
 async function ask(link: Link, verb: string, body: object): Promise<ApiError | undefined> {
