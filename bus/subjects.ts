@@ -8,6 +8,7 @@
  * | `natswarm.v1.agent.<node>.hello` | request | that node | description, engine, running tasks |
  * | `natswarm.v1.agent.<node>.status` | request | that node | task statuses; answered after commit |
  * | `natswarm.v1.agent.<node>.beat` | message | that node | heartbeat |
+ * | `natswarm.v1.agent.<node>.leave` | message | that node | it leaves the swarm: its tasks are run elsewhere now |
  * | `natswarm.v1.node.<node>.assign` | message | the leader | assignments: the full set, then numbered increments |
  * | `natswarm.v1.node.<node>.membership` | message | the leader | roots to trust, managers, whether to renew the certificate |
  * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the logs of a task |
@@ -38,6 +39,6 @@ export const subjects = {
   everything: 'natswarm.>',
   inboxPrefix: (node: string): string => `_INBOX_${node}`,
 } as const;
-export type AgentVerb = 'hello' | 'status' | 'beat';
+export type AgentVerb = 'hello' | 'status' | 'beat' | 'leave';
 export type NodeVerb = 'assign' | 'logs' | 'membership';
 export type ManagerVerb = 'beat' | 'canvass' | 'abdicate' | 'command' | 'index';

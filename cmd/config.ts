@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Labels } from '../domain/model/spec.ts';
+import { nodeLabelsFrom } from '../domain/spec/node.ts';
 
 /** The daemon's settings, validated once and frozen. Precedence: flag, environment, file, default. */
 export interface Config {
@@ -18,6 +20,8 @@ export interface Config {
   /** The nats-server to run: a path, or a name looked up in PATH. */
   readonly natsServer: string;
   readonly preferOfflineImage: boolean;
+  /** Of this node's spec, from when it gets into a swarm. */
+  readonly labels: Labels;
   readonly logLevel: string;
 }
 
@@ -46,6 +50,10 @@ const port = (text: string): number => {
 const hostPort = (text: string): string => {
   if (!/^(\[.+\]|[^:]+):\d{1,5}$/.test(text))
     throw new InvalidArgumentError(`expected ADDRESS:PORT, got "${text}".`);
+  return text;
+};
+const label = (text: string): string => {
+  if (!/^[^=]+=/.test(text)) throw new InvalidArgumentError(`expected KEY=VALUE, got "${text}".`);
   return text;
 };
 const truth = (text: string): boolean => {
@@ -111,6 +119,13 @@ const settings: readonly Setting[] = [
     help: 'address that other nodes use, where `swarm init` names none',
     fallback: '',
   },
+  {
+    flag: 'label <KEY=VALUE>',
+    key: 'labels',
+    help: 'label that the node has from `swarm init` or `swarm join` on (repeatable)',
+    fallback: [],
+    parse: list(label),
+  },
   { flag: 'bus-port <PORT>', key: 'busPort', help: 'port of the bus', fallback: 7946, parse: port },
   {
     flag: 'route-port <PORT>',
@@ -158,10 +173,11 @@ export function addDaemonOptions(command: Command): Command {
     if (setting.parse !== undefined) option.argParser(setting.parse as (text: string) => unknown);
     if (setting.choices !== undefined) option.choices(setting.choices);
     if (option.optional) option.preset('true');
-    if (Array.isArray(setting.fallback))
+    if (Array.isArray(setting.fallback)) {
       // commander would add what is given to the default
-      option.description = `${setting.help} (default: ${setting.fallback.join(',')})`;
-    else if (setting.fallback !== undefined && setting.fallback !== '')
+      if (setting.fallback.length > 0)
+        option.description = `${setting.help} (default: ${setting.fallback.join(',')})`;
+    } else if (setting.fallback !== undefined && setting.fallback !== '')
       option.default(setting.fallback);
     command.addOption(option);
   }
@@ -175,15 +191,23 @@ export function readConfig(command: Command): Config {
   const path = file ?? defaultConfigFile;
   const values = Object.fromEntries(
     settings.map((setting) => [setting.key, valueOf(setting, command, fromFile, path)]),
-  ) as unknown as Config;
+  ) as unknown as Config & { readonly labels: readonly string[] };
   if (values.busPort === values.routePort)
     throw new Error(`"bus-port" and "route-port" are both ${values.busPort}: they must differ`);
   return Object.freeze({
     ...values,
+    labels: labelsFrom(values.labels),
     engineSocket: values.engineSocket.replace(/^unix:\/\//, ''),
     natsServer: values.natsServer ?? (existsSync(packagedServer) ? packagedServer : 'nats-server'),
   });
 }
+
+const labelsFrom = (texts: readonly string[]): Labels =>
+  nodeLabelsFrom(
+    Object.fromEntries(
+      texts.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
+    ),
+  );
 
 function readFile(file: string | undefined): ReadonlyMap<string, unknown> {
   const path = file ?? defaultConfigFile;

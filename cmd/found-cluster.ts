@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { InitRequest } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
-import type { NodeDescription } from '../domain/model/objects.ts';
-import type { Availability, ClusterSpec } from '../domain/model/spec.ts';
+import type { ManagerPlace, NodeDescription } from '../domain/model/objects.ts';
+import type { Availability, ClusterSpec, Labels } from '../domain/model/spec.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
 import {
@@ -13,10 +13,12 @@ import {
   generateKeys,
   makeJoinToken,
   newJoinSecret,
+  publicKeyPin,
   privateKeyToPem,
   seedOf,
 } from '../pki/mod.ts';
 import { type Endpoint, joinHostPort } from './addresses.ts';
+import type { Config } from './config.ts';
 import type { Identity, ManagerKeys } from './node-files.ts';
 import { newId } from './wiring.ts';
 
@@ -28,6 +30,7 @@ export interface NewCluster {
   readonly rootKeyPem: string;
   readonly spec: ClusterSpec;
   readonly availability: Availability;
+  readonly labels: Labels;
   readonly addresses: {
     readonly defaultAddrPool: readonly string[];
     readonly subnetSize: number;
@@ -44,6 +47,7 @@ export async function newIdentity(
   request: InitRequest,
   nowMs: number,
   resolveAddresses: () => Promise<{ readonly listen: Endpoint; readonly advertise: Endpoint }>,
+  labels: Labels,
 ): Promise<NewCluster> {
   if (request.forceNewCluster) throw notYet('--force-new-cluster');
   if (request.listenAddr === '')
@@ -90,15 +94,26 @@ export async function newIdentity(
     rootKeyPem: material.rootKeyPem,
     spec,
     availability,
+    labels,
     addresses,
   };
 }
+
+/** Where other nodes find a manager. */
+export const placeOf = (
+  { advertiseHost: host, advertisePort }: Identity,
+  { busPort, routePort }: Pick<Config, 'busPort' | 'routePort'>,
+): Pick<ManagerPlace, 'addr' | 'bus' | 'route'> => ({
+  addr: joinHostPort({ host, port: advertisePort }),
+  bus: joinHostPort({ host, port: String(busPort) }),
+  route: joinHostPort({ host, port: String(routePort) }),
+});
 
 /** The log's first transaction: the cluster and this node, its only manager. */
 export function firstObjects(
   cluster: NewCluster,
   description: NodeDescription,
-  busPort: number,
+  place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
 ): readonly Change[] {
   const { identity, certificates } = cluster;
   const token = (): string => makeJoinToken(certificates.root, newJoinSecret());
@@ -123,15 +138,12 @@ export function firstObjects(
       kind: 'node',
       object: {
         id: identity.nodeId,
-        spec: { Labels: {}, Role: 'manager', Availability: cluster.availability },
+        spec: { Labels: cluster.labels, Role: 'manager', Availability: cluster.availability },
         role: 'manager',
         description,
         status: { state: 'ready', message: '', addr: identity.advertiseHost },
-        manager: {
-          addr: joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort }),
-          bus: joinHostPort({ host: identity.advertiseHost, port: String(busPort) }),
-          reachability: 'reachable',
-        },
+        pins: [publicKeyPin(certificates.node)],
+        manager: { ...place, reachability: 'reachable' },
       },
     },
   ];

@@ -21,7 +21,7 @@ import {
 } from './der.ts';
 import { PkiError } from './errors.ts';
 import { caName, dnsNames, type Role, requireIdentityName, roleUnits } from './identity.ts';
-import { acceptPublicKey, type SignatureScheme, signatureScheme, spkiOf } from './keys.ts';
+import { acceptedSpki, type SignatureScheme, signatureScheme, spkiOf } from './keys.ts';
 import { pemEncode } from './pem.ts';
 
 const hourMs = 3_600_000;
@@ -113,7 +113,7 @@ export function issueNodeCertificate(options: NodeCertificateOptions): string {
   const { issuer, nodeId, role, clusterId, nowMs } = options;
   requireIdentityName('node ID', nodeId);
   requireIdentityName('cluster ID', clusterId);
-  const spki = spkiOf(acceptPublicKey(spkiOf(options.publicKey)));
+  const spki = acceptedSpki(options.publicKey);
   const validityMs = requireValidity(options.validityMs);
   const notAfterMs = Math.min(nowMs + validityMs, issuer.certificate.notAfterMs);
   if (notAfterMs <= nowMs) throw new PkiError('bad-validity', 'the CA certificate has expired');

@@ -51,6 +51,18 @@ export function spkiOf(key: KeyObject): Buffer {
  * uncompressed point (all that Go's TLS reads), or RSA of 2048–8192 bits. Throws `bad-key` or `bad-der`.
  */
 export function acceptPublicKey(spki: Uint8Array): KeyObject {
+  return isEcKey(spki) ? importSpki(spki) : acceptRsa(importSpki(spki));
+}
+
+/** SubjectPublicKeyInfo of a key, if it is one that may stand in a node's certificate. Throws `bad-key` or `bad-der`. */
+export function acceptedSpki(key: KeyObject): Buffer {
+  const spki = spkiOf(key);
+  if (!isEcKey(spki)) acceptRsa(key);
+  return spki;
+}
+
+/** EC, and of a form that is accepted; false for RSA. */
+function isEcKey(spki: Uint8Array): boolean {
   const [algorithm, bitString] = readChildren(readDer(spki), tags.sequence);
   if (algorithm === undefined || bitString?.tag !== tags.bitString) throw badKey('malformed key');
   const [kind, parameters] = readChildren(algorithm, tags.sequence);
@@ -63,10 +75,10 @@ export function acceptPublicKey(spki: Uint8Array): KeyObject {
     const point = bitString.content;
     if (point.length !== pointBytes + 1 || point[0] !== 0 || point[1] !== 4)
       throw badKey('the point must be uncompressed');
-    return importSpki(spki);
+    return true;
   }
   if (kindHex !== oidHex.rsaEncryption) throw badKey('the key must be EC or RSA');
-  return acceptRsa(importSpki(spki));
+  return false;
 }
 
 function acceptRsa(key: KeyObject): KeyObject {
@@ -78,9 +90,26 @@ function acceptRsa(key: KeyObject): KeyObject {
   return key;
 }
 
+/** What stands before the point of a P-256 key. */
+const p256Head = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
+const p256Bytes = 32;
+
 function importSpki(spki: Uint8Array): KeyObject {
+  const der = Buffer.from(spki);
+  const point = der.subarray(p256Head.length);
   try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    // Nearly every key. OpenSSL reads and writes such a one in a fraction of the time that its DER decoders take.
+    if (point.length === 2 * p256Bytes && der.subarray(0, p256Head.length).equals(p256Head))
+      return createPublicKey({
+        format: 'jwk',
+        key: {
+          kty: 'EC',
+          crv: 'P-256',
+          x: point.toString('base64url', 0, p256Bytes),
+          y: point.toString('base64url', p256Bytes),
+        },
+      });
+    return createPublicKey({ key: der, format: 'der', type: 'spki' });
   } catch (cause) {
     throw new PkiError('bad-key', 'unreadable public key', { cause });
   }

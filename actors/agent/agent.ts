@@ -1,6 +1,7 @@
 import { fromCallback } from 'xstate';
 import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Epoch } from '../../bus/protocol.ts';
+import { subjects } from '../../bus/subjects.ts';
 import type { Task } from '../../domain/model/objects.ts';
 import type { TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
@@ -37,11 +38,16 @@ export interface AgentOptions {
 /** A node's agent: keeps the containers of the tasks that the leader assigns, whether or not there is a leader. */
 export interface Agent {
   start(): void;
-  /** Says hello anew: what the node is has changed. Tasks go on. */
+  /** Whether the bus has let it in. */
+  isConnected(): boolean;
+  /** What the node is may have changed: says hello anew if it has. Tasks go on. */
   refresh(): void;
   /** Ends the agent for good; containers run on, and the next agent of this node adopts them. */
   stop(): Promise<void>;
-  /** Stops and removes every task container of this node, by force where it takes too long, and ends the agent. */
+  /**
+   * The node leaves: says so, that its tasks be run elsewhere at once, stops and removes every task container of this
+   * node, by force where it takes too long, and ends the agent.
+   */
   removeAll(): Promise<void>;
   tasks(): readonly { readonly id: string; readonly state: TaskState }[];
   logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
@@ -99,8 +105,9 @@ class NodeAgent implements Agent {
   }
 
   async removeAll(): Promise<void> {
-    const { clock } = this.#options;
-    await this.#supervisor.remove('session'); // from here on nothing new is assigned
+    const { clock, bus, nodeId } = this.#options;
+    await this.#supervisor.remove('session'); // from here on nothing new is assigned, and no beat follows
+    bus.publish(subjects.agent(nodeId, 'leave'), {});
     const stopped = new AbortController();
     await Promise.race([this.#worker?.dropAll(), pause(clock, leaveStopLimitMs, stopped.signal)]);
     stopped.abort();
@@ -131,8 +138,12 @@ class NodeAgent implements Agent {
     }
   }
 
+  isConnected(): boolean {
+    return this.#options.bus.isConnected();
+  }
+
   refresh(): void {
-    this.#resync();
+    this.#supervisor.get('session')?.send({ type: 'refresh' });
   }
 
   #resync(): void {

@@ -1,9 +1,10 @@
-import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
+import type { Bus, BusMessage, LogGroup, Unsubscribe } from '../../bus/ports.ts';
 import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
-import { nodeReady, nodeState, taskReports } from '../../domain/assign/reports.ts';
+import { nodeLeft, nodeReady, nodeSilent } from '../../domain/assign/node-status.ts';
+import { taskReports } from '../../domain/assign/reports.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
 import { Fault } from '../../domain/errors.ts';
@@ -20,7 +21,8 @@ import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
-import { type NodeEvent, nodeMachine } from './node.machine.ts';
+import { MembersDuty } from './members.ts';
+import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
 import { type PlanOutcome, serviceMachine } from './service.machine.ts';
@@ -36,8 +38,15 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly generation: number;
   readonly newJoinToken: CommandContext['newJoinToken'];
+  readonly nodeId: string;
   /** Without it the CA stays as it is. */
   readonly ca?: CaPorts;
+  /** Without it the log's servers stay as they are. */
+  readonly group?: LogGroup;
+  /** When the last beat was sent that a manager has acknowledged, on the clock. */
+  readonly heardAt: (manager: string) => number | undefined;
+  /** Ends this leadership in favour of another manager. */
+  readonly abdicate: () => void;
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
   readonly registry?: Registry;
@@ -47,7 +56,7 @@ export interface LeaderOptions {
 const caCommands: ReadonlySet<string> = new Set(['cluster.update']);
 /** Pauses between two plans, ms. */
 const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
-/** A node is beaten for five times in the period that the API shows, and down after three beats missed (docs/agent.md). */
+/** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
 const beatsPerPeriod = 5;
 const beatsMissedMax = 3;
 /** Swarm's default, which 0 stands for as well, ns. */
@@ -64,6 +73,7 @@ export class Leader {
   readonly #scheduler: Scheduler;
   readonly #subscriptions: Unsubscribe[] = [];
   readonly #ca: CaDuty | undefined;
+  readonly #members: MembersDuty;
   #serving = false;
 
   constructor(options: LeaderOptions) {
@@ -90,6 +100,14 @@ export class Leader {
         newJoinToken,
         epoch: () => this.#epoch(),
       });
+    this.#members = new MembersDuty({
+      ...options,
+      view: replica.store,
+      group: options.group,
+      propose: (decide) => committer.propose(decide),
+      now: () => committer.now(),
+      report: options.log,
+    });
   }
 
   /**
@@ -105,6 +123,7 @@ export class Leader {
       bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
       bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
       bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
+      bus.subscribe(subjects.agents('leave'), (message) => this.#onLeave(message)),
       bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
     for (const { id } of replica.store.list('node')) {
@@ -120,12 +139,24 @@ export class Leader {
       pass: () => this.#schedule(),
       settleMs: settleMs.scheduler,
     }));
-    if (this.#ca !== undefined)
-      this.#singles.start('ca', serviceMachine, () => ({
-        plan: () => this.#ca?.plan() ?? Promise.reject(new Error('no CA')),
-        now: () => committer.now(),
-        settleMs: settleMs.service,
-      }));
+    const { service: settling } = settleMs;
+    const duty = (plan: () => Promise<PlanOutcome>) => () => ({
+      plan,
+      now: () => committer.now(),
+      settleMs: settling,
+    });
+    const ca = this.#ca;
+    if (ca !== undefined)
+      this.#singles.start(
+        'ca',
+        serviceMachine,
+        duty(() => ca.plan()),
+      );
+    this.#singles.start(
+      'members',
+      serviceMachine,
+      duty(() => this.#members.plan()),
+    );
     if (serving) this.#announce();
   }
 
@@ -227,6 +258,10 @@ export class Leader {
       this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
   }
 
+  #onLeave({ subject }: BusMessage): void {
+    if (this.#options.mayServe()) this.#tellNode(subjects.agentOf(subject), { type: 'leave' });
+  }
+
   #tellNode(nodeId: string, event: NodeEvent): void {
     this.#nodes.get(nodeId)?.send(event);
   }
@@ -243,20 +278,25 @@ export class Leader {
       heartbeatMsMin,
       (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
     );
-    const commit = (decide: (view: View) => readonly Change[]): Promise<void> =>
+    const commit = (decide: (view: View, now: number) => readonly Change[]): Promise<void> =>
       committer
-        .propose((view) => ({ changes: decide(view), result: undefined }))
+        .propose((view, { now }) => ({ changes: decide(view, now), result: undefined }))
         .then(() => undefined);
     this.#nodes.start(nodeId, nodeMachine, (scope) => ({
       nodeId,
       scope,
       epoch: this.#epoch(),
       heartbeatMs,
-      silenceMs: heartbeatMs * (beatsMissedMax - 0.5),
+      silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
-      ready: (hello) => commit((view) => nodeReady(view, nodeId, hello.description)),
-      down: (message) =>
-        commit((view) => (this.#reach().connected ? nodeState(view, nodeId, 'down', message) : [])),
+      ready: (hello) => commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
+      silent: () =>
+        commit((view, now) =>
+          this.#reach().connected
+            ? nodeSilent(view, nodeId, now, (id) => isSilent(this.#nodes.get(id)))
+            : [],
+        ),
+      left: () => commit((view) => nodeLeft(view, nodeId)),
       assignments: () => assignmentsOf(replica.store, nodeId),
       send: (assign) => {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
@@ -291,6 +331,8 @@ export class Leader {
   #wakeNodePlan(nodeId: string): void {
     const running = this.#nodePlans.get(nodeId);
     if (running !== undefined) return running.send({ type: 'dirty' });
+    // There is nothing to plan, and who has no tasks gets none that its state of now forbids.
+    if (isEmpty(this.#options.replica.store.tasksOfNode(nodeId))) return;
     this.#nodePlans.start(nodeId, serviceMachine, () => ({
       plan: () => this.#planNode(nodeId),
       now: () => this.#options.committer.now(),
@@ -321,6 +363,7 @@ export class Leader {
     let schedule = false;
     this.#scheduler.observe(applied);
     if (this.#ca?.observe(applied) === true) this.#singles.get('ca')?.send({ type: 'dirty' });
+    if (this.#members.observe(applied)) this.#singles.get('members')?.send({ type: 'dirty' });
     for (const change of applied) {
       if (change.kind === 'service') services.add(change.id);
       else if (change.kind === 'task') {
@@ -382,4 +425,6 @@ const sameForPlans = (a: Node, b: Node): boolean =>
   a.spec === b.spec &&
   a.status.state === b.status.state &&
   a.role === b.role &&
+  a.heldUntil === b.heldUntil &&
+  a.restUntil === b.restUntil &&
   a.description === b.description;

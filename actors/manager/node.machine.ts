@@ -15,7 +15,9 @@ export interface NodeInput {
   /** Commits what a hello says; resolves when the node is ready in the store. */
   readonly ready: (hello: Hello) => Promise<void>;
   /** Commits that the node fell silent. */
-  readonly down: (message: string) => Promise<void>;
+  readonly silent: () => Promise<void>;
+  /** Commits that the node has left. */
+  readonly left: () => Promise<void>;
   /** The full set, as committed now. */
   readonly assignments: () => readonly Task[];
   readonly send: (assign: Assign) => void;
@@ -24,6 +26,8 @@ export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
   | { readonly type: 'beat'; readonly session: string; readonly seq?: number }
   | { readonly type: 'changed'; readonly change: AssignmentChange }
+  /** The node leaves the swarm: nothing more is to come from it. */
+  | { readonly type: 'leave' }
   /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
   | { readonly type: 'bus'; readonly connected: boolean };
 
@@ -38,6 +42,8 @@ interface NodeContext extends NodeInput {
 type Args = { context: NodeContext };
 type Beaten = Extract<NodeEvent, { type: 'beat' }>;
 const beaten = ({ event }: { event: Beaten }) => event;
+/** Beats missed after which a node counts as silent where others are lost. */
+const lateBeats = 2;
 /** Ends the node's silence; one that misses an assignment is asked for a new session. */
 const beat = [
   {
@@ -74,7 +80,8 @@ export const nodeMachine = setup({
     register: fromPromise<void, NodeContext>(async ({ input }) => {
       if (input.pending !== undefined) await input.ready(input.pending.hello);
     }),
-    declareDown: fromPromise<void, NodeContext>(({ input }) => input.down('heartbeat failure')),
+    declareSilent: fromPromise<void, NodeContext>(({ input }) => input.silent()),
+    declareLeft: fromPromise<void, NodeContext>(({ input }) => input.left()),
   },
   actions: {
     take: assign((_, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
@@ -121,7 +128,9 @@ export const nodeMachine = setup({
       beat.session === session && beat.seq === atBeat.taken && atBeat.taken < atBeat.sent,
   },
   delays: {
-    silence: ({ context }) => context.silenceMs,
+    // two beats: when the first of several nodes that were lost together is declared down, the others are late
+    late: ({ context }) => context.heartbeatMs * lateBeats,
+    silence: ({ context }) => context.silenceMs - context.heartbeatMs * lateBeats,
     grace: ({ context }) => context.graceMs,
     // beats that came in while this process was busy are handled before it is over
     lastCall: ({ context }) => context.heartbeatMs / 2,
@@ -141,6 +150,7 @@ export const nodeMachine = setup({
       target: '.registering',
       actions: { type: 'take', params: ({ event }) => ({ event }) },
     },
+    leave: '.leaving',
     bus: {
       guard: { type: 'offBus', params: ({ event }) => event },
       target: '.blind',
@@ -174,6 +184,15 @@ export const nodeMachine = setup({
           actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
         },
       },
+      after: { late: 'late' },
+    },
+    late: {
+      on: {
+        beat,
+        changed: {
+          actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
+        },
+      },
       after: { silence: 'suspect' },
     },
     suspect: {
@@ -187,7 +206,15 @@ export const nodeMachine = setup({
     },
     lost: {
       invoke: {
-        src: 'declareDown',
+        src: 'declareSilent',
+        input: ({ context }) => context,
+        onDone: 'down',
+        onError: 'unseen',
+      },
+    },
+    leaving: {
+      invoke: {
+        src: 'declareLeft',
         input: ({ context }) => context,
         onDone: 'down',
         onError: 'unseen',
@@ -196,3 +223,9 @@ export const nodeMachine = setup({
     down: { on: { beat: { actions: 'prompt' } } },
   },
 });
+
+const silentStates: readonly unknown[] = ['unseen', 'late', 'suspect', 'lost'];
+
+/** Whether a node is about to be taken for lost. */
+export const isSilent = (actor: { getSnapshot(): unknown } | undefined): boolean =>
+  silentStates.includes((actor?.getSnapshot() as { readonly value?: unknown } | undefined)?.value);

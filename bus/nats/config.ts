@@ -1,8 +1,9 @@
 import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
 import { roleUnits } from '../../pki/mod.ts';
+import type { OwnUsers } from './users.ts';
 
-/** Accounts of a manager's server. Only the daemon itself has users in any but `bus`. */
+/** Accounts of a manager's server. In any but `bus` only the daemon itself has a user. */
 export const accounts = { bus: 'bus', log: 'log', system: 'system', auth: 'auth' } as const;
 
 /** Environment variable that hands the key of the store to the server. */
@@ -17,7 +18,7 @@ export interface ClusterOptions {
   readonly port: number;
   /** `host:port` of the other managers' route ports; this server's own is not among them. */
   readonly routes: readonly string[];
-  /** `pinOf` of every manager's certificate, this one's too; with a new key, of the old and the new one. */
+  /** `publicKeyPin` of every manager's certificate, this one's too; with a new key, of the old and the new one. */
   readonly pinnedCerts: readonly string[];
 }
 
@@ -31,7 +32,7 @@ export interface ConfigOptions {
   /** Public account key that signs the answers to the server's question who a connection is. */
   readonly issuer: string;
   /** Public user keys of the daemon itself. */
-  readonly users: { readonly log: string; readonly system: string; readonly auth: string };
+  readonly users: { readonly [K in keyof OwnUsers]: string };
   /** Absent on a server that stands alone. A store is of one form for good: it loses its streams in the other. */
   readonly cluster?: ClusterOptions;
 }
@@ -78,7 +79,7 @@ export function serverConfig(options: ConfigOptions): string {
       sync_interval: 'always',
     },
     accounts: {
-      [accounts.bus]: {},
+      [accounts.bus]: { users: [{ nkey: users.bus }] },
       [accounts.log]: { jetstream: 'enabled', users: [{ nkey: users.log }] },
       [accounts.system]: { users: [{ nkey: users.system }] },
       // Of its own, so that a question in it can only come from the server.
@@ -90,7 +91,7 @@ export function serverConfig(options: ConfigOptions): string {
       auth_callout: {
         issuer: options.issuer,
         account: accounts.auth,
-        auth_users: [users.log, users.system, users.auth],
+        auth_users: [users.log, users.system, users.bus, users.auth],
       },
     },
     ...(options.cluster === undefined ? {} : { cluster: clusterConfig(options, options.cluster) }),

@@ -22,6 +22,8 @@ export interface DialOptions {
   readonly user?: NKey;
   /** Answers to requests arrive on subjects below it; a node may use only its own. */
   readonly inboxPrefix?: string;
+  /** The server is in another network: a connection that stays mute is made anew before it is given up. */
+  readonly isRemote?: boolean;
   /** For one attempt to connect; 10 s unless given. */
   readonly connectTimeoutMs?: number;
 }
@@ -55,6 +57,16 @@ export class Dialer {
 
   setServers(servers: readonly string[]): void {
     this.#servers = servers;
+  }
+
+  get servers(): readonly string[] {
+    return this.#servers;
+  }
+
+  /** Begins with this server the next time. */
+  prefer(server: string): void {
+    const index = this.#servers.indexOf(server);
+    if (index >= 0) this.#next = index;
   }
 
   /** Rejects with the signal's reason only. `pauseFirst`: others lost their connection at the same time. */

@@ -2,6 +2,7 @@ import type { Msg, MsgHdrs, NatsConnection, Subscription } from 'nats';
 import { BusError, type Unsubscribe } from '../ports.ts';
 import { Dialer, type DialOptions } from './dialer.ts';
 import { toBusError } from './errors.ts';
+import { watchOver } from './lifeline.ts';
 
 export type { DialOptions as LinkOptions, TlsMaterial } from './dialer.ts';
 
@@ -19,14 +20,23 @@ export class Link {
   /** Resolves when the link has been closed. */
   readonly closed: Promise<void>;
   readonly #dialer: Dialer;
+  readonly #isRemote: boolean;
   readonly #onError: (error: Error) => void;
   readonly #end = new AbortController();
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #interests = new Set<Interest>();
   #connection: NatsConnection | undefined;
+  /** The last connection was given up although a server was there. */
+  #wasMute = false;
 
-  constructor(connection: NatsConnection, dialer: Dialer, onError: (error: Error) => void) {
+  constructor(
+    connection: NatsConnection,
+    dialer: Dialer,
+    onError: (error: Error) => void,
+    isRemote: boolean,
+  ) {
     this.#dialer = dialer;
+    this.#isRemote = isRemote;
     this.#onError = onError;
     this.closed = this.#live(connection);
   }
@@ -123,8 +133,10 @@ export class Link {
       this.#connection = undefined;
       this.#tell(false);
       if (error instanceof Error && !signal.aborted) this.#onError(error);
+      const pauseFirst = !this.#wasMute;
+      this.#wasMute = false;
       try {
-        connection = await this.#dialer.connect(signal, true);
+        connection = await this.#dialer.connect(signal, pauseFirst);
       } catch {
         // Only the signal ends the dialling.
         return;
@@ -137,7 +149,20 @@ export class Link {
   #begin(connection: NatsConnection): void {
     this.#connection = connection;
     void this.#follow(connection);
+    if (this.#isRemote) void this.#watch(connection);
     for (const interest of this.#interests) begin(interest, connection);
+  }
+
+  async #watch(connection: NatsConnection): Promise<void> {
+    await watchOver(
+      connection,
+      () => this.#dialer.servers,
+      (server) => {
+        this.#wasMute = true;
+        this.#dialer.prefer(server);
+        void connection.close();
+      },
+    );
   }
 
   async #follow(connection: NatsConnection): Promise<void> {
@@ -170,5 +195,6 @@ export async function connectLink(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Link> {
   const dialer = new Dialer(options, onError);
-  return new Link(await dialer.connect(signal, false), dialer, onError);
+  const connection = await dialer.connect(signal, false);
+  return new Link(connection, dialer, onError, options.isRemote === true);
 }

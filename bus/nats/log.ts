@@ -9,6 +9,7 @@ import {
 } from '../ports.ts';
 import type { Link } from './link.ts';
 import { readBatch } from './log-reader.ts';
+import { Stall } from './stall.ts';
 
 /** Names are neutral: JetStream keeps them readable on the disk. */
 export const logNames = { stream: 'log', subject: 'log.append', tail: 'log.tail' } as const;
@@ -19,6 +20,8 @@ export const logNames = { stream: 'log', subject: 'log.append', tail: 'log.tail'
  */
 const appendTimeoutMs = (bytes: number): number => 400 + bytes / 2_048;
 const requestTimeoutMs = 2_000;
+/** Short: whoever asked a leader that is gone is to ask the next one soon. */
+const boundsTimeoutMs = 500;
 
 export interface NatsLogOptions {
   /** Of the account `log`; see `OwnUsers`. */
@@ -64,6 +67,7 @@ export class LogError extends Error {
 /** The state log in one JetStream stream. */
 export class NatsLog implements StateLog {
   readonly #link: Link;
+  readonly #stall = new Stall(() => performance.now());
   readonly #onError: (error: Error) => void;
 
   constructor(options: NatsLogOptions) {
@@ -100,7 +104,16 @@ export class NatsLog implements StateLog {
     if (update.error !== undefined) throw apiError('STREAM.UPDATE', update.error);
   }
 
-  async append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
+  /** Since when the log has taken and told nothing, while somebody asks it to, ms; 0 while all is well. */
+  stalledForMs(): number {
+    return this.#stall.forMs();
+  }
+
+  append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
+    return this.#stall.watch(this.#append(expectedLast, data), ({ kind }) => kind === 'committed');
+  }
+
+  async #append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
     try {
       const message = await this.#link.request(
         logNames.subject,
@@ -126,7 +139,10 @@ export class NatsLog implements StateLog {
 
   /** Throws `LogError` when the stream has holes: nats-server does not see its own damage. */
   async bounds(): Promise<{ readonly first: number; readonly last: number }> {
-    const { error, state } = await this.#api<StreamInfo>('STREAM.INFO');
+    const { error, state } = await this.#stall.watch(
+      this.#api<StreamInfo>('STREAM.INFO', undefined, boundsTimeoutMs),
+      (answer) => answer.error === undefined,
+    );
     if (error !== undefined) throw apiError('STREAM.INFO', error);
     if (state === undefined) throw new LogError('JetStream tells no state of the log');
     const { messages, first_seq, last_seq, num_deleted = 0 } = state;
@@ -159,10 +175,14 @@ export class NatsLog implements StateLog {
     if (error !== undefined) throw apiError('STREAM.PURGE', error);
   }
 
-  async #api<T extends object>(verb: string, body?: object): Promise<T & ApiAnswer> {
+  async #api<T extends object>(
+    verb: string,
+    body?: object,
+    timeoutMs = requestTimeoutMs,
+  ): Promise<T & ApiAnswer> {
     const data = body === undefined ? new Uint8Array() : Buffer.from(JSON.stringify(body));
     const subject = `$JS.API.${verb}.${logNames.stream}`;
-    return (await this.#link.request(subject, data, requestTimeoutMs)).json();
+    return (await this.#link.request(subject, data, timeoutMs)).json();
   }
 }
 

@@ -11,9 +11,7 @@ import { ServerError } from './errors.ts';
 import { connectLink, type Link, type TlsMaterial } from './link.ts';
 import type { OwnUsers } from './users.ts';
 
-/** A certificate's key as `pinnedCerts` wants it: SHA-256 of the SubjectPublicKeyInfo, lower-case hex. */
-export { publicKeyPin as pinOf } from '../../pki/mod.ts';
-
+export type { ClusterOptions } from './config.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface ServerOptions {
@@ -111,7 +109,7 @@ class Child implements NatsServer {
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
-    this.address = addressOf(options);
+    this.address = localAddress(options);
     this.#files = files;
     this.#options = options;
     const env = { [storeKeyVariable]: storeKeyValue(options.storeKey) };
@@ -231,7 +229,7 @@ async function waitUntilServing(
   signal: AbortSignal,
 ): Promise<void> {
   const linkOptions = {
-    servers: [addressOf(options)],
+    servers: [localAddress(options)],
     name: 'readiness',
     tls: () => options.tls,
     user: options.users.log,
@@ -239,7 +237,7 @@ async function waitUntilServing(
   const link = await connectLink(linkOptions, () => {}, signal);
   try {
     if (link.connection().info?.server_name !== name)
-      throw new ServerError('failed', `another server answers at ${addressOf(options)}`);
+      throw new ServerError('failed', `another server answers at ${localAddress(options)}`);
     if (options.cluster === undefined) await waitForJetStream(link, signal);
   } finally {
     await link.close();
@@ -296,10 +294,12 @@ function configText(options: ServerOptions, serverName: string, files: Files): s
     port,
     storeDir,
     tlsFiles: files.tls,
+    ...(cluster !== undefined && { cluster }),
     issuer,
     users: {
       log: users.log.publicKey,
       system: users.system.publicKey,
+      bus: users.bus.publicKey,
       auth: users.auth.publicKey,
     },
     ...(cluster === undefined ? {} : { cluster }),
@@ -327,7 +327,7 @@ async function incarnation(storeDir: string, storeKey: Uint8Array): Promise<stri
 }
 
 /** Where the daemon itself reaches a server that may listen everywhere. */
-function addressOf({ host, port }: Pick<ServerOptions, 'host' | 'port'>): string {
+export function localAddress({ host, port }: Pick<ServerOptions, 'host' | 'port'>): string {
   if (host === '0.0.0.0') return `127.0.0.1:${port}`;
   if (host === '::') return `[::1]:${port}`;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

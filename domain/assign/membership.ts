@@ -19,8 +19,8 @@ export function membershipOf(view: View): Membership | undefined {
   const cluster = view.cluster();
   if (cluster === undefined) return undefined;
   const managers: ManagerAddress[] = [];
-  for (const { id, manager } of view.list('node'))
-    if (manager?.bus !== undefined)
+  for (const { id, manager } of view.managers())
+    if (manager !== undefined && manager.joining !== true)
       managers.push({ nodeId: id, addr: manager.addr, bus: manager.bus });
   return { roots: trustedRootsPem(cluster), managers };
 }

@@ -1,43 +1,9 @@
 import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
-import type { Node, NodeDescription, Task, TaskStatus } from '../model/objects.ts';
+import type { Task, TaskStatus } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { Context, View } from '../store/view.ts';
 import { isAdvance, isTerminal, taskStateRank } from '../task-state.ts';
-
-/** A node said hello: it is ready, with this description. No change when nothing is new. */
-export function nodeReady(
-  view: View,
-  nodeId: string,
-  description: NodeDescription,
-): readonly Change[] {
-  const node = view.node(nodeId);
-  if (node === undefined) throw new Fault('NotFound', `node ${nodeId} not found`);
-  const same = JSON.stringify(node.description) === JSON.stringify(description);
-  if (same && node.status.state === 'ready') return [];
-  const status: Node['status'] = { ...node.status, state: 'ready', message: '' };
-  return [{ op: 'patch', kind: 'node', id: nodeId, fields: { description, status } }];
-}
-
-/** A node fell silent, left, or is not known since the leader changed. */
-export function nodeState(
-  view: View,
-  nodeId: string,
-  state: Node['status']['state'],
-  message: string,
-): readonly Change[] {
-  const node = view.node(nodeId);
-  if (node === undefined || (node.status.state === state && node.status.message === message))
-    return [];
-  return [
-    {
-      op: 'patch',
-      kind: 'node',
-      id: nodeId,
-      fields: { status: { ...node.status, state, message } },
-    },
-  ];
-}
 
 /**
  * Status reports of one node. A node may speak of its own tasks only, and a state only ever advances; what does not

@@ -1,12 +1,13 @@
 import type { Node } from '../model/objects.ts';
 import { nodeMatches, parseConstraints } from '../schedule/constraint.ts';
 import { newTask } from './new-task.ts';
+import { isGivenUp, isHolding } from './node.ts';
 import type { Sheet } from './sheet.ts';
 import { newestOf, type Slot, wantedOf } from './slot.ts';
 
 /**
  * One task on every node that is not down, not drained and meets the constraints (swarm-compat §4.2). Answers the
- * slots that may be mended and updated: those of paused nodes stay as they are.
+ * slots that may be mended and updated: those of nodes that are paused, held or resting stay as they are.
  */
 export function cover(sheet: Sheet): readonly Slot[] {
   const { view, service } = sheet;
@@ -14,7 +15,7 @@ export function cover(sheet: Sheet): readonly Slot[] {
   const slots: Slot[] = [];
   for (const node of view.list('node')) {
     if (!isUsable(node) || !nodeMatches(constraints, node)) withdraw(sheet, node);
-    else if (node.spec.Availability === 'pause') leaveOne(sheet, node);
+    else if (isHolding(node)) leaveOne(sheet, node);
     else {
       const slot = sheet.slot(node.id);
       if (newestOf(slot) !== undefined) slots.push(slot);
@@ -28,8 +29,7 @@ export function cover(sheet: Sheet): readonly Slot[] {
   return slots;
 }
 
-const isUsable = (node: Node): boolean =>
-  node.spec.Availability !== 'drain' && node.status.state !== 'down';
+const isUsable = (node: Node): boolean => node.spec.Availability !== 'drain' && !isGivenUp(node);
 
 /** A start-first step that was on its way when the node was paused comes to its end: two must not run on. */
 function leaveOne(sheet: Sheet, node: Node): void {

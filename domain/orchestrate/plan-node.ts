@@ -1,3 +1,4 @@
+import { nodeReleased } from '../assign/node-status.ts';
 import { limits } from '../limits.ts';
 import type { Node, Service, Task } from '../model/objects.ts';
 import type { Placement } from '../model/spec.ts';
@@ -17,13 +18,22 @@ const orphanedAfterMs = 24 * 60 * 60 * 1_000;
 
 /**
  * What a change of one node means for the tasks on it: a deleted node's tasks, and those of a node down for a day, are
- * orphaned; tasks that the node no longer may or can run are rejected. That a node is down or drained is the service
- * plan's to handle. Called when the node changed, after a change of leader, and at `wakeAt`.
+ * orphaned; tasks that the node no longer may or can run are rejected; a node that was held or rested long enough does so
+ * no more. That a node is down or drained is the service plan's to handle. Called when the node changed, after a change of leader, and at `wakeAt`.
  */
 export function planNode(view: View, nodeId: string, ctx: Context): Plan {
   const node = view.node(nodeId);
   if (node === undefined)
     return orphan(view, nodeId, ctx, 'Task belonged to a node that has been deleted');
+  const until = node.heldUntil ?? node.restUntil ?? Number.POSITIVE_INFINITY;
+  if (ctx.now >= until) return { changes: [nodeReleased(node)], wakeAt: ctx.now };
+  const plan = planStanding(view, node, ctx);
+  const wakeAt = Math.min(until, plan.wakeAt ?? until);
+  return Number.isFinite(wakeAt) ? { ...plan, wakeAt } : plan;
+}
+
+function planStanding(view: View, node: Node, ctx: Context): Plan {
+  const nodeId = node.id;
   if (node.status.state === 'down') {
     // A change of the down node's spec starts its day anew; nothing depends on the hour.
     const wakeAt = node.meta.updatedAt + orphanedAfterMs;

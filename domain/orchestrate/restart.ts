@@ -3,6 +3,7 @@ import type { Task } from '../model/objects.ts';
 import type { View } from '../store/view.ts';
 import { isTerminal } from '../task-state.ts';
 import { newTask } from './new-task.ts';
+import { isGivenUp } from './node.ts';
 import type { Sheet } from './sheet.ts';
 import { endedItself, newestOf, type Slot, wantedOf } from './slot.ts';
 import { isActive, isPaused } from './update-state.ts';
@@ -17,8 +18,7 @@ export function breakOf(view: View, task: Task): Break | undefined {
   if (isTerminal(task.status.state)) return task.status.state === 'orphaned' ? 'lost' : 'dead';
   if (task.nodeId === '') return undefined;
   const node = view.node(task.nodeId);
-  const lost =
-    node === undefined || node.status.state === 'down' || node.spec.Availability === 'drain';
+  const lost = node === undefined || isGivenUp(node) || node.spec.Availability === 'drain';
   return lost ? 'lost' : undefined;
 }
 

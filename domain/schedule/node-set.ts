@@ -32,7 +32,10 @@ export class Host {
 
   update(node: Node): void {
     this.#node = node;
-    this.isReady = node.status.state === 'ready' && node.spec.Availability === 'active';
+    this.isReady =
+      node.status.state === 'ready' &&
+      node.spec.Availability === 'active' &&
+      node.restUntil === undefined;
     this.capacity.resize(node);
   }
 

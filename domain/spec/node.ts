@@ -1,4 +1,6 @@
-import type { Availability, NodeRole, NodeSpec } from '../model/spec.ts';
+import { Fault } from '../errors.ts';
+import { limits } from '../limits.ts';
+import type { Availability, Labels, NodeRole, NodeSpec } from '../model/spec.ts';
 import { always, decode, omitEmpty, stringMap, struct, text } from './decode.ts';
 import { badRequest } from './faults.ts';
 import { quote } from './go-text.ts';
@@ -21,6 +23,24 @@ function roleFrom(given: string): NodeRole {
   const value = given.toLowerCase();
   if (value === 'worker' || value === 'manager') return value;
   throw badRequest(`invalid Role: ${quote(given)}`);
+}
+
+/** The labels that a node has from the start: what its daemon was told, sent along when it joins. Throws `Fault`. */
+export function nodeLabelsFrom(input: unknown): Labels {
+  const wrong = (reason: string): Fault => new Fault('InvalidArgument', `node labels: ${reason}`);
+  if (input === undefined || input === null) return {};
+  if (typeof input !== 'object' || Array.isArray(input)) throw wrong('expected an object');
+  const entries: readonly [string, unknown][] = Object.entries(input);
+  if (entries.length > limits.joinLabelsMax) throw wrong(`more than ${limits.joinLabelsMax}`);
+  let length = 0;
+  for (const [name, value] of entries) {
+    if (name === '') throw wrong('a label without a name');
+    if (typeof value !== 'string') throw wrong(`the value of ${quote(name)} must be a string`);
+    length += name.length + value.length;
+  }
+  if (length > limits.joinLabelsTextMax)
+    throw wrong(`more than ${limits.joinLabelsTextMax} characters`);
+  return Object.fromEntries(entries) as Labels;
 }
 
 /** A canonical node spec from a request's body; it replaces the old one as a whole. */

@@ -16,6 +16,7 @@ export class Store implements View {
     service: new Map(),
     task: new Map(),
   };
+  readonly #managers = new Map<string, Node>();
   readonly #serviceIds = new Map<string, string>();
   readonly #byService = new Map<string, Map<string, Task>>();
   readonly #byNode = new Map<string, Map<string, Task>>();
@@ -38,6 +39,9 @@ export class Store implements View {
   }
   node(id: string): Node | undefined {
     return this.#maps.node.get(id);
+  }
+  managers(): Iterable<Node> {
+    return this.#managers.values();
   }
   service(id: string): Service | undefined {
     return this.#maps.service.get(id);
@@ -119,6 +123,10 @@ export class Store implements View {
     if (kind === 'service') {
       const service = object as Service;
       this.#serviceIds.set(service.spec.Name.toLowerCase(), service.id);
+    } else if (kind === 'node') {
+      const node = object as Node;
+      if (node.role === 'manager') this.#managers.set(node.id, node);
+      else this.#managers.delete(node.id);
     } else if (kind === 'task') {
       const task = object as Task;
       into(this.#byService, task.serviceId, task);
@@ -129,6 +137,7 @@ export class Store implements View {
   #unset<K extends Kind>(kind: K, object: ObjectOf[K]): void {
     this.#maps[kind].delete(object.id);
     this.#unindex(kind, object);
+    if (kind === 'node') this.#managers.delete(object.id);
     if (kind === 'task') {
       const task = object as Task;
       outOf(this.#byService, task.serviceId, task.id);

@@ -9,6 +9,8 @@ export interface View {
   count(kind: Kind): number;
   cluster(): Cluster | undefined;
   node(id: string): Node | undefined;
+  /** The nodes that are managers: few, however many nodes there are. */
+  managers(): Iterable<Node>;
   service(id: string): Service | undefined;
   /** Service names are unique without regard to case. */
   serviceByName(name: string): Service | undefined;

@@ -2,6 +2,7 @@
  * `npm run bench -- NAME` builds the product into dist/ and the benchmarks into dist-test/ (ignored by git), then runs
  * one benchmark. Progress goes to stderr; the last line of stdout is one JSON object with the figures.
  */
+import { loadavg } from 'node:os';
 import process from 'node:process';
 
 type Bench = (progress: (line: string) => void) => Promise<Record<string, number>>;
@@ -11,6 +12,8 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   commands: () => import('./commands.ts'),
   converge: () => import('./converge.ts'),
   idle: () => import('./idle.ts'),
+  join: () => import('./join.ts'),
+  reconnect: () => import('./reconnect.ts'),
   schedule: () => import('./schedule.ts'),
 };
 
@@ -21,8 +24,10 @@ async function main(name: string): Promise<number> {
     return 2;
   }
   const { bench } = await load();
+  // of others: what runs beside a benchmark is in its figures
+  const [load1 = Number.NaN] = loadavg();
   const figures = await bench((line) => process.stderr.write(`${name}: ${line}\n`));
-  process.stdout.write(`${JSON.stringify({ bench: name, ...figures })}\n`);
+  process.stdout.write(`${JSON.stringify({ bench: name, load1, ...figures })}\n`);
   return 0;
 }
 

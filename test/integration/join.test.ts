@@ -227,6 +227,7 @@ describe('the listener', () => {
     ['a malformed request', { request: '-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n' }, /CSR/],
     ['no request', {}, /CSR/],
     ['a field of another type', { request: 7 }, /must be a string/],
+    ['labels that are none', { labels: { rack: 7 } }, /node labels: the value of/],
     ['a wrong availability', { availability: 'maybe' }, /CSR|Availability/],
   ])('%s with a good token: refused, no node added', async (_, fields, reason) => {
     const before = await manager.mustDocker('node', 'ls', '-q');

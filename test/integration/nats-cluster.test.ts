@@ -12,7 +12,7 @@ import {
   stepDownStream,
 } from '../../bus/nats/membership.ts';
 import { decodeVoteAnswer, encodeVoteRequest } from '../../bus/nats/raft-probe.ts';
-import { pinOf } from '../../bus/nats/server.ts';
+import { publicKeyPin } from '../../pki/mod.ts';
 import { systemClock } from '../../supervisors/clock.ts';
 import { commit } from '../contract/log.ts';
 import { type Member, TestCluster } from '../support/nats-cluster.ts';
@@ -239,7 +239,7 @@ describe('three managers', () => {
     const intruder = await cluster.launchOutside(plan, managers);
     await refused('certificate not pinned');
     await alone(intruder);
-    await trust([], [pinOf(worker.cert)]);
+    await trust([], [publicKeyPin(worker.cert)]);
     await intruder.server.reload(worker);
     await refused('authentication error');
     await alone(intruder);
@@ -292,7 +292,7 @@ describe('two managers', () => {
     await server.reload(options.tls);
     expect(reloads(member)).toBe(count);
     const { routes } = options.cluster;
-    await server.reload(options.tls, { routes, pinnedCerts: [pinOf(options.tls.cert)] });
+    await server.reload(options.tls, { routes, pinnedCerts: [publicKeyPin(options.tls.cert)] });
     expect(reloads(member)).toBe(count + 1);
     expect(await askServers(system, 2, 500)).toHaveLength(1);
     await server.reload(options.tls, options.cluster);

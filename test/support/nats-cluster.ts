@@ -7,13 +7,12 @@ import { connectLink, type Link } from '../../bus/nats/link.ts';
 import { NatsLog } from '../../bus/nats/log.ts';
 import {
   type NatsServer,
-  pinOf,
   type ServerOptions,
   startServer,
   waitForJetStream,
 } from '../../bus/nats/server.ts';
 import { createOwnUsers } from '../../bus/nats/users.ts';
-import { createNKey } from '../../pki/mod.ts';
+import { createNKey, publicKeyPin } from '../../pki/mod.ts';
 import { freePort } from './free-port.ts';
 import { natsServerBinary, TestPki } from './nats.ts';
 
@@ -73,7 +72,7 @@ export class TestCluster {
         host: '127.0.0.1',
         port: await freePort(),
         routes: [],
-        pinnedCerts: [pinOf(tls.cert)],
+        pinnedCerts: [publicKeyPin(tls.cert)],
       },
       ...overrides,
     };
@@ -165,7 +164,7 @@ export class TestCluster {
 function linked(own: ServerOptions, all: readonly ServerOptions[]): Clustered {
   const clusters = all.map(clusterOf).filter(({ port }) => port !== clusterOf(own).port);
   const routes = clusters.map(({ host, port }) => `${host}:${port}`);
-  const pinnedCerts = all.map(({ tls }) => pinOf(tls.cert));
+  const pinnedCerts = all.map(({ tls }) => publicKeyPin(tls.cert));
   return { ...own, cluster: { ...clusterOf(own), routes, pinnedCerts } };
 }
 

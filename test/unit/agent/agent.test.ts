@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { EngineError } from '../../../actors/agent/ports.ts';
+import { subjects } from '../../../bus/subjects.ts';
 import { buildTask } from './builders.ts';
 import { buildAgent, runningAgent } from './harness.ts';
 
@@ -253,6 +254,7 @@ describe('leaving', () => {
   test('stops and removes every container of the node, known or not', async () => {
     const h = await runningAgent([buildTask('t1'), buildTask('t2', { desired: 'ready' })]);
     h.engine.leave('unknown', 'running');
+    const beats = h.beats();
     let left = false;
     void h.agent.removeAll().then(() => (left = true));
     await h.go(100);
@@ -260,6 +262,11 @@ describe('leaving', () => {
     expect(h.engine.calls).toContain('shutdown t1');
     expect(h.engine.containers.size).toBe(0);
     expect(h.registry.tree()).toEqual([]);
+    // the leader hears of it before the containers are gone, and of their ends
+    expect(h.hub.bodies(subjects.agent('n1', 'leave'))).toEqual([{}]);
+    await h.go(5_000, 100);
+    expect(h.beats()).toBe(beats);
+    expect(h.told()).toEqual(['t1 shutdown (shutdown)', 't2 shutdown (shutdown)']);
   });
 
   test('uses force where a stop takes too long, and gives up on an engine that is away', async () => {

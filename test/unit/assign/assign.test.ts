@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/bodies.ts';
 import { assignmentChanges, assignmentsOf } from '../../../domain/assign/assignments.ts';
-import { nodeReady, nodeState, taskReports } from '../../../domain/assign/reports.ts';
+import { taskReports } from '../../../domain/assign/reports.ts';
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task, TaskStatus } from '../../../domain/model/objects.ts';
 import type { Applied, Change } from '../../../domain/store/changes.ts';
@@ -30,16 +30,6 @@ const description: NodeDescription = {
   platform: { architecture: 'x86_64', os: 'linux' },
   resources: { nanoCpus: 1, memoryBytes: 1 },
   engine: { version: '28', labels: {}, plugins: [] },
-};
-const node: Change = {
-  op: 'put',
-  kind: 'node',
-  object: {
-    id: 'n1',
-    spec: { Labels: {}, Role: 'worker', Availability: 'active' },
-    role: 'worker',
-    status: { state: 'unknown', message: '', addr: '192.0.2.1' },
-  },
 };
 const ctx = { now: 77, newId: () => 'x' };
 
@@ -97,19 +87,6 @@ test('a report’s texts are cut, not refused', () => {
   const long = { ...status('failed'), err: 'e'.repeat(limits.statusTextLengthMax + 1) };
   const [change] = taskReports(view, ctx, 'n1', [{ taskId: 'a', status: long }]);
   expect(JSON.stringify(change).length).toBeLessThan(limits.statusTextLengthMax + 500);
-});
-
-test('a hello makes the node ready; the same hello again changes nothing', () => {
-  const { store: view, apply } = store(node);
-  const changes = nodeReady(view, 'n1', description);
-  expect(changes).toHaveLength(1);
-  apply(...changes);
-  expect(view.node('n1')?.status).toEqual({ state: 'ready', message: '', addr: '192.0.2.1' });
-  expect(nodeReady(view, 'n1', { ...description })).toEqual([]);
-  apply(...nodeState(view, 'n1', 'down', 'heartbeat failure'));
-  expect(view.node('n1')?.status.state).toBe('down');
-  expect(nodeState(view, 'n1', 'down', 'heartbeat failure')).toEqual([]);
-  expect(() => nodeReady(view, 'n2', description)).toThrow(/node n2 not found/);
 });
 
 test.each([

@@ -15,6 +15,7 @@ afterEach(() => {
   for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true });
   delete process.env['NATSWARM_BUS_PORT'];
   delete process.env['NATSWARM_HOST'];
+  delete process.env['NATSWARM_LABEL'];
   delete process.env['NATSWARM_PREFER_OFFLINE_IMAGE'];
 });
 
@@ -68,6 +69,20 @@ test('--host may be given again and again, and replaces the default', () => {
   expect(read('--config', file('{"host": ["unix:///e"]}')).hosts).toEqual(['unix:///e']);
 });
 
+test('--label may be given again and again, in the environment or in the file', () => {
+  expect(read().labels).toEqual({});
+  expect(
+    read('--label', 'rack=a', '--label', 'url=http://x?y=z', '--label', 'rack=b').labels,
+  ).toEqual({
+    rack: 'b',
+    url: 'http://x?y=z',
+  });
+  process.env['NATSWARM_LABEL'] = 'rack=c,disk=';
+  expect(read().labels).toEqual({ rack: 'c', disk: '' });
+  delete process.env['NATSWARM_LABEL'];
+  expect(read('--config', file('{"label": ["rack=d"]}')).labels).toEqual({ rack: 'd' });
+});
+
 test.each([
   [['--bus-port', '0'], /expected a port from 1 to 65535, got "0"/],
   [['--bus-port', '70000'], /expected a port/],
@@ -77,6 +92,9 @@ test.each([
   [['--log-level', 'loud'], /Allowed choices are trace, debug/],
   [['--prefer-offline-image', 'maybe'], /expected true or false, got "maybe"/],
   [['--bus-port', '7947'], /"bus-port" and "route-port" are both 7947: they must differ/],
+  [['--label', 'rack'], /expected KEY=VALUE, got "rack"/],
+  [['--label', '=a'], /expected KEY=VALUE/],
+  [['--label', `a=${'x'.repeat(20_000)}`], /node labels: more than 16384 characters/],
   [['--nonsense'], /unknown option '--nonsense'/],
 ])('%j is refused', (argv, message) => {
   expect(() => read(...argv)).toThrow(message);

@@ -1,9 +1,11 @@
 import { expect, test } from '@jest/globals';
 import type { Manager } from '../../../actors/manager/manager.ts';
-import { JoinDesk } from '../../../cmd/join-desk.ts';
+import { type DeskOptions, JoinDesk } from '../../../cmd/join-desk.ts';
 import { nodeJoin } from '../../../domain/commands/join.ts';
 import type { Cluster } from '../../../domain/model/objects.ts';
 import { Store } from '../../../domain/store/store.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { settle } from '../../support/settle.ts';
 import {
   Authority,
   createCluster,
@@ -17,8 +19,13 @@ import {
 const clusterId = 'c'.repeat(25);
 const hour = 3_600_000;
 
+const soon = (fire: () => void): number => {
+  queueMicrotask(fire);
+  return 0;
+};
+
 /** A manager of one store, and its desk; `nowMs` moves by `at`. */
-function desk() {
+function desk(clock: DeskOptions['clock'] = { setTimeout: soon }) {
   const nowMs = Date.now();
   const material = createCluster({ clusterId, nowMs });
   const token = () => makeJoinToken(material.rootCertPem, newJoinSecret());
@@ -52,6 +59,7 @@ function desk() {
     desk: new JoinDesk({
       manager,
       now: () => time.at,
+      clock,
       connect: () => {
         throw new Error('no external CA here');
       },
@@ -69,6 +77,7 @@ const ask = (token: string, keys = generateKeys()) => ({
   token,
   request: createRequest(keys.privateKey),
   availability: '',
+  labels: { rack: 'a' },
   addr: '',
 });
 const der = (pem: string): Buffer => readCertificate(pem).x509.raw;
@@ -79,9 +88,24 @@ test('a worker’s token makes a worker; asked again with the same key it is the
   const first = await d.admit(asked, '::ffff:10.0.0.7');
   expect(readCertificate(first.certificate).role).toBe('worker');
   expect(store.node(first.nodeId)?.status).toMatchObject({ state: 'unknown', addr: '10.0.0.7' });
-  const again = await d.admit(asked, '10.0.0.7');
+  const again = await d.admit({ ...asked, labels: { rack: 'b' } }, '10.0.0.7');
+  expect(store.node(first.nodeId)?.spec.Labels).toEqual({ rack: 'a' });
   expect(again.nodeId).toBe(first.nodeId);
   expect(store.count('node')).toBe(1);
+});
+
+test('joins that come together are committed together', async () => {
+  const clock = new VirtualClock();
+  const { desk: d, store, tokens } = desk(clock);
+  const joins = [d.admit(ask(tokens.worker), 'a')];
+  await settle();
+  joins.push(d.admit(ask(tokens.worker), 'b'));
+  await settle();
+  expect(store.count('node')).toBe(0);
+  clock.step();
+  await Promise.all(joins);
+  expect(store.count('node')).toBe(2);
+  expect(clock.step()).toBe(false);
 });
 
 test('a manager’s role cannot be had with a worker’s token, whatever the request says', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
-import { nodeMachine } from '../../../actors/manager/node.machine.ts';
+import { isSilent, nodeMachine } from '../../../actors/manager/node.machine.ts';
 import type { Assign, HelloReply } from '../../../bus/protocol.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
@@ -21,10 +21,11 @@ function buildNode() {
       scope: new AbortController().signal,
       epoch: { generation: 1, epoch: 1 },
       heartbeatMs,
-      silenceMs: 2_500,
+      silenceMs: 3_000,
       graceMs: 6_000,
       ready: () => Promise.resolve(),
-      down: (message) => Promise.resolve(void downs.push(message)),
+      silent: () => Promise.resolve(void downs.push('silent')),
+      left: () => Promise.resolve(void downs.push('left')),
       assignments: () => [],
       send: (assign) => void sent.push(assign),
     },
@@ -51,9 +52,15 @@ function buildNode() {
 test('a node that was taken for silent and beats again is asked for a new session', async () => {
   const n = buildNode();
   await n.hello('a');
-  await n.go(2_500);
-  await n.go(500);
-  expect(n.downs).toEqual(['heartbeat failure']);
+  await n.go(1_999);
+  expect(isSilent(n.actor)).toBe(false);
+  await n.go(1);
+  expect(isSilent(n.actor)).toBe(true);
+  await n.go(1_000);
+  await n.go(499);
+  expect(n.downs).toEqual([]);
+  await n.go(1);
+  expect(n.downs).toEqual(['silent']);
   n.beat('a', 1);
   expect(n.sent.at(-1)).toMatchObject(prompt);
   await n.hello('b');
@@ -66,6 +73,29 @@ test('a node that beats and has not heard of this leader is asked for a session'
   n.beat('of another leader', 7);
   expect(n.sent).toHaveLength(1);
   expect(n.sent[0]).toMatchObject(prompt);
+});
+
+test('a node that leaves is down at once, and asked for nothing', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  n.actor.send({ type: 'leave' });
+  await n.go(0);
+  expect(n.downs).toEqual(['left']);
+  await n.go(60_000);
+  expect(n.downs).toHaveLength(1);
+  expect(n.sent.filter(({ session }) => session === '')).toEqual([]);
+  await n.hello('b');
+  expect(n.actor.getSnapshot().value).toBe('active');
+});
+
+test('a node that leaves while its hello is committed is down all the same', async () => {
+  const n = buildNode();
+  const greeted = n.hello('a');
+  n.actor.send({ type: 'leave' });
+  await greeted;
+  await n.go(0);
+  expect(n.downs).toEqual(['left']);
+  expect(n.actor.getSnapshot().value).toBe('down');
 });
 
 test('an assignment that got lost is noticed at the second beat without it', async () => {

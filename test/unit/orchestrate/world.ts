@@ -1,5 +1,12 @@
+import { nodeReady, nodeSilent } from '../../../domain/assign/node-status.ts';
 import { limits } from '../../../domain/limits.ts';
-import type { Node, Service, Task, TaskStatus } from '../../../domain/model/objects.ts';
+import type {
+  Node,
+  NodeDescription,
+  Service,
+  Task,
+  TaskStatus,
+} from '../../../domain/model/objects.ts';
 import type { ServiceSpec, TaskSpec } from '../../../domain/model/spec.ts';
 import { planNode } from '../../../domain/orchestrate/plan-node.ts';
 import { planService } from '../../../domain/orchestrate/plan-service.ts';
@@ -80,6 +87,20 @@ export class World {
     this.apply(planNode(this.store, id, this.ctx()).changes);
   }
 
+  /** The leader hears these nodes no more: it declares them down one after the other. */
+  lose(...ids: readonly string[]): void {
+    for (const id of ids)
+      this.apply(nodeSilent(this.store, id, this.now, (other) => ids.includes(other)));
+  }
+
+  /** The nodes say hello again. */
+  back(...ids: readonly string[]): void {
+    for (const id of ids) {
+      const description = this.store.node(id)?.description as NodeDescription;
+      this.apply(nodeReady(this.store, id, description, this.now));
+    }
+  }
+
   create(id: string, patch: SpecPatch = {}): void {
     const spec = merge(baseSpec(id), patch);
     this.apply([{ op: 'put', kind: 'service', object: { id, spec, specVersion: 1 } }]);
@@ -156,6 +177,7 @@ export class World {
       for (const service of this.store.list('service')) ids.add(service.id);
       for (const task of this.store.list('task')) ids.add(task.serviceId);
       for (const id of ids) next = Math.min(next, this.plan(id).wakeAt ?? next);
+      for (const { id } of this.store.list('node')) next = Math.min(next, this.#planNode(id));
       this.apply(this.scheduler.pass(this.store, this.ctx()).changes);
       next = Math.min(next, this.#work());
       if (this.#index === index && next > this.now) return next;
@@ -172,6 +194,12 @@ export class World {
     }
     this.now = end;
     this.settle();
+  }
+
+  #planNode(id: string): number {
+    const plan = planNode(this.store, id, this.ctx());
+    this.apply(plan.changes);
+    return plan.wakeAt ?? Number.POSITIVE_INFINITY;
   }
 
   /** One step of every agent; answers when the next one is due. */

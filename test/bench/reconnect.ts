@@ -1,0 +1,179 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuSeconds, type Daemon, residentBytes, startDaemon } from '../support/daemon.ts';
+import { startEngine, until } from '../support/engine.ts';
+import { freePort } from '../support/free-port.ts';
+import type { Obedience, WorkersOrder } from './reconnect-workers.ts';
+import { median } from './statistics.ts';
+
+const workers = 1_000;
+const processes = 2;
+const rounds = 5;
+const joinsInFlight = 16;
+const calmMs = 5_000;
+const patienceMs = 120_000;
+
+/**
+ * 1,000 workers, real agents with simulated containers, each with its own certificate and connection. `seconds`: from
+ * kill -9 of the only manager's daemon and nats-server, which is started again at once, until every worker has a session
+ * with the new leader and GET /nodes shows all of them ready. Beside it the CPU that this took, `managerCpuS` (daemon
+ * and nats-server, from their start) and `workersCpuS` (which share the cores), and what standing still takes.
+ */
+export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {
+  const engine = await startEngine({ name: 'reconnect' });
+  try {
+    const port = await freePort();
+    const daemon = await startDaemon(engine, {
+      busPort: await freePort(),
+      netns: '',
+      entry: join(import.meta.dirname, '../support/simulated-daemon.js'),
+      args: ['--listen-addr', `127.0.0.1:${port}`],
+    });
+    const crowd = new Crowd();
+    try {
+      await daemon.mustDocker('swarm', 'init');
+      const joinedS = await crowd.join(daemon, `127.0.0.1:${port}`);
+      progress(`${workers} workers have joined and are ready after ${joinedS.toFixed(1)} s`);
+      return { ...(await measure(daemon, crowd, progress)), joinedS };
+    } finally {
+      crowd.end();
+      await daemon.stop();
+    }
+  } finally {
+    await engine.stop();
+  }
+}
+
+async function measure(
+  daemon: Daemon,
+  crowd: Crowd,
+  progress: (line: string) => void,
+): Promise<Record<string, number>> {
+  const runs: Run[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const standing = await cpuWhile(managerPids(daemon), () => sleep(calmMs));
+    const run = { ...(await outage(daemon, crowd)), calmPercent: (standing / calmMs) * 1e5 };
+    runs.push(run);
+    progress(
+      `round ${round}/${rounds}: ${run.seconds.toFixed(2)} s, sessions ${run.sessionsS.toFixed(2)} s, API ${run.apiS.toFixed(2)} s; CPU of the manager ${run.managerCpuS.toFixed(1)} s, of the workers ${run.workersCpuS.toFixed(1)} s; calm ${run.calmPercent.toFixed(1)} % ${crowd.takeEvents()}`,
+    );
+  }
+  const of = (field: keyof Run): number => median(runs.map((run) => run[field]));
+  return {
+    seconds: of('seconds'),
+    sessionsS: of('sessionsS'),
+    apiS: of('apiS'),
+    managerCpuS: of('managerCpuS'),
+    workersCpuS: of('workersCpuS'),
+    calmPercent: of('calmPercent'),
+    managerRssMb: residentBytes(managerPids(daemon)) / 2 ** 20,
+    workersRssMb: residentBytes(crowd.pids()) / 2 ** 20,
+  };
+}
+
+interface Run {
+  readonly seconds: number;
+  /** From the kill until the API answers, and until the last worker's session. */
+  readonly apiS: number;
+  readonly sessionsS: number;
+  readonly managerCpuS: number;
+  readonly workersCpuS: number;
+  /** Of a core: daemon and nats-server while nothing happens but beats. */
+  readonly calmPercent: number;
+}
+
+async function outage(daemon: Daemon, crowd: Crowd): Promise<Omit<Run, 'calmPercent'>> {
+  const before = crowd.epoch;
+  const workersCpu = cpuSeconds(crowd.pids());
+  const began = performance.now();
+  const since = (): number => (performance.now() - began) / 1_000;
+  process.kill(daemon.serverPid(), 'SIGKILL');
+  await daemon.kill();
+  await daemon.start();
+  const apiS = since();
+  await until(() => crowd.epoch > before && crowd.agents() === workers, patienceMs, 'all sessions');
+  const sessionsS = since();
+  await until(async () => (await ready(daemon)) === workers + 1, patienceMs, 'all to be ready');
+  return {
+    seconds: since(),
+    apiS,
+    sessionsS,
+    managerCpuS: cpuSeconds(managerPids(daemon)),
+    workersCpuS: cpuSeconds(crowd.pids()) - workersCpu,
+  };
+}
+
+const managerPids = (daemon: Daemon): readonly number[] => [daemon.pid, daemon.serverPid()];
+
+async function cpuWhile(pids: readonly number[], act: () => Promise<unknown>): Promise<number> {
+  const before = cpuSeconds(pids);
+  await act();
+  return cpuSeconds(pids) - before;
+}
+
+async function ready(daemon: Daemon): Promise<number> {
+  const { body } = await daemon.api('GET', '/v1.51/nodes');
+  const nodes = Array.isArray(body) ? (body as { Status: { State: string } }[]) : [];
+  return nodes.filter((node) => node.Status.State === 'ready').length;
+}
+
+/** The workers, in a few processes. */
+class Crowd {
+  readonly #children: readonly ChildProcess[];
+  readonly #events = new Map<string, number>();
+  /** Of each process, how many of its agents obey the newest leader. */
+  #obedient = new Map<ChildProcess, number>();
+  epoch = 0;
+
+  constructor() {
+    const program = join(import.meta.dirname, 'reconnect-workers.js');
+    this.#children = Array.from({ length: processes }, () => fork(program, { stdio: 'inherit' }));
+    for (const child of this.#children)
+      child.on('message', (message) => this.#hear(child, message as Obedience));
+  }
+
+  /** Resolves with how long it took until all are ready, s. */
+  async join(daemon: Daemon, addr: string): Promise<number> {
+    const began = performance.now();
+    const token = await daemon.mustDocker('swarm', 'join-token', '-q', 'worker');
+    const share = { workers: workers / processes, inFlight: joinsInFlight / processes };
+    for (const child of this.#children)
+      child.send({ addr, token, ...share } satisfies WorkersOrder);
+    await until(() => this.agents() === workers, patienceMs, 'all to join');
+    await until(async () => (await ready(daemon)) === workers + 1, patienceMs, 'all to be ready');
+    return (performance.now() - began) / 1_000;
+  }
+
+  agents(): number {
+    if (this.#children.some((child) => child.exitCode !== null))
+      throw new Error('the workers ended');
+    return [...this.#obedient.values()].reduce((sum, agents) => sum + agents, 0);
+  }
+
+  pids(): readonly number[] {
+    return this.#children.map((child) => child.pid ?? 0);
+  }
+
+  /** What went wrong since the last time, and how often. */
+  takeEvents(): string {
+    const text = JSON.stringify(Object.fromEntries(this.#events));
+    this.#events.clear();
+    return text;
+  }
+
+  end(): void {
+    for (const child of this.#children) child.kill('SIGKILL');
+  }
+
+  #hear(child: ChildProcess, { epoch, agents, events }: Obedience): void {
+    for (const [event, count] of Object.entries(events))
+      this.#events.set(event, (this.#events.get(event) ?? 0) + count);
+    if (epoch > this.epoch) {
+      this.epoch = epoch;
+      this.#obedient = new Map();
+    }
+    if (epoch === this.epoch) this.#obedient.set(child, agents);
+  }
+}
