@@ -13,7 +13,7 @@ import {
   generateKeys,
   makeJoinToken,
   newJoinSecret,
-  pinOf,
+  publicKeyPin,
   privateKeyToPem,
   seedOf,
 } from '../pki/mod.ts';
@@ -142,7 +142,7 @@ export function firstObjects(
         role: 'manager',
         description,
         status: { state: 'ready', message: '', addr: identity.advertiseHost },
-        pins: [pinOf(certificates.node)],
+        pins: [publicKeyPin(certificates.node)],
         manager: { ...place, reachability: 'reachable' },
       },
     },

@@ -2,6 +2,8 @@ import { type BusConnection, connectBus } from '../bus/nats/bus.ts';
 import { kickNode } from '../bus/nats/kick.ts';
 import type { Link } from '../bus/nats/link.ts';
 import { NatsLog } from '../bus/nats/log.ts';
+import { Accelerator, findRaftGroup } from '../bus/nats/accelerator.ts';
+import { metaGroup } from '../bus/nats/jsz.ts';
 import { NatsLogGroup } from '../bus/nats/log-group.ts';
 import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
@@ -11,7 +13,7 @@ import { limits } from '../domain/limits.ts';
 import { routePeers } from '../domain/members/form.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import { askExternalCa, caTools, makeJoinToken, newJoinSecret } from '../pki/mod.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { pause, systemClock } from '../supervisors/clock.ts';
 import { beginJournal, forgetGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { actorLog, type LogEvent } from './log.ts';
 import { SeatKeeper } from './seat-keeper.ts';
@@ -29,6 +31,8 @@ import {
 
 /** A generation of several managers that has not come about after this long is given up by its founder, ms. */
 const foundingPatienceMs = 30_000;
+/** The log's raft group has another name after its number of copies has changed, ms. */
+const raftGroupEveryMs = 2_000;
 
 /** The manager of this node, until `scope` ends. Rejects when it crashes. */
 export async function runManager(
@@ -54,6 +58,7 @@ export async function runManager(
   });
   try {
     const links = await openLinks(wiring, users, report, closing, within);
+    if (identity.form === 'several') hasten(links, report, within);
     if (identity.joining === true) keeper.seek(within).catch(crash);
     await prepareLog(wiring, links, keeper, report, within);
     const manager = await Manager.open({
@@ -110,7 +115,28 @@ async function openLinks(
     link: logLink,
     onError: (error) => report('log_tail_failed', { error: error.message }),
   });
-  return { bus, log, group: new NatsLogGroup({ log, link: logLink, system }), logLink, system };
+  const servers = (): number => files.peers().length;
+  const group = new NatsLogGroup({ log, link: logLink, system, servers });
+  return { bus, log, group, logLink, system };
+}
+
+/** Shortens JetStream's elections: of the log, and of the servers' own group. */
+function hasten({ log, system }: Links, report: LogEvent, scope: AbortSignal): void {
+  const stalledForMs = (): number => log.stalledForMs();
+  let group: string | undefined;
+  const learn = async (): Promise<void> => {
+    while (!scope.aborted) {
+      // one that stalls has no better name than before
+      if (stalledForMs() === 0)
+        group = (await findRaftGroup(system).catch(() => undefined)) ?? group;
+      await pause(systemClock, raftGroupEveryMs, scope);
+    }
+  };
+  void learn();
+  for (const name of [() => group, () => metaGroup])
+    void new Accelerator({ system, group: name, stalledForMs, clock: systemClock, report }).run(
+      scope,
+    );
 }
 
 /** Makes the log where it begins, gets the state where it is elsewhere. Rejects when the scope ends. */

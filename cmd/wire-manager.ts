@@ -87,13 +87,14 @@ async function runServer(
 
 /** The group of the log's servers: one name for each generation, so that a server of an older one stays outside. */
 function clusterOf({ config, files, identity }: ManagerWiring): ClusterOptions {
-  const others = files.peers().filter(({ nodeId }) => nodeId !== identity.nodeId);
+  const peers = files.peers();
+  const others = peers.filter(({ nodeId }) => nodeId !== identity.nodeId);
   return {
     name: `${identity.clusterId}-${identity.generation}`,
     host: hostOf(identity.listenAddr),
     port: config.routePort,
     routes: others.map(({ route }) => route),
-    pinnedCerts: others.flatMap(({ pins }) => pins),
+    pinnedCerts: peers.flatMap(({ pins }) => pins),
   };
 }
 

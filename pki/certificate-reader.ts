@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate, type KeyObject } from 'node:crypto';
 import { contextTag, type Der, expectTag, readChildren, readDer, readTime, tags } from './der.ts';
 import { PkiError } from './errors.ts';
 import { type Role, roleOfUnit } from './identity.ts';
@@ -96,6 +96,12 @@ function issuerAmong(
 export function publicKeyPin(certificatePem: string): string {
   return createHash('sha256').update(readCertificate(certificatePem).publicKeyDer).digest('hex');
 }
+
+/** As `publicKeyPin`, of a key. */
+export const pinOfKey = (key: KeyObject): string =>
+  createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
 
 function readCertificateDer(der: Buffer): Certificate {
   let x509: X509Certificate;

@@ -14,6 +14,7 @@ export {
 export {
   type Certificate,
   nodeTlsInfo,
+  pinOfKey,
   publicKeyPin,
   readCertificate,
   readCertificates,
@@ -63,7 +64,6 @@ export {
   verifyWithNKey,
 } from './nkey.ts';
 export { normalizeCertificates } from './pem.ts';
-export { pinOf, pinOfKey } from './pin.ts';
 export { checkRejoin, proveRejoin, rejoinChannel, type RejoinClaim } from './rejoin.ts';
 export { createRequest, readRequest } from './request.ts';
 export {

@@ -1,4 +1,6 @@
+import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
+import { roleUnits } from '../../pki/mod.ts';
 import type { OwnUsers } from './users.ts';
 
 /** Accounts of a manager's server. In any but `bus` only the daemon itself has a user. */
@@ -7,6 +9,19 @@ export const accounts = { bus: 'bus', log: 'log', system: 'system', auth: 'auth'
 /** Environment variable that hands the key of the store to the server. */
 export const storeKeyVariable = 'NATSWARM_STORE_KEY';
 
+/** The routes between managers. */
+export interface ClusterOptions {
+  /** Lineage and generation: a server with another name is refused, so two histories never meet. */
+  readonly name: string;
+  /** Address that the route port listens on. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port` of the other managers' route ports; this server's own is not among them. */
+  readonly routes: readonly string[];
+  /** `publicKeyPin` of every manager's certificate, this one's too; with a new key, of the old and the new one. */
+  readonly pinnedCerts: readonly string[];
+}
+
 export interface ConfigOptions {
   readonly serverName: string;
   /** Address that the client port listens on. */
@@ -14,25 +29,12 @@ export interface ConfigOptions {
   readonly port: number;
   readonly storeDir: string;
   readonly tlsFiles: { readonly cert: string; readonly key: string; readonly ca: string };
-  /** With it the server is one of several managers' that keep the log together. */
-  readonly cluster?: ClusterOptions;
   /** Public account key that signs the answers to the server's question who a connection is. */
   readonly issuer: string;
   /** Public user keys of the daemon itself. */
   readonly users: { readonly [K in keyof OwnUsers]: string };
-}
-
-/** The group of several managers' servers. */
-export interface ClusterOptions {
-  /** Of the cluster and its generation: a server of another generation is refused by it. */
-  readonly name: string;
-  /** Address and port for the servers of other managers. */
-  readonly host: string;
-  readonly port: number;
-  /** `host:port` of the others. */
-  readonly routes: readonly string[];
-  /** Digests of the keys that may show up there (`pinOf`). */
-  readonly pinnedCerts: readonly string[];
+  /** Absent on a server that stands alone. A store is of one form for good: it loses its streams in the other. */
+  readonly cluster?: ClusterOptions;
 }
 
 /** Thousands of nodes may come back at once; each waits for its turn. */
@@ -41,8 +43,13 @@ const tlsTimeoutSeconds = 10;
 export const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
 
+/** A route without a word for three of these is closed; raft itself notices a lost peer earlier. */
+const routePing = { interval: '2s', outstandingMax: 2 } as const;
+/** The DNS name that a certificate must have to be let in as a server; only the CA gives it. */
+const routeUser = roleUnits.manager;
+
 /**
- * Configuration of a manager's server. It holds no secret: the daemon's users are public keys, the key of the
+ * The server's configuration. It holds no secret: the daemon's users are public keys, the key of the
  * store comes by environment, TLS keys stand in files of their own. NATS reads JSON as it is.
  */
 export function serverConfig(options: ConfigOptions): string {
@@ -78,7 +85,6 @@ export function serverConfig(options: ConfigOptions): string {
       // Of its own, so that a question in it can only come from the server.
       [accounts.auth]: { users: [{ nkey: users.auth }] },
     },
-    ...(options.cluster !== undefined && { cluster: clusterConfig(options, options.cluster) }),
     system_account: accounts.system,
     authorization: {
       timeout: authTimeoutSeconds,
@@ -88,6 +94,7 @@ export function serverConfig(options: ConfigOptions): string {
         auth_users: [users.log, users.system, users.bus, users.auth],
       },
     },
+    ...(options.cluster === undefined ? {} : { cluster: clusterConfig(options, options.cluster) }),
   };
   return `${JSON.stringify(config, undefined, 2)}\n`.replace(
     `"${storeKeyMark}"`,
@@ -95,35 +102,34 @@ export function serverConfig(options: ConfigOptions): string {
   );
 }
 
-/** User that a certificate is mapped to: the DNS name that only the CA gives, and only to managers. */
-const routeUser = 'swarm-manager';
-/** No key has this digest. An empty list would let in every key. */
-const noKey = '0'.repeat(64);
+/** The key as the variable must hold it: quoted, since NATS parses the value as configuration. */
+export const storeKeyValue = (key: Uint8Array): string => `"${Buffer.from(key).toString('hex')}"`;
 
-function clusterConfig(
-  { tlsFiles }: ConfigOptions,
-  { name, host, port, routes, pinnedCerts }: ClusterOptions,
-): object {
+/**
+ * Who dials knows the other by its key (`insecure` leaves out the host name, which no certificate of ours has, and with
+ * it the chain); who is dialled checks chain, name and key.
+ */
+function clusterConfig({ tlsFiles }: ConfigOptions, cluster: ClusterOptions): object {
+  // Without a pin nats-server would take every server for the one that it dialled.
+  assert(cluster.pinnedCerts.length > 0, 'the routes of a cluster have pinned keys');
   return {
-    name,
-    host,
-    port,
-    routes: routes.map((route) => `nats-route://${route}`),
-    // Where managers are is the cluster's to say.
+    name: cluster.name,
+    host: cluster.host,
+    port: cluster.port,
+    routes: cluster.routes.map((address) => `nats-route://${address}`),
     no_advertise: true,
-    authorization: { user: routeUser, timeout: tlsTimeoutSeconds },
+    compression: 'off',
+    ping_interval: routePing.interval,
+    ping_max: routePing.outstandingMax,
+    authorization: { user: routeUser },
     tls: {
       cert_file: tlsFiles.cert,
       key_file: tlsFiles.key,
       ca_file: tlsFiles.ca,
       verify_and_map: true,
-      // For the servers that are dialled: they are known by their keys, while their addresses are in no certificate.
       insecure: true,
-      pinned_certs: [noKey, ...pinnedCerts],
+      pinned_certs: cluster.pinnedCerts,
       timeout: tlsTimeoutSeconds,
     },
   };
 }
-
-/** The key as the variable must hold it: quoted, since NATS parses the value as configuration. */
-export const storeKeyValue = (key: Uint8Array): string => `"${Buffer.from(key).toString('hex')}"`;

@@ -85,6 +85,28 @@ export class Link {
     }
   }
 
+  /**
+   * Answers of many, in the order that they come: `answersMax`, or as many as there are after `timeoutMs`; none is no
+   * fault. Rejects with `BusError`.
+   */
+  async requestMany(
+    subject: string,
+    data: Uint8Array,
+    answersMax: number,
+    timeoutMs: number,
+  ): Promise<readonly Msg[]> {
+    const answers: Msg[] = [];
+    try {
+      const options = { strategy: 'count', maxMessages: answersMax, maxWait: timeoutMs } as const;
+      for await (const answer of await this.connection().requestMany(subject, data, options))
+        answers.push(answer);
+    } catch (error) {
+      const cause = toBusError(error);
+      if (cause.code !== 'no-responder') throw cause;
+    }
+    return answers;
+  }
+
   /** Servers to connect to from the next time on, as `host:port`. */
   setServers(servers: readonly string[]): void {
     this.#dialer.setServers(servers);

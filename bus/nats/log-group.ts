@@ -2,18 +2,24 @@ import { connect } from 'node:net';
 import type { LogServer, LogSurvey } from '../../domain/members/plan.ts';
 import { BusError, type LogGroup } from '../ports.ts';
 import type { Link } from './link.ts';
-import { LogError, logNames, type NatsLog } from './log.ts';
+import type { NatsLog } from './log.ts';
+import {
+  type ClusterHealth,
+  clusterHealth,
+  isSettled,
+  removeServer,
+  stepDownStream,
+} from './membership.ts';
 
 export interface LogGroupOptions {
   readonly log: NatsLog;
   /** Of the account `log`, and of the system account. */
   readonly link: Link;
   readonly system: Link;
+  /** How many servers are to be there. */
+  readonly servers: () => number;
 }
 
-const requestTimeoutMs = 2_000;
-/** Every server answers a question to all; so long after the last answer no more are expected. */
-const roundMs = { most: 800, quiet: 150 } as const;
 const answersTimeoutMs = 1_000;
 
 /** The servers of JetStream's group and of the log's stream. */
@@ -25,8 +31,7 @@ export class NatsLogGroup implements LogGroup {
   }
 
   async survey(): Promise<LogSurvey> {
-    const [stream, servers] = await Promise.all([this.#stream(), this.#servers()]);
-    return surveyOf(stream, servers);
+    return surveyOf(await this.#health());
   }
 
   setReplicas(count: number): Promise<void> {
@@ -34,18 +39,14 @@ export class NatsLogGroup implements LogGroup {
   }
 
   async forget(server: string): Promise<void> {
-    await this.#ask(this.#options.system, '$JS.API.SERVER.REMOVE', { peer: server });
+    await removeServer(this.#options.system, server);
   }
 
   async leadElsewhere(): Promise<void> {
     const { link } = this.#options;
-    const own = link.connection().info?.server_name ?? '';
-    const { cluster } = await this.#stream();
-    const next = cluster?.replicas?.find((replica) => replica.current && replica.name !== own);
-    if (next === undefined) return;
-    await this.#ask(link, `$JS.API.STREAM.LEADER.STEPDOWN.${logNames.stream}`, {
-      placement: { preferred: next.name },
-    });
+    const { streamReplicas } = await this.#health();
+    const next = streamReplicas.find(({ current, offline }) => current && !offline);
+    if (next !== undefined) await stepDownStream(link, next.name);
   }
 
   answers(route: string): Promise<boolean> {
@@ -62,124 +63,33 @@ export class NatsLogGroup implements LogGroup {
     });
   }
 
-  #stream(): Promise<StreamAnswer> {
-    return this.#ask(this.#options.link, `$JS.API.STREAM.INFO.${logNames.stream}`);
-  }
-
-  /** What each server says of itself. */
-  async #servers(): Promise<readonly ServerAnswer[]> {
-    const body = Buffer.from(JSON.stringify({ accounts: true, streams: true }));
-    const found: ServerAnswer[] = [];
-    const answers = await this.#options.system
-      .connection()
-      .requestMany('$SYS.REQ.SERVER.PING.JSZ', body, {
-        strategy: 'stall',
-        maxWait: roundMs.most,
-        stall: roundMs.quiet,
-      });
-    for await (const message of answers) {
-      if (message instanceof Error) throw message;
-      found.push(message.json<ServerAnswer>());
-    }
-    return found;
-  }
-
-  async #ask<T>(link: Link, subject: string, body?: object): Promise<T> {
-    const data = body === undefined ? new Uint8Array() : Buffer.from(JSON.stringify(body));
-    const answer = (await link.request(subject, data, requestTimeoutMs)).json<ApiAnswer>();
-    if (answer.error !== undefined)
-      throw new LogError(`JetStream refused ${subject}: ${answer.error.description}`);
-    return answer as T;
+  #health(): Promise<ClusterHealth> {
+    const { link, system, servers } = this.#options;
+    return clusterHealth(link, system, servers());
   }
 }
 
-interface ApiAnswer {
-  readonly error?: { readonly description: string };
-}
-interface PeerAnswer {
-  readonly name: string;
-  readonly current: boolean;
-  readonly offline?: boolean;
-  readonly lag?: number;
-}
-interface StreamAnswer {
-  readonly config?: { readonly num_replicas?: number };
-  readonly cluster?: { readonly leader?: string; readonly replicas?: readonly PeerAnswer[] };
-}
-interface StreamState {
-  readonly messages: number;
-  readonly first_seq: number;
-  readonly last_seq: number;
-  readonly num_deleted?: number;
-}
-export interface ServerAnswer {
-  readonly server: { readonly name: string };
-  readonly data?: {
-    readonly meta_cluster?: {
-      readonly leader?: string;
-      readonly replicas?: readonly PeerAnswer[];
-    };
-    readonly account_details?: readonly {
-      readonly name: string;
-      readonly stream_detail?: readonly { readonly name: string; readonly state?: StreamState }[];
-    }[];
-  };
-}
-
-/** Throws `BusError` without an answer of the group's leader. */
-export function surveyOf(stream: StreamAnswer, answers: readonly ServerAnswer[]): LogSurvey {
-  const meta = answers.find(({ server, data }) => data?.meta_cluster?.leader === server.name);
-  if (meta === undefined) throw new BusError('no-responder', 'the servers have no leader');
-  const others = meta.data?.meta_cluster?.replicas ?? [];
-  const replicas = stream.config?.num_replicas ?? 0;
-  const unsettled = whyUnsettled(replicas, stream, others, answers);
+/** Throws `BusError` while the servers have no leader. */
+function surveyOf(health: ClusterHealth): LogSurvey {
+  if (health.metaLeader === undefined)
+    throw new BusError('no-responder', 'the servers have no leader');
+  const unsettled = isSettled(health, health.metaSize);
   return {
-    replicas,
+    replicas: health.replicas,
     servers: [
-      serverOf({ name: meta.server.name, current: true }),
-      ...others.map((peer) => serverOf(peer)),
+      serverOf(health.metaLeader, true),
+      ...health.metaPeers.map(({ name, offline }) => serverOf(name, !offline)),
     ],
-    leader: nodeOf(stream.cluster?.leader ?? ''),
+    leader: nodeOf(health.streamLeader ?? ''),
     ...(unsettled !== undefined && { unsettled }),
   };
 }
 
-const serverOf = ({ name, offline = false }: PeerAnswer): LogServer => ({
+const serverOf = (name: string, online: boolean): LogServer => ({
   name,
   nodeId: nodeOf(name),
-  online: !offline,
+  online,
 });
 
-/** A server is named after its node and an incarnation; one that never told its name has none. */
+/** A server is named after its node and an incarnation; of one that was never heard the name is not known. */
 const nodeOf = (server: string): string => /^([0-9a-z]+)-[0-9a-f]{8}$/.exec(server)?.[1] ?? '';
-
-function whyUnsettled(
-  replicas: number,
-  { cluster }: StreamAnswer,
-  meta: readonly PeerAnswer[],
-  answers: readonly ServerAnswer[],
-): string | undefined {
-  if (cluster?.leader === undefined || cluster.leader === '') return 'the log has no leader';
-  const copies = cluster.replicas ?? [];
-  if (copies.length !== replicas - 1)
-    return `the log has ${copies.length + 1} of ${replicas} copies`;
-  const behind = [...copies, ...meta].find(
-    ({ current, offline, lag = 0 }) => offline === true || !current || lag > lagMax,
-  );
-  if (behind !== undefined) return `server ${behind.name} is not current`;
-  const damaged = answers.find(hasHoles);
-  return damaged && `server ${damaged.server.name} has holes in its copy of the log`;
-}
-
-/** Records that may be on their way to a copy that is current. */
-const lagMax = 100;
-
-/** nats-server does not see damage of its own (docs/state-log.md). */
-function hasHoles({ data }: ServerAnswer): boolean {
-  const details = data?.account_details?.flatMap(({ stream_detail }) => stream_detail ?? []) ?? [];
-  return details.some(({ name, state }) => {
-    if (name !== logNames.stream || state === undefined) return false;
-    const { messages, first_seq, last_seq, num_deleted = 0 } = state;
-    return num_deleted !== 0 || (messages > 0 && messages !== last_seq - first_seq + 1);
-  });
-}

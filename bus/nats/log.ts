@@ -1,15 +1,27 @@
 import { headers, type Msg, type MsgHdrs } from 'nats';
 import { limits } from '../../domain/limits.ts';
-import type { AppendOutcome, LogRecord, StateLog, Unsubscribe } from '../ports.ts';
+import {
+  type AppendOutcome,
+  BusError,
+  type LogRecord,
+  type StateLog,
+  type Unsubscribe,
+} from '../ports.ts';
 import type { Link } from './link.ts';
 import { readBatch } from './log-reader.ts';
+import { Stall } from './stall.ts';
 
 /** Names are neutral: JetStream keeps them readable on the disk. */
 export const logNames = { stream: 'log', subject: 'log.append', tail: 'log.tail' } as const;
 
-/** Longer than a commit takes while JetStream is well; afterwards the caller finds out by reading. */
-const appendTimeoutMs = 1_500;
+/**
+ * Longer than a commit takes while JetStream is well; afterwards the caller finds out by reading and tries again. What was
+ * on its way to a lost leader is never answered, so this is a part of every failover. Large records take their time.
+ */
+const appendTimeoutMs = (bytes: number): number => 400 + bytes / 2_048;
 const requestTimeoutMs = 2_000;
+/** Short: whoever asked a leader that is gone is to ask the next one soon. */
+const boundsTimeoutMs = 500;
 
 export interface NatsLogOptions {
   /** Of the account `log`; see `OwnUsers`. */
@@ -18,8 +30,10 @@ export interface NatsLogOptions {
   readonly onError: (error: Error) => void;
 }
 
+type StreamConfig = Readonly<Record<string, unknown>>;
+
 /** Settings of the stream; the reason of each is in docs/state-log.md. */
-export function streamConfig(firstSeq: number, replicas = 1): Readonly<Record<string, unknown>> {
+export function streamConfig(firstSeq: number, replicas = 1): StreamConfig {
   return {
     name: logNames.stream,
     subjects: [logNames.subject],
@@ -53,6 +67,7 @@ export class LogError extends Error {
 /** The state log in one JetStream stream. */
 export class NatsLog implements StateLog {
   readonly #link: Link;
+  readonly #stall = new Stall(() => performance.now());
   readonly #onError: (error: Error) => void;
 
   constructor(options: NatsLogOptions) {
@@ -61,9 +76,9 @@ export class NatsLog implements StateLog {
   }
 
   /**
-   * Makes the stream unless it is there; true when it was made. Its first record gets `firstSeq`; `replicas` servers
-   * keep it. Throws `LogError` for
-   * a stream with other settings, `BusError` without connection or answer.
+   * Makes the stream unless it is there; true when it was made. Its first record gets `firstSeq`. A stream that is there
+   * keeps its replicas. Throws `LogError` for a stream with other settings, `BusError` without connection or answer, and
+   * in a cluster without a leader.
    */
   async createIfMissing(firstSeq = 1, replicas = 1): Promise<boolean> {
     const found = await this.#api<StreamInfo>('STREAM.INFO');
@@ -77,21 +92,33 @@ export class NatsLog implements StateLog {
     return true;
   }
 
-  /** How many servers are to keep the stream; answered before anything has moved. Throws as `createIfMissing`. */
-  async setReplicas(count: number): Promise<void> {
-    const { config, error } = await this.#api<StreamInfo>('STREAM.INFO');
+  /**
+   * Asks for another number of replicas. JetStream answers before it has moved anything: `clusterHealth` tells when it is
+   * done. Nothing is asked when the stream has, or is on its way to, that number. Throws as `createIfMissing`.
+   */
+  async setReplicas(replicas: number): Promise<void> {
+    const { error, config } = await this.#api<StreamInfo>('STREAM.INFO');
     if (error !== undefined) throw apiError('STREAM.INFO', error);
-    if (config?.['num_replicas'] === count) return;
-    const updated = await this.#api('STREAM.UPDATE', { ...config, num_replicas: count });
-    if (updated.error !== undefined) throw apiError('STREAM.UPDATE', updated.error);
+    if (config?.['num_replicas'] === replicas) return;
+    const update = await this.#api('STREAM.UPDATE', { ...config, num_replicas: replicas });
+    if (update.error !== undefined) throw apiError('STREAM.UPDATE', update.error);
   }
 
-  async append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
+  /** Since when the log has taken and told nothing, while somebody asks it to, ms; 0 while all is well. */
+  stalledForMs(): number {
+    return this.#stall.forMs();
+  }
+
+  append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
+    return this.#stall.watch(this.#append(expectedLast, data), ({ kind }) => kind === 'committed');
+  }
+
+  async #append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
     try {
       const message = await this.#link.request(
         logNames.subject,
         data,
-        appendTimeoutMs,
+        appendTimeoutMs(data.length),
         expectLast(expectedLast),
       );
       return outcomeOf(message, expectedLast);
@@ -112,7 +139,10 @@ export class NatsLog implements StateLog {
 
   /** Throws `LogError` when the stream has holes: nats-server does not see its own damage. */
   async bounds(): Promise<{ readonly first: number; readonly last: number }> {
-    const { error, state } = await this.#api<StreamInfo>('STREAM.INFO');
+    const { error, state } = await this.#stall.watch(
+      this.#api<StreamInfo>('STREAM.INFO', undefined, boundsTimeoutMs),
+      (answer) => answer.error === undefined,
+    );
     if (error !== undefined) throw apiError('STREAM.INFO', error);
     if (state === undefined) throw new LogError('JetStream tells no state of the log');
     const { messages, first_seq, last_seq, num_deleted = 0 } = state;
@@ -145,10 +175,14 @@ export class NatsLog implements StateLog {
     if (error !== undefined) throw apiError('STREAM.PURGE', error);
   }
 
-  async #api<T extends object>(verb: string, body?: object): Promise<T & ApiAnswer> {
+  async #api<T extends object>(
+    verb: string,
+    body?: object,
+    timeoutMs = requestTimeoutMs,
+  ): Promise<T & ApiAnswer> {
     const data = body === undefined ? new Uint8Array() : Buffer.from(JSON.stringify(body));
     const subject = `$JS.API.${verb}.${logNames.stream}`;
-    return (await this.#link.request(subject, data, requestTimeoutMs)).json();
+    return (await this.#link.request(subject, data, timeoutMs)).json();
   }
 }
 
@@ -161,7 +195,7 @@ interface ApiAnswer {
   readonly error?: ApiError;
 }
 interface StreamInfo {
-  readonly config?: Readonly<Record<string, unknown>>;
+  readonly config?: StreamConfig;
   readonly state?: {
     readonly messages: number;
     readonly first_seq: number;
@@ -173,8 +207,14 @@ interface StreamInfo {
 /** JSStreamNotFoundErr. */
 const streamNotFound = 10059;
 
-const apiError = (verb: string, { err_code, description }: ApiError): LogError =>
-  new LogError(`JetStream refused ${verb}: ${description} (${err_code})`);
+/** JSClusterNoPeersErr, JSClusterNotAvailErr, JSClusterNotLeaderErr, JSStreamOfflineErr: servers that have not found a leader. */
+const passing: ReadonlySet<number> = new Set([10_005, 10_008, 10_009, 10_118]);
+
+/** What passes by itself is no fault of the log. */
+function apiError(verb: string, { err_code, description }: ApiError): LogError | BusError {
+  const message = `JetStream refused ${verb}: ${description} (${err_code})`;
+  return passing.has(err_code) ? new BusError('no-responder', message) : new LogError(message);
+}
 
 /**
  * The compare-and-swap. `Nats-Msg-Id` is not sent, since deduplication comes before the check and acknowledges what was

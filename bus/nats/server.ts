@@ -19,7 +19,7 @@ export interface ServerOptions {
   readonly binary: string;
   /** For files with keys in the clear; they go into a folder `nats` in it, which is removed when the server stops. */
   readonly runDir: string;
-  /** Kept over restarts, and never a copy of another server's. */
+  /** Kept over restarts, and never a copy of another server's. Each generation of the log has its own. */
   readonly storeDir: string;
   /** Data key of the store, 32 bytes. */
   readonly storeKey: Uint8Array;
@@ -30,7 +30,7 @@ export interface ServerOptions {
   /** Public account key of the auth callout. */
   readonly issuer: string;
   readonly users: OwnUsers;
-  /** Absent: the server stands alone. */
+  /** Absent on a manager that is alone. */
   readonly cluster?: ClusterOptions;
   readonly log: (level: LogLevel, line: string) => void;
   readonly signal?: AbortSignal;
@@ -44,28 +44,36 @@ export interface NatsServer {
   readonly address: string;
   readonly exited: Promise<Exit>;
   /**
-   * Takes new certificates, roots and servers of other managers into use; nothing happens when they are as they were. nats-server asks again who everybody is, and to do so it closes every
-   * connection that a certificate let in: they come back at once, but all together. Throws `ServerError`.
+   * Takes new certificates, roots, routes and pinned keys into use; routes with a key that is not pinned any more close
+   * at once. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let in:
+   * they come back at once, but all together. So nothing is done where nothing has changed. Without `changes` routes and
+   * pinned keys stay as they are. Throws `ServerError`.
    */
-  reload(tls: TlsMaterial, cluster?: ClusterOptions): Promise<void>;
+  reload(tls: TlsMaterial, changes?: ClusterChanges): Promise<void>;
   /** SIGTERM, and SIGKILL if that does not end it. Resolves when the process is gone. */
   stop(): Promise<void>;
 }
 
+/** What may change of the routes while a server runs. */
+export type ClusterChanges = Pick<ClusterOptions, 'routes' | 'pinnedCerts'>;
+
 /** Opening a large encrypted store takes seconds. */
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
-const jetStreamPauseMs = 50;
-const requestTimeoutMs = 1_000;
+/** Who asks before there is a leader gets no answer at all. */
+const requestTimeoutMs = 250;
 const reloadTimeoutMs = 10_000;
+const pollMs = 20;
 /** What nats-server says at the end of a reload. */
 const reloadDone = 'Reloaded server configuration';
+/** It warns of leaving out the host name; that the other's key is pinned it does not see. */
+const pinsInstead = 'TLS certificate chain and hostname of solicited routes will not be verified';
 const reloadFailed = 'Failed to reload server configuration';
 
 /**
- * Starts nats-server on its store and waits until it serves the log's account, and has opened the log when it stands
- * alone; several servers open it together (`waitForJetStream`). Starting it again on the
- * same store loses nothing. Throws `ServerError`, or the signal's reason; no process is left behind then.
+ * Starts nats-server on its store and waits until it serves the log's account: alone with JetStream; in a cluster without,
+ * since that may need the other managers (`waitForJetStream`). Starting it again on the same store loses nothing. Throws
+ * `ServerError`, or the signal's reason; no process is left behind then.
  */
 export async function startServer(options: ServerOptions): Promise<NatsServer> {
   const files = fileNames(join(options.runDir, 'nats'));
@@ -73,8 +81,7 @@ export async function startServer(options: ServerOptions): Promise<NatsServer> {
   await clearStale(files.record, files.config);
   await mkdir(options.storeDir, { recursive: true, mode: 0o700 });
   const name = `${options.nodeId}-${await incarnation(options.storeDir, options.storeKey)}`;
-  await writeTls(files, options.tls);
-  await replaceFile(files.config, configText(options, name, files));
+  await writeConfig(options, name, files);
   const server = new Child(options, name, files);
   try {
     await server.ready(options);
@@ -92,8 +99,9 @@ class Child implements NatsServer {
   readonly exited: Promise<Exit>;
   readonly #process: ChildProcess;
   readonly #files: Files;
+  /** What the server runs with. */
   #options: ServerOptions;
-  #reloading: Promise<void> = Promise.resolve();
+  #reloading: Promise<unknown> = Promise.resolve();
   /** What the server complained about last: the reason when it ends. */
   #complaint = '';
   #ended = false;
@@ -137,28 +145,35 @@ class Child implements NatsServer {
     if (options.signal?.aborted === true) abort();
     void this.exited.then((exit) => giveUp.abort(this.#failure(exit)));
     try {
-      await waitForServer(options, this.name, giveUp.signal);
+      await waitUntilServing(options, this.name, giveUp.signal);
     } finally {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', abort);
     }
   }
 
-  /** One after the other: nats-server tells of the end of a reload, but not of which. */
-  reload(tls: TlsMaterial, cluster?: ClusterOptions): Promise<void> {
-    const reloaded = this.#reloading.then(() => this.#reload(tls, cluster));
-    this.#reloading = reloaded.catch(() => undefined);
-    return reloaded;
+  /** One at a time: what nats-server says of a reload does not tell which. */
+  reload(tls: TlsMaterial, changes: Partial<ClusterChanges> = {}): Promise<void> {
+    const reloading = this.#reloading.then(() => this.#reload(tls, changes));
+    this.#reloading = reloading.catch(() => {});
+    return reloading;
   }
 
-  async #reload(tls: TlsMaterial, cluster = this.#options.cluster): Promise<void> {
-    const next = { ...this.#options, tls, ...(cluster !== undefined && { cluster }) };
-    const before = configText(this.#options, this.name, this.#files);
-    const config = configText(next, this.name, this.#files);
-    if (config === before && JSON.stringify(tls) === JSON.stringify(this.#options.tls)) return;
-    this.#options = next;
-    await writeTls(this.#files, tls);
-    await replaceFile(this.#files.config, config);
+  async #reload(tls: TlsMaterial, changes: Partial<ClusterChanges>): Promise<void> {
+    const { cluster } = this.#options;
+    const options: ServerOptions = {
+      ...this.#options,
+      tls,
+      ...(cluster === undefined ? {} : { cluster: { ...cluster, ...changes } }),
+    };
+    if (isSame(options, this.#options)) return;
+    await writeConfig(options, this.name, this.#files);
+    await this.#hangUp();
+    this.#options = options;
+  }
+
+  /** Lets the server read its configuration again. */
+  async #hangUp(): Promise<void> {
     const reloaded = new Promise<void>((resolve, reject) => {
       const fail = (message: string): void => reject(new ServerError('failed', message));
       const timer = setTimeout(() => fail('nats-server does not reload'), reloadTimeoutMs);
@@ -197,7 +212,8 @@ class Child implements NatsServer {
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream === null) continue;
       createInterface({ input: stream }).on('line', (line) => {
-        const { level, text } = parseLine(line);
+        const { level: told, text } = parseLine(line);
+        const level = text.startsWith(pinsInstead) ? 'debug' : told;
         if (level === 'error') this.#complaint = text;
         if (text.startsWith(reloadFailed) || text.startsWith(reloadDone)) this.#onReload(text);
         log(level, text);
@@ -206,8 +222,8 @@ class Child implements NatsServer {
   }
 }
 
-/** Ready is: the log's account gets in, and its JetStream answers. A foreign server on the port lets nobody in. */
-async function waitForServer(
+/** Ready is: the log's account gets in, and alone its JetStream answers. A foreign server on the port lets nobody in. */
+async function waitUntilServing(
   options: ServerOptions,
   name: string,
   signal: AbortSignal,
@@ -228,11 +244,17 @@ async function waitForServer(
   }
 }
 
-/** Resolves when JetStream serves the account of `link`. Rejects with the signal's reason. */
+/**
+ * Resolves when JetStream answers: in a cluster, when its managers' servers have found each other and a leader. Rejects
+ * with the signal's reason only.
+ * @param link of the account `log`
+ */
 export async function waitForJetStream(link: Link, signal: AbortSignal): Promise<void> {
   while (!(await answersJetStream(link))) {
     signal.throwIfAborted();
-    await sleep(jetStreamPauseMs);
+    // Not there yet, JetStream refuses at once.
+    await sleep(pollMs, undefined, { signal }).catch(() => {});
+    signal.throwIfAborted();
   }
 }
 
@@ -253,6 +275,17 @@ const fileNames = (dir: string) => ({
   tls: { cert: join(dir, 'cert.pem'), key: join(dir, 'key.pem'), ca: join(dir, 'ca.pem') },
 });
 
+async function writeConfig(options: ServerOptions, name: string, files: Files): Promise<void> {
+  await replaceFile(files.tls.key, options.tls.key);
+  await replaceFile(files.tls.cert, options.tls.cert);
+  await replaceFile(files.tls.ca, options.tls.ca);
+  await replaceFile(files.config, configText(options, name, files));
+}
+
+/** Whether there is nothing to reload between the two. */
+const isSame = (one: ServerOptions, other: ServerOptions): boolean =>
+  JSON.stringify([one.tls, one.cluster]) === JSON.stringify([other.tls, other.cluster]);
+
 function configText(options: ServerOptions, serverName: string, files: Files): string {
   const { host, port, storeDir, issuer, users, cluster } = options;
   return serverConfig({
@@ -269,13 +302,8 @@ function configText(options: ServerOptions, serverName: string, files: Files): s
       bus: users.bus.publicKey,
       auth: users.auth.publicKey,
     },
+    ...(cluster === undefined ? {} : { cluster }),
   });
-}
-
-async function writeTls(files: Files, tls: TlsMaterial): Promise<void> {
-  await replaceFile(files.tls.key, tls.key);
-  await replaceFile(files.tls.cert, tls.cert);
-  await replaceFile(files.tls.ca, tls.ca);
 }
 
 /**

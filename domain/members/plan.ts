@@ -6,6 +6,7 @@ import { formOf, isVoter, type Placed, placedManagers } from './form.ts';
 export interface LogServer {
   /** As JetStream knows it; a manager whose disk was lost comes back under another name. */
   readonly name: string;
+  /** '' while it is not known. */
   readonly nodeId: string;
   readonly online: boolean;
 }
@@ -113,7 +114,7 @@ function planRelease(node: Placed, voters: readonly Placed[], survey: LogSurvey)
 
 /** Of no manager, or of one whose server has come back under another name. */
 function isStranger(view: View, server: LogServer, all: readonly LogServer[]): boolean {
-  if (server.online) return false;
+  if (server.online || server.nodeId === '') return false;
   if (view.node(server.nodeId)?.manager === undefined) return true;
   return all.some(({ nodeId, online }) => nodeId === server.nodeId && online);
 }

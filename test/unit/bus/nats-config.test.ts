@@ -1,19 +1,26 @@
 import { expect, test } from '@jest/globals';
 import { permissionsOf } from '../../../bus/nats/auth.ts';
-import { serverConfig, storeKeyValue } from '../../../bus/nats/config.ts';
+import {
+  type ClusterOptions,
+  type ConfigOptions,
+  serverConfig,
+  storeKeyValue,
+} from '../../../bus/nats/config.ts';
 import { parseLine } from '../../../bus/nats/server.ts';
 import { limits } from '../../../domain/limits.ts';
 
+const options: ConfigOptions = {
+  serverName: 'node1-00000000',
+  host: '10.0.0.1',
+  port: 7946,
+  storeDir: '/state/a "quoted" dir',
+  tlsFiles: { cert: '/run/cert', key: '/run/key', ca: '/run/ca' },
+  issuer: 'AISSUER',
+  users: { log: 'ULOG', system: 'USYSTEM', bus: 'UBUS', auth: 'UAUTH' },
+};
+
 test('the configuration names the key of the store, and holds none', () => {
-  const text = serverConfig({
-    serverName: 'node1-00000000',
-    host: '10.0.0.1',
-    port: 7946,
-    storeDir: '/state/a "quoted" dir',
-    tlsFiles: { cert: '/run/cert', key: '/run/key', ca: '/run/ca' },
-    issuer: 'AISSUER',
-    users: { log: 'ULOG', system: 'USYSTEM', bus: 'UBUS', auth: 'UAUTH' },
-  });
+  const text = serverConfig(options);
   expect(text).toContain('"key": $NATSWARM_STORE_KEY\n'.trimEnd());
   const config = JSON.parse(text.replace('$NATSWARM_STORE_KEY', '"key"'));
   expect(config.max_payload).toBeGreaterThan(limits.serverPayloadBytesMax);
@@ -32,6 +39,33 @@ test('the configuration names the key of the store, and holds none', () => {
     account: 'auth',
     auth_users: ['ULOG', 'USYSTEM', 'UBUS', 'UAUTH'],
   });
+});
+
+test('a server that stands alone has no routes', () => {
+  expect(serverConfig(options)).not.toContain('cluster');
+});
+
+test('routes are open to pinned keys of managers only', () => {
+  const cluster: ClusterOptions = {
+    name: 'lineage-2',
+    host: '10.0.0.1',
+    port: 7947,
+    routes: ['10.0.0.2:7947', '[fd00::3]:7947'],
+    pinnedCerts: ['aa', 'bb'],
+  };
+  const text = serverConfig({ ...options, cluster });
+  const config = JSON.parse(text.replace('$NATSWARM_STORE_KEY', '"key"'));
+  expect(config.cluster).toMatchObject({
+    name: 'lineage-2',
+    host: '10.0.0.1',
+    port: 7947,
+    routes: ['nats-route://10.0.0.2:7947', 'nats-route://[fd00::3]:7947'],
+    compression: 'off',
+    authorization: { user: 'swarm-manager' },
+    tls: { verify_and_map: true, pinned_certs: ['aa', 'bb'] },
+  });
+  const open = { ...cluster, pinnedCerts: [] };
+  expect(() => serverConfig({ ...options, cluster: open })).toThrow('pinned keys');
 });
 
 test('the key is quoted, so that NATS takes digits for text too', () => {

@@ -1,0 +1,302 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Accelerator, findRaftGroup } from '../../bus/nats/accelerator.ts';
+import { askServers, leads, metaGroup } from '../../bus/nats/jsz.ts';
+import {
+  type ClusterHealth,
+  clusterHealth,
+  isSettled,
+  peerIdOf,
+  removeServer,
+  stepDownMeta,
+  stepDownStream,
+} from '../../bus/nats/membership.ts';
+import { decodeVoteAnswer, encodeVoteRequest } from '../../bus/nats/raft-probe.ts';
+import { publicKeyPin } from '../../pki/mod.ts';
+import { systemClock } from '../../supervisors/clock.ts';
+import { commit } from '../contract/log.ts';
+import { type Member, TestCluster } from '../support/nats-cluster.ts';
+
+const pause = (ms: number): Promise<void> => sleep(ms);
+const reloads = ({ lines }: Member): number =>
+  lines.filter((line) => line.includes('Reloaded server configuration')).length;
+
+/** Writes one record after the other until stopped. */
+class Writer {
+  readonly #member: Member;
+  readonly #running: Promise<void>;
+  last: number;
+  /** Longest time between two acknowledgements since it was last set to 0, ms. */
+  gapMs = 0;
+  #ackedAt = performance.now();
+  #isDone = false;
+
+  constructor(member: Member, last: number) {
+    this.#member = member;
+    this.last = last;
+    this.#running = this.#run();
+  }
+
+  stalledForMs(): number {
+    return performance.now() - this.#ackedAt;
+  }
+
+  async stop(): Promise<void> {
+    this.#isDone = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isDone) {
+      const text = Buffer.from(`record ${this.last + 1}`);
+      expect(await commit(this.#member.stateLog, pause, this.last, text)).toBe('mine');
+      this.last += 1;
+      this.gapMs = Math.max(this.gapMs, this.stalledForMs());
+      this.#ackedAt = performance.now();
+      await sleep(2);
+    }
+  }
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const start = performance.now(); !(await condition()); await sleep(10))
+    if (performance.now() - start > 5_000) throw new Error(`in vain: ${condition.toString()}`);
+}
+
+async function healthOf({ log, system }: Member, servers: number): Promise<ClusterHealth> {
+  return clusterHealth(log, system, servers);
+}
+
+async function settled(member: Member, servers: number): Promise<ClusterHealth> {
+  for (const start = performance.now(); ; await sleep(20)) {
+    const health = await healthOf(member, servers);
+    const trouble = isSettled(health, servers);
+    if (trouble === undefined) return health;
+    if (performance.now() - start > 30_000) throw new Error(trouble);
+  }
+}
+
+/** Every record from `first` on says its own number, on this server's copy or another's. */
+async function expectRecords({ stateLog }: Member, first: number, last: number): Promise<void> {
+  expect(await stateLog.bounds()).toEqual({ first, last });
+  for (let next = first; next <= last; )
+    for (const { seq, data } of await stateLog.read(next, 500)) {
+      expect(seq).toBe(next++);
+      expect(Buffer.from(data).toString()).toBe(`record ${seq}`);
+    }
+}
+
+describe('three managers', () => {
+  let cluster: TestCluster;
+  let last = 100;
+  beforeAll(async () => {
+    cluster = await TestCluster.start(3);
+    await cluster.formed();
+    const [first] = cluster.members;
+    expect(await first?.stateLog.createIfMissing(101, 3)).toBe(true);
+  });
+  afterAll(() => cluster.stop());
+
+  test('a record appended through any of them is told to all', async () => {
+    const heard = cluster.members.map(({ stateLog }) => {
+      const seqs: number[] = [];
+      stateLog.tail(({ seq }) => seqs.push(seq));
+      return seqs;
+    });
+    for (const { log } of cluster.members) await log.connection().flush();
+    const [member] = cluster.members;
+    if (member !== undefined) await settled(member, 3);
+    for (const { stateLog } of cluster.members) {
+      expect(await stateLog.createIfMissing(1)).toBe(false);
+      for (let n = 0; n < 20; n++, last++)
+        expect(await stateLog.append(last, Buffer.from(`record ${last + 1}`))).toEqual({
+          kind: 'committed',
+          seq: last + 1,
+        });
+      expect((await stateLog.append(last - 1, Buffer.from('late'))).kind).toBe('unknown');
+    }
+    const all = Array.from({ length: 60 }, (_, n) => 101 + n);
+    await until(() => heard.every((seqs) => seqs.length >= all.length));
+    expect(heard).toEqual([all, all, all]);
+    for (const each of cluster.members) {
+      const health = await settled(each, 3);
+      expect(health.copies.map(({ first, last: end }) => [first, end])).toEqual(
+        Array(3).fill([101, last]),
+      );
+      await expectRecords(each, 101, last);
+    }
+  }, 30_000);
+
+  test('answers of the raft groups are of the known form', async () => {
+    const [member] = cluster.members;
+    if (member === undefined) throw new Error('no member');
+    const group = await findRaftGroup(member.system);
+    expect(group).toBe((await settled(member, 3)).streamGroup);
+    const peers = new Set(cluster.members.map(({ server }) => peerIdOf(server.name)));
+    for (const name of [group ?? '', metaGroup]) {
+      const subject = `$NRG.V.${name}`;
+      const answers = await member.system.requestMany(subject, encodeVoteRequest(0n), 4, 500);
+      const votes = answers.map(({ data }) => decodeVoteAnswer(data));
+      expect(new Set(votes.map((vote) => vote?.peer))).toEqual(peers);
+      expect(new Set(votes.map((vote) => vote?.term)).size).toBe(1);
+      const servers = await askServers(member.system, 3, 1_000);
+      expect(servers.filter((server) => leads(server, name))).toHaveLength(1);
+    }
+    const ordinary = member.log.requestMany(`$NRG.V.${group}`, encodeVoteRequest(0n), 4, 200);
+    await expect(ordinary).rejects.toMatchObject({ code: 'refused' });
+  }, 30_000);
+
+  test('kill -9 of the leader: commits go on within 2.5 s, nothing is lost', async () => {
+    for (let round = 0; round < 2; round++) {
+      const [any] = cluster.members;
+      if (any === undefined) throw new Error('no member');
+      const victim = cluster.member((await settled(any, 3)).streamLeader);
+      const survivor = cluster.members.find((member) => member !== victim);
+      if (survivor === undefined) throw new Error('no survivor');
+      const { system } = survivor;
+      const group = await findRaftGroup(system);
+      const writer = new Writer(survivor, last);
+      const events: string[] = [];
+      const scope = new AbortController();
+      const running = new Accelerator({
+        system,
+        group: () => group,
+        stalledForMs: () => writer.stalledForMs(),
+        clock: systemClock,
+        report: (event) => events.push(event),
+      }).run(scope.signal);
+      await sleep(500);
+      const before = writer.last;
+      await cluster.kill(victim);
+      await sleep(3_000);
+      await writer.stop();
+      scope.abort();
+      await running;
+      expect(before).toBeGreaterThan(last);
+      expect(writer.last).toBeGreaterThan(before);
+      expect(writer.gapMs).toBeLessThan(2_500);
+      expect(events).toContain('election_poked');
+      last = writer.last;
+      await expectRecords(survivor, 101, last);
+      await cluster.restart(victim);
+      await settled(victim, 3);
+      await expectRecords(victim, 101, last);
+    }
+  }, 60_000);
+
+  test('while a leader answers nothing is poked', async () => {
+    const [member] = cluster.members;
+    if (member === undefined) throw new Error('no member');
+    const { streamGroup } = await settled(member, 3);
+    const events: object[] = [];
+    const scope = AbortSignal.timeout(1_500);
+    await new Accelerator({
+      system: member.system,
+      group: () => streamGroup,
+      stalledForMs: () => 10_000,
+      clock: systemClock,
+      report: (event, fields) => events.push({ event, ...fields }),
+    }).run(scope);
+    expect(events).toEqual([{ event: 'election_not_poked', group: streamGroup, reason: 'led' }]);
+  }, 30_000);
+
+  test('the lead of both groups can be handed on', async () => {
+    const [member] = cluster.members;
+    if (member === undefined) throw new Error('no member');
+    for (const { server } of cluster.members) {
+      await stepDownStream(member.log, server.name);
+      await stepDownMeta(member.system, server.name);
+      await until(async () => {
+        const { streamLeader, metaLeader } = await healthOf(member, 3);
+        return streamLeader === server.name && metaLeader === server.name;
+      });
+    }
+  }, 30_000);
+
+  test('a manager without a pinned key is refused as a server; so is a worker, even with one', async () => {
+    const worker = cluster.pki.identity('worker1', 'worker');
+    const managers = cluster.members.map(({ options }) => options);
+    const plan = await cluster.plan('manager9');
+    const itsRoute = `127.0.0.1:${plan.cluster?.port}`;
+    const trust = async (route: readonly string[], pin: readonly string[]): Promise<void> => {
+      for (const { server, options } of cluster.members) {
+        const { routes, pinnedCerts } = options.cluster;
+        const changes = { routes: [...routes, ...route], pinnedCerts: [...pinnedCerts, ...pin] };
+        await server.reload(options.tls, changes);
+      }
+    };
+    const refused = (complaint: string): Promise<void> =>
+      until(() =>
+        cluster.members.every(({ lines }) => lines.some((line) => line.includes(complaint))),
+      );
+    const alone = async (intruder: Member): Promise<void> => {
+      expect(await askServers(intruder.system, 4, 300)).toHaveLength(1);
+      for (const { system } of cluster.members)
+        expect(await askServers(system, 4, 300)).toHaveLength(3);
+    };
+    // they dial it, and it dials them
+    await trust([itsRoute], []);
+    const intruder = await cluster.launchOutside(plan, managers);
+    await refused('certificate not pinned');
+    await alone(intruder);
+    await trust([], [publicKeyPin(worker.cert)]);
+    await intruder.server.reload(worker);
+    await refused('authentication error');
+    await alone(intruder);
+    await intruder.server.stop();
+    await cluster.reload(managers);
+  }, 30_000);
+});
+
+describe('two managers', () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await TestCluster.start(2);
+    await cluster.formed();
+    await cluster.members[0]?.stateLog.createIfMissing(101, 2);
+  });
+  afterAll(() => cluster.stop());
+
+  test('grow to three and shrink to two again, while records are written', async () => {
+    const [member, other] = cluster.members;
+    if (member === undefined || other === undefined) throw new Error('no members');
+    await settled(member, 2);
+    const writer = new Writer(member, 100);
+    const joiner = await cluster.grow('manager3');
+    await until(async () => (await healthOf(member, 3)).metaSize === 3);
+    await member.stateLog.setReplicas(3);
+    await member.stateLog.setReplicas(3);
+    const grown = await settled(joiner, 3);
+    expect(grown.copies).toHaveLength(3);
+
+    await member.stateLog.setReplicas(2);
+    await settled(member, 3);
+    expect(await removeServer(member.system, joiner.server.name)).toBe(true);
+    expect(await removeServer(member.system, joiner.server.name)).toBe(false);
+    await cluster.unpin(joiner);
+    await joiner.server.stop();
+    const shrunk = await settled(member, 2);
+    expect(shrunk.copies.map(({ server }) => server).sort()).toEqual(
+      [member.server.name, other.server.name].sort(),
+    );
+    await writer.stop();
+    await expectRecords(other, 101, writer.last);
+  }, 60_000);
+
+  test('a key that is not pinned any more closes its routes; nothing changed is no reload', async () => {
+    const [member, other] = cluster.members;
+    if (member === undefined || other === undefined) throw new Error('no members');
+    const { server, options, system } = member;
+    const count = reloads(member);
+    await server.reload(options.tls, options.cluster);
+    await server.reload(options.tls);
+    expect(reloads(member)).toBe(count);
+    const { routes } = options.cluster;
+    await server.reload(options.tls, { routes, pinnedCerts: [publicKeyPin(options.tls.cert)] });
+    expect(reloads(member)).toBe(count + 1);
+    expect(await askServers(system, 2, 500)).toHaveLength(1);
+    await server.reload(options.tls, options.cluster);
+    await until(async () => (await askServers(system, 2, 500)).length === 2);
+    await settled(member, 2);
+  }, 30_000);
+});
