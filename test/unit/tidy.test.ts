@@ -19,7 +19,6 @@ const fileLinesMax = 500;
 
 /** Product files that nothing in the product imports, and why they are there. */
 const entries: Readonly<Record<string, string>> = {
-  'bus/nats/membership.ts': 'for cmd/, which does not wire it yet',
   'cmd/cli.ts': 'the program',
   'supervisors/virtual-clock.ts': 'the clock of the simulation and of the tests',
 };
