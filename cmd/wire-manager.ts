@@ -21,7 +21,7 @@ export function managerChildren(wiring: ManagerWiring): readonly ChildSpec[] {
   const part = (run: (scope: AbortSignal) => Promise<void>): Part =>
     runs((scope) => reporting(wiring, () => run(scope)));
   return grow(trees.daemon, {
-    'bus-server': part((scope) => runServer(wiring, users, scope)),
+    'bus-server': part((scope) => runServer(wiring, users, current, scope)),
     'bus-auth': part((scope) => runAuth(wiring, users, current, scope)),
     manager: part((scope) => runManager(wiring, users, current, scope)),
     'join-listener': part((scope) => runJoinListener(wiring, current, scope)),
@@ -42,6 +42,7 @@ async function reporting(wiring: ManagerWiring, run: () => Promise<void>): Promi
 async function runServer(
   wiring: ManagerWiring,
   users: OwnUsers,
+  current: CurrentManager,
   scope: AbortSignal,
 ): Promise<undefined> {
   const { config, files, identity, logger } = wiring;
@@ -70,7 +71,10 @@ async function runServer(
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
   const reload = (): void => {
     server.reload(tlsOf(files), clusterOf(wiring)).then(
-      () => log.info({}, 'bus_server_reloaded'),
+      () => {
+        log.info({}, 'bus_server_reloaded');
+        current.manager?.excuseNodes();
+      },
       (error: Error) => log.warn({ error: error.message }, 'bus_server_not_reloaded'),
     );
   };

@@ -168,6 +168,12 @@ export class Leader {
     if (serving) this.#announce();
   }
 
+  /** The nodes have lost their connections through no fault of theirs: their silence counts anew from now on. */
+  excuseNodes(): void {
+    this.#tellNodes({ type: 'bus', connected: false });
+    this.#tellNodes(this.#reach());
+  }
+
   /** Whether the nodes' silence says anything about them. */
   #reach(): Extract<NodeEvent, { type: 'bus' }> {
     return { type: 'bus', connected: this.#serving && this.#options.bus.isConnected() };

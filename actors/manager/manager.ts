@@ -168,6 +168,10 @@ export class Manager {
   leaderId(): string {
     return this.isLeading() ? this.#options.nodeId : this.#heard();
   }
+  /** The bus server has closed the nodes' connections: while this manager leads, their silence counts anew. */
+  excuseNodes(): void {
+    this.#reign?.excuseNodes();
+  }
   /** The state as this manager has it now, however old. */
   view(): View {
     return this.#replica.store;

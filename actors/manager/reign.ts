@@ -69,6 +69,10 @@ export class Reign {
     return !this.#scope.signal.aborted && holdsLease(this.#lease.getSnapshot().context);
   }
 
+  excuseNodes(): void {
+    this.#leader.excuseNodes();
+  }
+
   /** How far the state is. */
   index(): number {
     return this.#options.replica.store.index;
