@@ -1,3 +1,4 @@
+import { lostLeadership } from '../../../actors/manager/faults.ts';
 import type { BusError } from '../../../bus/ports.ts';
 import type { CommandReply } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
@@ -9,6 +10,7 @@ import { opLabel } from '../check/acknowledged.ts';
 import { Violation } from '../check/violation.ts';
 import type { CommandKind } from '../options.ts';
 import type { Cluster } from '../world/cluster.ts';
+import type { SimHost } from '../world/daemon.ts';
 import type { SimBus } from '../world/network.ts';
 import { SimProcess } from '../world/process.ts';
 import { Random } from '../world/random.ts';
@@ -67,18 +69,35 @@ export class Client {
   }
 
   async #turn(): Promise<void> {
-    const command = this.#draw(this.#cluster.view());
-    if (command !== undefined) await this.#run(command);
+    if (this.#random.chance(0.25)) await this.#look();
+    const host = this.#host();
+    const command = this.#draw(host?.manager?.view() ?? this.#cluster.view());
+    if (command !== undefined) await this.#run(command, host);
     this.start();
   }
 
-  async #run({ asked, name, body, stale }: Command): Promise<void> {
+  /** A manager that runs: each of them serves. */
+  #host(): SimHost | undefined {
+    const running = this.#cluster.managers.filter(({ manager }) => manager !== undefined);
+    return running.length === 0 ? undefined : this.#random.pick(running);
+  }
+
+  /** What is read shows everything that was acknowledged before, to whomever and by whichever manager. */
+  async #look(): Promise<void> {
+    const { newest } = this.#check;
+    const host = this.#host();
+    const index = (await host?.read())?.index;
+    if (index !== undefined && index < newest)
+      throw new Violation('stale', `${host?.id} showed ${index} after ${newest} was acknowledged`);
+  }
+
+  async #run({ asked, name, body, stale }: Command, host: SimHost | undefined): Promise<void> {
     const { op, what, kind } = asked;
     this.#cluster.trace('command', () => `${op} ${name} ${what} ${JSON.stringify(body)}`);
     this.#check.ask(asked);
     const outcome = this.#random.chance(0.3)
       ? await this.#overBus(name, body)
-      : await this.#cluster.command(name, body);
+      : ((await host?.command(name, body)) ?? { kind: 'unknown', message: 'no manager' });
     this.#cluster.trace('outcome', () => `${op} ${outcomeText(outcome)}`);
     if (stale === true && outcome.kind === 'acknowledged')
       throw new Violation('stale', `command ${op} with an old version of the ${kind} was taken`);
@@ -91,7 +110,9 @@ export class Client {
       const reply = answer as CommandReply;
       if (reply.ok) return { kind: 'acknowledged', index: reply.index, result: reply.result };
       const { message } = reply.error;
-      return { kind: message === noLeaderText ? 'unknown' : 'refused', message };
+      // Another leader may have taken it too: what one did not do says nothing.
+      const unknown = [noLeaderText, lostLeadership().message].includes(message);
+      return { kind: unknown ? 'unknown' : 'refused', message };
     } catch (error) {
       const { code, message } = error as BusError;
       return { kind: code === 'no-responder' ? 'refused' : 'unknown', message };
