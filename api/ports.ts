@@ -28,11 +28,22 @@ export interface InitRequest {
   readonly spec: unknown;
 }
 
+export interface JoinRequest {
+  readonly listenAddr: string;
+  readonly advertiseAddr: string;
+  /** `host[:port]` of managers; the first that answers is joined. */
+  readonly remoteAddrs: readonly string[];
+  readonly joinToken: string;
+  readonly availability: string;
+}
+
 /** The swarm as this daemon sees it. Every method throws `Fault`s with Docker's texts. */
 export interface Swarm {
   local(): LocalState;
   /** Answers the new node's id. */
   init(request: InitRequest): Promise<string>;
+  /** Resolves when this node is a member; a fault when that takes longer than the CLI waits, though it goes on. */
+  join(request: JoinRequest): Promise<void>;
   leave(force: boolean): Promise<void>;
   /** Sends a command to the leader; resolves once it is durable and visible in `view()`. */
   command(name: string, body: unknown): Promise<unknown>;

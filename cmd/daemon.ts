@@ -89,6 +89,8 @@ async function serve(
     registry,
     engineSubnets: async () => (await engineFacts(config.engineSocket, scope)).subnets,
   });
+  const renew = (): void => node.renew();
+  process.on('SIGHUP', renew);
   supervisor.start();
   node.start();
   const api = createApi({

@@ -13,6 +13,15 @@ export interface Identity {
   readonly advertisePort: string;
   /** Generation of the log that this manager's store belongs to (docs/state-log.md). */
   readonly generation: number;
+  /** What this node's certificate says; a file without it is a manager's. */
+  readonly role?: 'manager' | 'worker';
+}
+/** A manager as other nodes reach it. */
+export interface ManagerAddress {
+  readonly nodeId: string;
+  /** `host:port` of its join listener, and of its bus. */
+  readonly addr: string;
+  readonly bus: string;
 }
 /** Keys that a manager needs before it can read the log. */
 export interface ManagerKeys {
@@ -22,12 +31,20 @@ export interface ManagerKeys {
   readonly busIssuerSeed: string;
 }
 
+/** PEM texts. */
+export interface Certificates {
+  readonly node: string;
+  readonly key: string;
+  readonly root: string;
+}
+
 /**
  * The node's files under the state directory. Certificates have Swarm's names. Everything is written to a temporary
  * file, synced and renamed; keys are 0600 and directories 0700.
  */
 export class NodeFiles {
   readonly #dir: string;
+  readonly #onCertificates = new Set<() => void>();
 
   constructor(stateDir: string) {
     this.#dir = stateDir;
@@ -58,18 +75,42 @@ export class NodeFiles {
   writeIdentity(identity: Identity): void {
     this.#write('node.json', identity, 0o600);
   }
+  /** The managers that a worker knows, kept over restarts. */
+  managers(): readonly ManagerAddress[] {
+    return this.#read<{ managers: readonly ManagerAddress[] }>('managers.json')?.managers ?? [];
+  }
+  writeManagers(managers: readonly ManagerAddress[]): void {
+    this.#write('managers.json', { managers }, 0o600);
+  }
   writeKeys(keys: ManagerKeys): void {
     this.#write('keys.json', keys, 0o600);
   }
-  writeCertificates(pems: {
-    readonly node: string;
-    readonly key: string;
-    readonly root: string;
-  }): void {
+  /**
+   * Key and certificate only fit together, and no rename takes both: they are written down as one first, and a start
+   * finds that and ends the work.
+   */
+  writeCertificates(pems: Certificates): void {
+    this.#write('renewal.json', pems, 0o600);
+    this.#placeCertificates(pems);
+    for (const listener of this.#onCertificates) listener();
+  }
+  /** Ends what a crash cut off. */
+  recover(): void {
+    const pems = this.#read<Certificates>('renewal.json');
+    if (pems !== undefined) this.#placeCertificates(pems);
+  }
+  /** Called after each change of the certificates. */
+  onCertificates(listener: () => void): () => void {
+    this.#onCertificates.add(listener);
+    return () => this.#onCertificates.delete(listener);
+  }
+
+  #placeCertificates(pems: Certificates): void {
     this.#mkdir(this.path('certificates'));
     writeFileAtomic.sync(this.certificates.root(), pems.root, { mode: 0o644 });
     writeFileAtomic.sync(this.certificates.key(), pems.key, { mode: 0o600 });
     writeFileAtomic.sync(this.certificates.node(), pems.node, { mode: 0o644 });
+    rmSync(this.path('renewal.json'), { force: true });
   }
 
   /** The highest leader that this node's agent has obeyed; it ignores older ones. */
@@ -86,7 +127,15 @@ export class NodeFiles {
   /** Forgets the swarm: everything under the state directory that natswarm made. */
   wipe(): void {
     rmSync(this.path('node.json'), { force: true });
-    for (const name of ['certificates', 'keys.json', 'epoch.json', 'store', 'journal'])
+    for (const name of [
+      'certificates',
+      'keys.json',
+      'managers.json',
+      'renewal.json',
+      'epoch.json',
+      'store',
+      'journal',
+    ])
       rmSync(this.path(name), { recursive: true, force: true });
   }
 

@@ -2,14 +2,14 @@ import { networkInterfaces } from 'node:os';
 import { type Agent, createAgent } from '../actors/agent/agent.ts';
 import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import type { Manager } from '../actors/manager/manager.ts';
-import type { InitRequest, LocalState, Swarm } from '../api/ports.ts';
+import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { connectBus } from '../bus/nats/bus.ts';
 import { subjects } from '../bus/subjects.ts';
 import { daemonFault } from '../domain/errors.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import { tlsInfo } from '../pki/mod.ts';
+import { createRequest, generateKeys, nodeTlsInfo, privateKeyToPem } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
@@ -18,8 +18,10 @@ import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
 import { cliListenAddr, type Config } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
+import { firstOf, type Joined, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
+import { NodeRenewal } from './renew-node.ts';
 import { aborted, busAddress, busErrors, managerChildren, newId, tlsOf } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
@@ -36,6 +38,10 @@ export interface SwarmNodeOptions {
 const text = {
   notManager:
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  worker:
+    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
+  joinTimeout:
+    'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.',
   preparing:
     'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
   inSwarm:
@@ -44,6 +50,8 @@ const text = {
   lastManager:
     'You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ',
 } as const;
+/** As long as Docker's daemon waits for a join, ms; it goes on afterwards. */
+const joinPatienceMs = 20_000;
 /** For a manager that is being started: at init the server's start counts in, ms. */
 const managerPatienceMs = { request: 5_000, init: 20_000 } as const;
 
@@ -60,6 +68,9 @@ export class SwarmNode implements Swarm {
   #waiting = new Set<() => void>();
   #turn: Promise<unknown> = Promise.resolve();
   #error = '';
+  /** Ends the join that is under way. */
+  #joining: AbortController | undefined;
+  #renewal: NodeRenewal | undefined;
 
   constructor(options: SwarmNodeOptions) {
     this.#options = options;
@@ -68,26 +79,31 @@ export class SwarmNode implements Swarm {
   /** Takes up the place that the files tell of. What an init that was cut off left behind is removed. */
   start(): void {
     const { files } = this.#options;
+    files.recover();
     this.#identity = files.identity();
     if (this.#identity === undefined) files.wipe();
-    else this.#addChildren(this.#identity, false);
+    else if (isManager(this.#identity)) this.#addChildren(this.#identity, false);
+    else this.#addAgent(this.#identity);
   }
 
   local(): LocalState {
     const identity = this.#identity;
     return {
-      state: identity === undefined ? 'inactive' : 'active',
+      state:
+        identity !== undefined ? 'active' : this.#joining !== undefined ? 'pending' : 'inactive',
       nodeId: identity?.nodeId ?? '',
       nodeAddr: identity?.advertiseHost ?? '',
-      manager: identity !== undefined,
+      manager: identity !== undefined && isManager(identity),
       error: this.#error,
-      remoteManagers:
-        identity === undefined ? [] : [{ nodeId: identity.nodeId, addr: managerAddr(identity) }],
+      remoteManagers: this.#managers(),
     };
   }
 
   init(request: InitRequest): Promise<string> {
     return this.#inTurn(() => this.#init(request));
+  }
+  join(request: JoinRequest): Promise<void> {
+    return this.#inTurn(() => this.#join(request));
   }
   leave(force: boolean): Promise<void> {
     return this.#inTurn(() => this.#leave(force));
@@ -122,7 +138,7 @@ export class SwarmNode implements Swarm {
   }
 
   async #init(request: InitRequest): Promise<string> {
-    if (this.#identity !== undefined) throw daemonFault('Unavailable', text.inSwarm);
+    this.#refuseMember();
     const { files, executor } = this.#options;
     const cluster = await this.#newCluster(request);
     files.prepare();
@@ -150,26 +166,105 @@ export class SwarmNode implements Swarm {
     return cluster.identity.nodeId;
   }
 
+  #refuseMember(): void {
+    if (this.#identity !== undefined || this.#joining !== undefined)
+      throw daemonFault('Unavailable', text.inSwarm);
+  }
+
+  async #join(request: JoinRequest): Promise<void> {
+    this.#refuseMember();
+    const token = tokenFrom(request.joinToken);
+    if (request.remoteAddrs.length === 0)
+      throw daemonFault('InvalidArgument', 'at least 1 RemoteAddr is required to join');
+    const { listen, advertise } = await this.#addresses(request);
+    const { privateKey } = generateKeys();
+    const ask = {
+      token: request.joinToken,
+      request: createRequest(privateKey),
+      availability: request.availability,
+      addr: advertise.host,
+    };
+    const end = new AbortController();
+    this.#joining = end;
+    const joining = firstOf(request.remoteAddrs, (addr) =>
+      joinThrough(addr, token, ask, end.signal),
+    )
+      .then((joined) => {
+        if (!end.signal.aborted)
+          this.#enter(joined, privateKeyToPem(privateKey), joinHostPort(listen), advertise);
+      })
+      .catch((error: unknown) => {
+        this.#error = error instanceof Error ? error.message : String(error);
+        throw error;
+      })
+      .finally(() => {
+        if (this.#joining === end) this.#joining = undefined;
+      });
+    await Promise.race([joining, rejectAfter(joinPatienceMs, text.joinTimeout)]);
+  }
+
+  /** Writes down what the manager granted, the identity last, and starts the agent. */
+  #enter(
+    { root, grant }: Joined,
+    key: string,
+    listenAddr: string,
+    advertise: { readonly host: string; readonly port: string },
+  ): void {
+    const { files } = this.#options;
+    files.prepare();
+    files.writeCertificates({ node: grant.certificate, key, root });
+    files.writeManagers(grant.managers);
+    const identity: Identity = {
+      nodeId: grant.nodeId,
+      clusterId: grant.clusterId,
+      listenAddr,
+      advertiseHost: advertise.host,
+      advertisePort: advertise.port,
+      generation: 1,
+      role: grant.role,
+    };
+    files.writeIdentity(identity);
+    this.#identity = identity;
+    this.#error = '';
+    this.#addAgent(identity);
+  }
+
+  #managers(): readonly { readonly nodeId: string; readonly addr: string }[] {
+    const identity = this.#identity;
+    if (identity === undefined) return [];
+    return isManager(identity)
+      ? [{ nodeId: identity.nodeId, addr: managerAddr(identity) }]
+      : this.#options.files.managers().map(({ nodeId, addr }) => ({ nodeId, addr }));
+  }
+
   async #newCluster(request: InitRequest): Promise<NewCluster> {
+    return newIdentity(request, Date.now(), () => this.#addresses(request));
+  }
+
+  async #addresses(request: { readonly listenAddr: string; readonly advertiseAddr: string }) {
     const { config, engineSubnets } = this.#options;
     const interfaces = networkInterfaces();
     const asked = request.listenAddr === cliListenAddr ? config.listenAddr : request.listenAddr;
-    return newIdentity(request, Date.now(), async () => {
-      const listen = resolveListen(asked, interfaces);
-      const advertise = resolveAdvertise(
-        request.advertiseAddr === '' ? config.advertiseAddr : request.advertiseAddr,
-        listen.port,
-        interfaces,
-        await engineSubnets(),
-      );
-      return { listen, advertise };
-    });
+    const listen = resolveListen(asked, interfaces);
+    const advertise = resolveAdvertise(
+      request.advertiseAddr === '' ? config.advertiseAddr : request.advertiseAddr,
+      listen.port,
+      interfaces,
+      await engineSubnets(),
+    );
+    return { listen, advertise };
   }
 
   async #leave(force: boolean): Promise<void> {
     const identity = this.#identity;
+    if (this.#joining !== undefined) {
+      this.#joining.abort();
+      this.#joining = undefined;
+      this.#error = '';
+      return;
+    }
     if (identity === undefined) throw daemonFault('Unavailable', text.notInSwarm);
-    if (!force) throw daemonFault('Unavailable', text.lastManager);
+    if (isManager(identity) && !force) throw daemonFault('Unavailable', text.lastManager);
     await this.#agent?.removeAll();
     await this.#removeChildren();
     this.#options.files.wipe();
@@ -201,17 +296,42 @@ export class SwarmNode implements Swarm {
   }
 
   #addAgent(identity: Identity): void {
-    const parts = { 'bus-server': undefined, 'bus-auth': undefined, manager: undefined };
+    const parts = {
+      'bus-server': undefined,
+      'bus-auth': undefined,
+      manager: undefined,
+      'join-listener': undefined,
+    };
+    this.#renewal = this.#newRenewal(identity);
     const agent = runs((scope) => this.#runAgent(identity, scope));
-    for (const child of grow(trees.daemon, { ...parts, agent }))
+    for (const child of grow(trees.daemon, { ...parts, renewal: this.#renewal.part(), agent }))
       this.#options.supervisor.add(child);
+  }
+
+  /** Renews the certificate now, if this node is in a swarm. */
+  renew(): void {
+    this.#renewal?.now();
+  }
+
+  #newRenewal(identity: Identity): NodeRenewal {
+    const { files, logger } = this.#options;
+    return new NodeRenewal({
+      files,
+      managers: () => this.#managers().map(({ addr }) => addr),
+      onManagers: (managers) => {
+        if (!isManager(identity)) files.writeManagers(managers);
+      },
+      report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
+    });
   }
 
   async #runAgent(identity: Identity, scope: AbortSignal): Promise<void> {
     const { config, files, executor, logger, registry } = this.#options;
     const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
     const bus = await connectBus({
-      servers: [busAddress(config)],
+      servers: isManager(identity)
+        ? [busAddress(config)]
+        : files.managers().map((manager) => manager.bus),
       name: `agent ${identity.nodeId}`,
       tls: () => tlsOf(files),
       inboxPrefix: subjects.inboxPrefix(identity.nodeId),
@@ -259,8 +379,8 @@ export class SwarmNode implements Swarm {
   }
 
   #tlsInfo() {
-    const root = this.#options.files.certificate('root');
-    const info = tlsInfo(root, root);
+    const { files } = this.#options;
+    const info = nodeTlsInfo(files.certificate('node'), files.certificate('root'));
     return {
       trustRoot: info.TrustRoot,
       issuerSubject: info.CertIssuerSubject,
@@ -287,6 +407,7 @@ export class SwarmNode implements Swarm {
   #awaitManager(): Promise<Manager> {
     if (this.#identity === undefined)
       return Promise.reject(daemonFault('Unavailable', text.notManager));
+    if (!isManager(this.#identity)) return Promise.reject(daemonFault('Unavailable', text.worker));
     return this.#awaitManagerUp(managerPatienceMs.request);
   }
 
@@ -306,6 +427,14 @@ export class SwarmNode implements Swarm {
       this.#waiting.add(wake);
     });
   }
+}
+
+const isManager = (identity: Identity): boolean => identity.role !== 'worker';
+
+function rejectAfter(ms: number, message: string): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(daemonFault('Unavailable', message)), ms).unref();
+  });
 }
 
 const managerAddr = (identity: Identity): string =>

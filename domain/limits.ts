@@ -75,6 +75,10 @@ export const limits = {
   logTasksAtOnceMax: 32,
   logTasksFollowedMax: 2_048,
   apiConnectionsMax: 4_096,
+  /** A request to the join listener, and an answer of it, bytes. */
+  joinBodyBytesMax: 64 * KiB,
+  /** Connections of strangers to the join listener at a time. */
+  joinConnectionsMax: 1_024,
   /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */
   busConnectionsMax: 16_384,
   /** Bytes asked of the log in one read; one record more may come. */
@@ -83,4 +87,15 @@ export const limits = {
   journalBufferBytesMax: 64 * MiB,
   /** A journal's file is closed and the next begun above this, bytes. */
   journalSegmentBytesMax: 64 * MiB,
+  /** Nodes told at the same time to get a certificate of the new root, and how often some are told, ms. */
+  rotationBatchNodesMax: 30,
+  rotationRoundMs: 3_000,
+  /** How long the root of a rotation that was given up is trusted at least, ms; and how many of them there may be. */
+  formerRootKeptMs: 3_600_000,
+  formerRootsMax: 8,
+  /** One exchange with an external CA: its answer, bytes, and how long it may take, ms. */
+  externalCaAnswerBytesMax: 256 * KiB,
+  externalCaMs: 5_000,
+  /** External CAs of one cluster. */
+  externalCasMax: 32,
 } as const;

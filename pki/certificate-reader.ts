@@ -2,7 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { contextTag, type Der, expectTag, readChildren, readDer, readTime, tags } from './der.ts';
 import { PkiError } from './errors.ts';
 import { type Role, roleOfUnit } from './identity.ts';
-import { pemDecode } from './pem.ts';
+import { pemDecode, pemEncode } from './pem.ts';
 
 /**
  * What natswarm reads from a certificate. `nodeId`, `role` and `clusterId` are the subject's CN, OU
@@ -64,6 +64,32 @@ export function tlsInfo(trustRootPem: string, issuerPem: string): TlsInfo {
     CertIssuerSubject: issuer.subjectDer.toString('base64'),
     CertIssuerPublicKey: issuer.publicKeyDer.toString('base64'),
   };
+}
+
+/**
+ * TLSInfo of a node: who of the roots that it trusts has issued its certificate, and the first of them, which is the
+ * cluster's present root (`trustedRootsPem`). Throws `bad-certificate` if none of them has.
+ */
+export function nodeTlsInfo(certificatePem: string, rootsPem: string): TlsInfo {
+  const roots = readCertificates(rootsPem);
+  const issuer = issuerAmong(readCertificate(certificatePem), roots);
+  const [present] = roots;
+  if (issuer === undefined || present === undefined)
+    throw new PkiError('bad-certificate', 'no trusted root has issued the certificate');
+  return tlsInfo(
+    pemEncode('CERTIFICATE', present.x509.raw),
+    pemEncode('CERTIFICATE', issuer.x509.raw),
+  );
+}
+
+/** Names do not tell roots apart (every generated one is `CN=swarm-ca`); signatures do. */
+function issuerAmong(
+  { issuerDer, x509 }: Certificate,
+  roots: readonly Certificate[],
+): Certificate | undefined {
+  return roots.find(
+    (root) => issuerDer.equals(root.subjectDer) && x509.verify(root.x509.publicKey),
+  );
 }
 
 /** A certificate's pin as nats-server's `pinned_certs` wants it: SHA-256 of its SPKI, lower-case hex. */

@@ -12,7 +12,8 @@ export type PkiErrorCode =
   | 'bad-request'
   | 'bad-sealed'
   | 'bad-nkey'
-  | 'bad-jwt';
+  | 'bad-jwt'
+  | 'external-ca';
 
 /** Every error that pki throws on bad input. `code` is stable; the message is for people. */
 export class PkiError extends Error {

@@ -1,5 +1,6 @@
 /** Certificates, tokens and keys of a cluster. Pure but for node:crypto: no files, no clock. */
 export { Authority, type AuthorityMaterial, createCluster, type SignOptions } from './authority.ts';
+export { caTools } from './ca-tools.ts';
 export {
   backdateMs,
   crossSignRoot,
@@ -12,12 +13,22 @@ export {
 } from './certificate.ts';
 export {
   type Certificate,
+  nodeTlsInfo,
   publicKeyPin,
   readCertificate,
   readCertificates,
   type TlsInfo,
   tlsInfo,
 } from './certificate-reader.ts';
+export {
+  askExternalCa,
+  type CfsslClient,
+  type CfsslConnect,
+  type CfsslReport,
+  type ExternalRequest,
+  type ExternalSigning,
+  signExternally,
+} from './external-ca.ts';
 export { PkiError, type PkiErrorCode } from './errors.ts';
 export { isIdentityName, type Role, roleUnits } from './identity.ts';
 export {
@@ -52,6 +63,7 @@ export {
   verifyWithNKey,
 } from './nkey.ts';
 export { normalizeCertificates } from './pem.ts';
+export { checkRejoin, newRejoinNonce, proveRejoin, type RejoinClaim } from './rejoin.ts';
 export { createRequest, readRequest } from './request.ts';
 export {
   formatUnlockKey,

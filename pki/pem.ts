@@ -50,6 +50,13 @@ export function normalizeCertificates(pem: string): string {
     .join('');
 }
 
+/** Whether no block of the text is anything but a certificate, a private key that came along for instance. */
+export function hasOnlyCertificates(pem: string): boolean {
+  return [...pem.matchAll(/-----BEGIN ([^-\n]*)-----/g)].every(
+    ([, name]) => name === 'CERTIFICATE',
+  );
+}
+
 function decodeBody(body: string): Buffer {
   const text = body.replace(/[\r\n\t ]/g, '');
   const bytes = Buffer.from(text, 'base64');

@@ -34,6 +34,8 @@ export const trees = {
       { id: 'bus-server', restart: 'permanent', stopLimitMs: 8_000 },
       { id: 'bus-auth', restart: 'permanent' },
       { id: 'manager', restart: 'permanent' },
+      { id: 'join-listener', restart: 'permanent' },
+      { id: 'renewal', restart: 'permanent' },
       { id: 'agent', restart: 'permanent' },
     ],
   },

@@ -16,8 +16,6 @@ const joinType = struct('swarm.JoinRequest', {
   Availability: always(text('swarm.NodeAvailability')),
 });
 const unlockType = struct('swarm.UnlockRequest', { UnlockKey: always(text()) });
-const alreadyInSwarm =
-  'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.';
 
 /** /swarm… of Docker's API (swarm-compat §2.3). */
 export function swarmRoutes(deps: Deps): readonly Route[] {
@@ -74,9 +72,15 @@ async function init({ swarm }: Deps, { req, version }: Call): Promise<Reply> {
 }
 
 async function join({ swarm }: Deps, { req }: Call): Promise<Reply> {
-  decode(joinType, await readJson(req));
-  if (swarm.local().state !== 'inactive') throw daemonFault('Unavailable', alreadyInSwarm);
-  throw notYet('joining a swarm is');
+  const body = decode(joinType, await readJson(req));
+  await swarm.join({
+    listenAddr: body.ListenAddr,
+    advertiseAddr: body.AdvertiseAddr,
+    remoteAddrs: body.RemoteAddrs,
+    joinToken: body.JoinToken,
+    availability: body.Availability,
+  });
+  return ok();
 }
 
 async function update({ swarm }: Deps, { req, query }: Call): Promise<Reply> {

@@ -1,3 +1,4 @@
+import { wantedRootPem } from '../../domain/ca/signing.ts';
 import type { Cluster } from '../../domain/model/objects.ts';
 import type { ClusterSpec } from '../../domain/model/spec.ts';
 import { filled, filledList, metaOf } from './meta.ts';
@@ -36,12 +37,21 @@ function specView(spec: ClusterSpec) {
   };
 }
 
+/**
+ * During a rotation the issuer is the new root already and the trust root still the present one, as in Swarm: by that
+ * `docker swarm ca --rotate` counts the nodes that have renewed, and then those that trust the new root.
+ */
+const tlsInfoOf = (cluster: Cluster, readTlsInfo: ReadTlsInfo): TlsInfo => ({
+  ...readTlsInfo(wantedRootPem(cluster)),
+  TrustRoot: cluster.rootCa.certPem,
+});
+
 /** ClusterInfo of Docker's API (swarm-compat §2.5), as /info shows it: without join tokens. */
 export const clusterView = (cluster: Cluster, readTlsInfo: ReadTlsInfo) => ({
   ...metaOf(cluster),
   Spec: specView(cluster.spec),
-  TLSInfo: readTlsInfo(cluster.rootCa.certPem),
-  RootRotationInProgress: false,
+  TLSInfo: tlsInfoOf(cluster, readTlsInfo),
+  RootRotationInProgress: cluster.rootRotation !== undefined,
   DefaultAddrPool: cluster.defaultAddrPool.length === 0 ? null : cluster.defaultAddrPool,
   SubnetSize: cluster.subnetSize,
   DataPathPort: cluster.dataPathPort,

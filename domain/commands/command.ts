@@ -1,3 +1,4 @@
+import type { CaTools } from '../ca/ports.ts';
 import type { NodeRole } from '../model/spec.ts';
 import type { Change } from '../store/changes.ts';
 import type { Context, View } from '../store/view.ts';
@@ -6,8 +7,10 @@ import type { Context, View } from '../store/view.ts';
 export interface CommandContext extends Context {
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** A new join token of the cluster (`SWMTKN-1-…`). */
-  readonly newJoinToken: (role: NodeRole) => string;
+  /** A new join token of the cluster with this root (`SWMTKN-1-…`). */
+  readonly newJoinToken: (role: NodeRole, rootPem: string) => string;
+  /** Absent: what needs them is refused. */
+  readonly ca?: CaTools;
 }
 
 export interface Decision {

@@ -1,5 +1,6 @@
 import { clusterUpdate } from './cluster.ts';
 import type { Command } from './command.ts';
+import { nodeJoin } from './join.ts';
 import { nodeRemove, nodeUpdate } from './node.ts';
 import { serviceCreate, serviceRemove, serviceUpdate } from './service.ts';
 
@@ -10,6 +11,7 @@ export const commands: Readonly<Record<string, Command>> = Object.assign(
     'service.create': serviceCreate,
     'service.update': serviceUpdate,
     'service.remove': serviceRemove,
+    'node.join': nodeJoin,
     'node.update': nodeUpdate,
     'node.remove': nodeRemove,
     'cluster.update': clusterUpdate,

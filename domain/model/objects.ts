@@ -26,14 +26,33 @@ export interface Stored {
   readonly meta: Meta;
 }
 
+/** A change of the cluster's root that has begun and not ended: what is issued from now on is the new root's. */
+export interface RootRotation {
+  readonly certPem: string;
+  /** '' if only external CAs have it. */
+  readonly keyPem: string;
+  /** The new root signed by the present one, for whoever trusts that one only; sent along with certificates. */
+  readonly crossSignedPem: string;
+  readonly startedAt: number;
+}
+
+/** The root of a rotation that was given up: trusted until no node's certificate is of it any more. */
+export interface FormerRoot {
+  readonly certPem: string;
+  readonly retiredAt: number;
+}
+
 export interface Cluster extends Stored {
   readonly id: ClusterId;
   readonly spec: ClusterSpec;
   readonly rootCa: {
     readonly certPem: string;
+    /** '' if only external CAs have it. */
     readonly keyPem: string;
     readonly tokens: { readonly worker: string; readonly manager: string };
   };
+  readonly rootRotation?: RootRotation;
+  readonly formerRoots?: readonly FormerRoot[];
   /** Seed (nkey `SA…`) of the account that signs the bus' user JWTs. */
   readonly busIssuerSeed: string;
   readonly unlockKey?: string;

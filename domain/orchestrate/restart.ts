@@ -148,7 +148,11 @@ const startAfterEnd = (last: Task, now: number): number =>
 
 /** Lets replacements start whose delay is over and whose predecessor has stopped. */
 export function promote(sheet: Sheet, slot: Slot): void {
-  for (const task of slot.tasks) {
+  // What waits while a newer task has been told to run (the update's, start-first) is started only if that one fails.
+  const told = slot.tasks.findLastIndex(
+    (t) => t.desired === 'running' && !isTerminal(t.status.state),
+  );
+  for (const task of slot.tasks.slice(told + 1)) {
     if (task.desired !== 'ready' || isTerminal(task.status.state)) continue;
     if ((task.startAfter ?? 0) > sheet.now) {
       sheet.wake(task.startAfter ?? 0);

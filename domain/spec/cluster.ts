@@ -1,5 +1,6 @@
 /** Swarm.Spec of Docker's API (swarm-compat §2.3, §2.5). */
-import type { ClusterSpec } from '../model/spec.ts';
+import { limits } from '../limits.ts';
+import type { ClusterSpec, ExternalCa } from '../model/spec.ts';
 import type { TypeOf } from './decode.ts';
 import {
   always,
@@ -116,6 +117,9 @@ const blank: ClusterSpec = {
   CAConfig: { NodeCertExpiry: 0 },
 };
 
+/** The protocol has passed `checkWire`, which looks at it without regard to case; it is shown as Docker shows it. */
+const externalCaFrom = (ca: ExternalCa): ExternalCa => ({ ...ca, Protocol: 'cfssl' });
+
 /** `wire` over `base`: zero stands for "leave it", except where the wire can tell nil from zero. */
 function merge(wire: Wire, base: ClusterSpec): ClusterSpec {
   const { Raft, CAConfig } = wire;
@@ -139,6 +143,9 @@ function merge(wire: Wire, base: ClusterSpec): ClusterSpec {
     },
     CAConfig: {
       NodeCertExpiry: CAConfig.NodeCertExpiry || base.CAConfig.NodeCertExpiry,
+      ...(CAConfig.ExternalCAs === undefined
+        ? {}
+        : { ExternalCAs: CAConfig.ExternalCAs.map(externalCaFrom) }),
       ...(CAConfig.ForceRotate === undefined ? {} : { ForceRotate: CAConfig.ForceRotate }),
     },
     TaskDefaults: {},
@@ -151,6 +158,8 @@ function checkWire(wire: Wire): void {
     throw badRequest('swarm spec must be named "default"');
   const other = wire.CAConfig.ExternalCAs?.find((ca) => ca.Protocol.toLowerCase() !== 'cfssl');
   if (other !== undefined) throw badRequest(`invalid protocol: ${quote(other.Protocol)}`);
+  if ((wire.CAConfig.ExternalCAs?.length ?? 0) > limits.externalCasMax)
+    throw invalid(`at most ${limits.externalCasMax} external CAs can be given`);
 }
 
 function checkRules(spec: ClusterSpec): void {
@@ -161,29 +170,45 @@ function checkRules(spec: ClusterSpec): void {
     throw invalid('heartbeat time period cannot be a negative duration');
 }
 
-/** `rotations` is the cluster's present ForceRotate count. */
-function checkSupported(wire: Wire, rotations: number): void {
-  const { CAConfig, EncryptionConfig } = wire;
-  if (EncryptionConfig.AutoLockManagers) throw notYet('locking of managers (autolock) is');
-  if (CAConfig.ExternalCAs !== undefined) throw notYet('external CAs are');
-  const isRotation = (CAConfig.ForceRotate ?? 0) !== rotations;
-  if (CAConfig.SigningCACert !== '' || CAConfig.SigningCAKey !== '' || isRotation)
+/** What a spec asks of the CA beyond what is kept of it: the signing key is stored with the root, and nowhere else. */
+export interface CaRequest {
+  readonly signingCert: string;
+  readonly signingKey: string;
+  readonly forceRotate: number;
+  readonly externalCas: readonly ExternalCa[];
+}
+
+const caRequestOf = ({ CAConfig }: Wire): CaRequest => ({
+  signingCert: CAConfig.SigningCACert,
+  signingKey: CAConfig.SigningCAKey,
+  forceRotate: CAConfig.ForceRotate ?? 0,
+  externalCas: CAConfig.ExternalCAs?.map(externalCaFrom) ?? [],
+});
+
+/** Refuses what needs a CA's tools, where there are none; `rotations` is the cluster's present ForceRotate count. */
+export function refuseCaRequest(request: CaRequest, rotations: number): void {
+  if (request.externalCas.length > 0) throw notYet('external CAs are');
+  if (request.signingCert !== '' || request.signingKey !== '' || request.forceRotate !== rotations)
     throw notYet('rotation of the root CA is');
 }
 
-function specFrom(input: unknown, base: ClusterSpec, rotations: number): ClusterSpec {
+function specFrom(input: unknown, base: ClusterSpec): { spec: ClusterSpec; ca: CaRequest } {
   const wire = decode(specType, input);
   checkWire(wire);
   const spec = merge(wire, base);
   checkRules(spec);
-  checkSupported(wire, rotations);
-  return spec;
+  if (wire.EncryptionConfig.AutoLockManagers) throw notYet('locking of managers (autolock) is');
+  return { spec, ca: caRequestOf(wire) };
 }
 
 /** The spec of a new cluster: `input` (Swarm.Spec as sent) over the defaults. */
-export const clusterSpecForInit = (input: unknown): ClusterSpec =>
-  specFrom(input, clusterDefaults, 0);
+export function clusterSpecForInit(input: unknown): ClusterSpec {
+  const { spec, ca } = specFrom(input, clusterDefaults);
+  refuseCaRequest(ca, 0);
+  return spec;
+}
 
-/** The spec that an update puts in place of `current`. */
-export const clusterSpecForUpdate = (input: unknown, current: ClusterSpec): ClusterSpec =>
-  specFrom(input, blank, current.CAConfig.ForceRotate ?? 0);
+/** The spec that an update puts in place of the present one, and what it asks of the CA. */
+export const clusterSpecForUpdate = (
+  input: unknown,
+): { readonly spec: ClusterSpec; readonly ca: CaRequest } => specFrom(input, blank);

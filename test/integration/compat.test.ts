@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { normalise } from '../compat/normalise.ts';
-import { type Row, table } from '../compat/table.ts';
+import { inOrder, normalise } from '../compat/normalise.ts';
+import type { Row } from '../compat/row.ts';
+import { table } from '../compat/table.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { dockerCli, type Engine, loadImages, startEngine } from '../support/engine.ts';
 
@@ -11,6 +12,8 @@ import { dockerCli, type Engine, loadImages, startEngine } from '../support/engi
 interface Side {
   readonly socket: string;
   readonly cliDir: string;
+  /** What rows said to keep, by name. */
+  readonly kept: Map<string, string>;
 }
 
 let swarmEngine: Engine;
@@ -26,8 +29,8 @@ beforeAll(async () => {
   ]);
   await Promise.all([loadImages(swarmEngine), loadImages(engine)]);
   daemon = await startDaemon(engine);
-  swarm = { socket: swarmEngine.socket, cliDir: join(swarmEngine.dir, 'cli') };
-  natswarm = { socket: daemon.socket, cliDir: join(daemon.dir, 'cli') };
+  swarm = { socket: swarmEngine.socket, cliDir: join(swarmEngine.dir, 'cli'), kept: new Map() };
+  natswarm = { socket: daemon.socket, cliDir: join(daemon.dir, 'cli'), kept: new Map() };
 }, 120_000);
 
 afterAll(async () => {
@@ -44,28 +47,49 @@ test.each(table.map((row, n) => [`${n} ${title(row)}`, row] as const))(
   '%s',
   async (_title, row) => {
     if (row.settled === true) await Promise.all([settle(swarm), settle(natswarm)]);
-    if (row.afterMs !== undefined) await sleep(row.afterMs);
-    const [theirs, ours] = await Promise.all([run(swarm, row), run(natswarm, row)]);
+    const [theirs, ours] = await Promise.all([outcome(swarm, row), outcome(natswarm, row)]);
     if (row.natswarm !== undefined) expect(ours).toMatch(row.natswarm);
     else expect(ours).toBe(theirs);
   },
   60_000,
 );
 
+/** What the row comes to on one side; asked again where it has to come about first. */
+async function outcome(side: Side, row: Row): Promise<string> {
+  for (let tries = 0; ; tries++) {
+    const text = await run(side, row);
+    if (row.until === undefined || row.until.test(text) || tries === untilTries) return text;
+    await sleep(100);
+  }
+}
+const untilTries = 100;
+
 async function run(side: Side, row: Row): Promise<string> {
+  const filled = (text: string): string =>
+    text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => side.kept.get(name) ?? whole);
+  const shown = (text: string): string =>
+    row.unordered === true
+      ? [...new Set(normalise(text).split('\n'))].toSorted().join('\n')
+      : normalise(text);
   if ('cli' in row) {
-    const { code, stdout, stderr } = await dockerCli(side.socket, side.cliDir, row.cli);
-    return `exit ${code}\n${normalise(stdout)}\n--- stderr\n${normalise(stderr)}`;
+    const limit = row.killAfterMs === undefined ? {} : { timeoutMs: row.killAfterMs };
+    const args = row.cli.map(filled);
+    const { code, stdout, stderr } = await dockerCli(side.socket, side.cliDir, args, limit);
+    const end = `--- stderr\n${shown(stderr)}`;
+    if (row.keep === undefined) return `exit ${code}\n${shown(stdout)}\n${end}`;
+    side.kept.set(row.keep, stdout.trim());
+    return `exit ${code}\n${end}`;
   }
   const [method, path, body] = row.api;
-  const { status, text } = await call(side.socket, method, path, body, row.headers);
-  return `${status} ${normalise(text)}`;
+  const { status, headers, text } = await call(side, method, filled(path), body, row.headers);
+  const told = (row.answers ?? []).map((name) => `${name}: ${String(headers[name])}\n`).join('');
+  return `${status} ${told}${shown(inOrder(text))}`;
 }
 
 /** Until every service of the side has as many running tasks as it wants, and no update is under way. */
 async function settle(side: Side): Promise<void> {
   for (let tries = 0; tries < 300; tries++) {
-    const { text } = await call(side.socket, 'GET', '/v1.51/services?status=true');
+    const { text } = await call(side, 'GET', '/v1.51/services?status=true');
     const services = JSON.parse(text) as {
       ServiceStatus: { RunningTasks: number; DesiredTasks: number };
       UpdateStatus?: { State?: string };
@@ -82,12 +106,12 @@ async function settle(side: Side): Promise<void> {
 }
 
 function call(
-  socketPath: string,
+  { socket: socketPath }: Side,
   method: string,
   path: string,
   body?: unknown,
   headers: Readonly<Record<string, string>> = {},
-): Promise<{ status: number; text: string }> {
+): Promise<{ status: number; headers: IncomingHttpHeaders; text: string }> {
   return new Promise((resolve, reject) => {
     const payload =
       body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
@@ -105,7 +129,7 @@ function call(
         let text = '';
         res.setEncoding('utf8');
         res.on('data', (chunk: string) => (text += chunk));
-        res.on('end', () => resolve({ status: res.statusCode ?? 0, text }));
+        res.on('end', () => resolve({ status: res.statusCode ?? 0, headers: res.headers, text }));
       },
     );
     req.on('error', reject);

@@ -182,9 +182,13 @@ describe('init and leave', () => {
     const other = await startEngine({ name: 'other' });
     try {
       const [a, b] = [await freePort(), await freePort()];
+      const listen = async (): Promise<string[]> => [
+        '--listen-addr',
+        `127.0.0.1:${await freePort()}`,
+      ];
       await withDaemon(
         async (first) => {
-          const second = await startDaemon(other, { netns: '', busPort: b });
+          const second = await startDaemon(other, { netns: '', busPort: b, args: await listen() });
           try {
             await Promise.all([first, second].map((d) => d.mustDocker('swarm', 'init')));
             const ids = await Promise.all(
@@ -195,7 +199,7 @@ describe('init and leave', () => {
             await second.stop();
           }
         },
-        { netns: '', busPort: a },
+        { netns: '', busPort: a, args: await listen() },
       );
     } finally {
       await other.stop();

@@ -46,7 +46,8 @@ function containerOf(behaviour: Behaviour): ContainerSpec {
     case 'broken':
       return { Image: SLEEP, Command: ['/no-such'] };
     case 'eats memory':
-      return shell('x=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; while :; do x=$x$x; done');
+      // containerd does not hear of it when it happens in the container's first moments
+      return shell('sleep 0.3; x=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; while :; do x=$x$x; done');
     case 'healthy':
       return checked('true');
     case 'unhealthy':

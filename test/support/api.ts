@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogChunk, LogOptions } from '../../actors/agent/ports.ts';
-import type { InitRequest, LocalState, Swarm } from '../../api/ports.ts';
+import type { InitRequest, JoinRequest, LocalState, Swarm } from '../../api/ports.ts';
 import { type Api, createApi } from '../../api/server.ts';
 import { daemonFault } from '../../domain/errors.ts';
 import type { Cluster, Node, Service, Task } from '../../domain/model/objects.ts';
@@ -135,6 +135,10 @@ export class FakeSwarm implements Swarm {
   init(request: InitRequest): Promise<string> {
     this.inits.push(request);
     return Promise.resolve(nodeId);
+  }
+  join(request: JoinRequest): Promise<void> {
+    this.commands.push({ name: 'join', body: request });
+    return Promise.resolve();
   }
   leave(force: boolean): Promise<void> {
     this.commands.push({ name: 'leave', body: { force } });

@@ -96,10 +96,15 @@ const usable = (node: Node): boolean =>
 const matches = (node: Node, constraints: readonly string[] = []): boolean =>
   nodeMatches(parseConstraints(constraints), node);
 
-/** Slots whose restart policy lets nothing run any more, after an engine's crash for instance. */
+/**
+ * Slots whose restart policy lets nothing run any more, after an engine's crash for instance. A running update has yet
+ * to come to some of them, whatever the policy is now.
+ */
 function spent(service: Service, tasks: readonly Task[]): number {
   const { Condition = 'any', MaxAttempts = 0 } = service.spec.TaskTemplate.RestartPolicy ?? {};
-  if (Condition === 'any' && MaxAttempts === 0) return 0;
+  const state = service.updateStatus?.state;
+  const updating = state === 'updating' || state === 'rollback_started';
+  if (Condition === 'any' && MaxAttempts === 0 && !updating) return 0;
   const places = new Set(tasks.map(placeOf));
   for (const task of tasks)
     if (isWanted(task.desired) && !isTerminal(task.status.state)) places.delete(placeOf(task));

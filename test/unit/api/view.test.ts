@@ -128,6 +128,26 @@ test('credentials and keys are never shown', () => {
   expect(JSON.stringify(clusterView(cluster, tlsInfo))).not.toContain('JoinTokens');
 });
 
+test('a rotation of the root: the issuer is the new root, the trust root still the present one', () => {
+  const cluster = {
+    ...aCluster(),
+    rootRotation: {
+      certPem: 'NEW-PEM',
+      keyPem: 'SECRET-KEY',
+      crossSignedPem: 'SECRET-OF-NO-USE',
+      startedAt: wall,
+    },
+    formerRoots: [{ certPem: 'SECRET-OF-NO-USE', retiredAt: wall }],
+  };
+  const issuerOf = (pem: string) => ({ ...tlsInfo(pem), CertIssuerPublicKey: `key of ${pem}` });
+  const view = swarmView(cluster, issuerOf);
+  expect(view).toMatchObject({
+    RootRotationInProgress: true,
+    TLSInfo: { TrustRoot: 'PEM', CertIssuerPublicKey: 'key of NEW-PEM' },
+  });
+  expect(JSON.stringify(view)).not.toContain('SECRET');
+});
+
 test('how many tasks run and are wanted', () => {
   const tasks = [
     aTask(),

@@ -43,7 +43,7 @@ export const taskDraft = (id: string, fields: Partial<Task> = {}): Draft<'task'>
 export class World {
   readonly store = new Store();
   #ids = 0;
-  readonly ctx: CommandContext = {
+  ctx: CommandContext = {
     now,
     newId: () => `id${++this.#ids}`,
     random: () => 0,

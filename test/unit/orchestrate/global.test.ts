@@ -56,6 +56,24 @@ test('a paused node keeps its task but gets none', () => {
   expect(nodesOf(world)).toEqual(['n1', 'n2', 'n3']);
 });
 
+test('a start-first step that a pause interrupts ends with one task on the node', () => {
+  const world = new World(1);
+  const startFirst = { Parallelism: 1, MaxFailureRatio: 0, Order: 'start-first' } as const;
+  world.create('g', { ...Global, UpdateConfig: startFirst });
+  world.settle();
+  world.update('g', { image: 'app:2' });
+  world.plan('g');
+  world.node('n1', { spec: { Availability: 'pause' } });
+  world.apply(world.scheduler.pass(world.store, world.ctx()).changes);
+  expect(nodesOf(world)).toEqual(['n1', 'n1']);
+  const step = world.tasks('g').at(-1);
+  if (step !== undefined) world.report(step, 'running');
+  world.settle();
+  expect(show(world.tasks('g').filter((t) => t.desired === 'running'))).toEqual([
+    'n1 running/running app:2',
+  ]);
+});
+
 test('a paused node is not updated until it is active again, then without ceremony', () => {
   const world = new World(2);
   world.create('g', Global);

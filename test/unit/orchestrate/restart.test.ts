@@ -224,6 +224,23 @@ test('a replacement waits for whatever may still run in its slot, even if it did
   expect(world.tasks('web').at(-1)?.desired).toBe('running');
 });
 
+test('what waits in a slot is not started beside a start-first step that was told to run', () => {
+  const world = new World(2);
+  world.create('web');
+  world.settle();
+  world.stopMs = () => 3_600_000;
+  world.update('web', { image: 'app:2' });
+  world.settle();
+  const UpdateConfig = { Parallelism: 1, MaxFailureRatio: 0, Order: 'start-first' } as const;
+  world.update('web', { image: 'app:3', UpdateConfig });
+  world.plan('web');
+  const [first, second, third] = world.tasks('web');
+  expect([second?.desired, third?.desired]).toEqual(['ready', 'running']);
+  if (first !== undefined) world.report(first, 'shutdown');
+  world.plan('web');
+  expect(world.store.task(second?.id ?? '')?.desired).toBe('ready');
+});
+
 test('a replacement that is lost before it started hands its wait on', () => {
   const world = new World(3);
   world.create('web');

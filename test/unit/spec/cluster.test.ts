@@ -26,11 +26,8 @@ test('init merges over the defaults', () => {
 });
 
 test('an update replaces the whole: absent numbers become zero', () => {
-  const update = clusterSpecForUpdate(
-    { Name: 'default', Dispatcher: { HeartbeatPeriod: 1e9 } },
-    clusterDefaults,
-  );
-  expect(update).toStrictEqual({
+  const { spec } = clusterSpecForUpdate({ Name: 'default', Dispatcher: { HeartbeatPeriod: 1e9 } });
+  expect(spec).toStrictEqual({
     Name: 'default',
     Labels: {},
     Orchestration: { TaskHistoryRetentionLimit: 0 },
@@ -46,7 +43,7 @@ test('an update replaces the whole: absent numbers become zero', () => {
     TaskDefaults: {},
     EncryptionConfig: { AutoLockManagers: false },
   });
-  expect(clusterSpecForUpdate(clusterDefaults, clusterDefaults)).toStrictEqual(clusterDefaults);
+  expect(clusterSpecForUpdate(clusterDefaults).spec).toStrictEqual(clusterDefaults);
 });
 
 const bad: readonly [unknown, string][] = [
@@ -72,6 +69,17 @@ const bad: readonly [unknown, string][] = [
     'Unimplemented: locking of managers (autolock) is not supported by this version of natswarm yet',
   ],
   [
+    { CAConfig: { ExternalCAs: Array.from({ length: 33 }, () => ({ Protocol: 'cfssl' })) } },
+    'InvalidArgument: at most 32 external CAs can be given',
+  ],
+];
+test.each(bad)('%j', (input, text) => {
+  expect(faultOf(() => clusterSpecForUpdate(input))).toBe(text);
+  expect(faultOf(() => clusterSpecForInit(input))).toBe(text);
+});
+
+const notAtFirst: readonly [unknown, string][] = [
+  [
     { CAConfig: { ExternalCAs: [{ Protocol: 'CFSSL', URL: 'https://x' }] } },
     'Unimplemented: external CAs are not supported by this version of natswarm yet',
   ],
@@ -84,9 +92,37 @@ const bad: readonly [unknown, string][] = [
     'Unimplemented: rotation of the root CA is not supported by this version of natswarm yet',
   ],
 ];
-test.each(bad)('%j', (input, text) => {
-  expect(faultOf(() => clusterSpecForUpdate(input, clusterDefaults))).toBe(text);
+test.each(notAtFirst)('a new cluster cannot begin with %j', (input, text) => {
   expect(faultOf(() => clusterSpecForInit(input))).toBe(text);
+});
+
+test('what an update asks of the CA: the signing certificate and key are no part of the spec', () => {
+  const CAConfig = {
+    NodeCertExpiry: 7200e9,
+    ExternalCAs: [
+      { Protocol: 'CFSSL', URL: 'https://ca', CACert: 'PEM', Options: { a: 'b' } },
+      null,
+    ],
+    SigningCACert: 'SIGNING-CERT',
+    SigningCAKey: 'SIGNING-KEY',
+    ForceRotate: 3,
+  };
+  const { spec, ca } = clusterSpecForUpdate({ CAConfig });
+  const externalCas = [
+    { Protocol: 'cfssl', URL: 'https://ca', Options: { a: 'b' }, CACert: 'PEM' },
+  ];
+  expect(spec.CAConfig).toStrictEqual({
+    NodeCertExpiry: 7200e9,
+    ExternalCAs: externalCas,
+    ForceRotate: 3,
+  });
+  expect(JSON.stringify(spec)).not.toContain('SIGNING');
+  expect(ca).toStrictEqual({
+    signingCert: 'SIGNING-CERT',
+    signingKey: 'SIGNING-KEY',
+    forceRotate: 3,
+    externalCas,
+  });
 });
 
 test('the body of init', () => {

@@ -1,0 +1,75 @@
+import { assign, fromPromise, setup } from 'xstate';
+import { type HeldCertificate, renewalOf, renewalRetryAt } from '../../domain/ca/renewal.ts';
+
+export interface RenewalInput {
+  readonly scope: AbortSignal;
+  /** The certificate in use. */
+  readonly held: () => HeldCertificate;
+  /** Gets a new one and takes it into use. Rejects when no manager gives one. */
+  readonly renew: (scope: AbortSignal) => Promise<void>;
+  /** Wall clock, ms. */
+  readonly now: () => number;
+  readonly random: () => number;
+  readonly log: (event: string, fields: object) => void;
+}
+/** Somebody wants a new certificate now. */
+export type RenewalEvent = { readonly type: 'renew' };
+
+/** The wall clock may jump, and a machine may sleep: it is looked at this often, ms. */
+const lookAgainMs = 600_000;
+
+interface Context extends RenewalInput {
+  /** When to renew, wall clock, ms. */
+  readonly at: number;
+  readonly failures: number;
+}
+
+/** Renews the node's certificate when `domain/ca/renewal.ts` says so, and again while that fails. */
+export const renewalMachine = setup({
+  types: { context: {} as Context, events: {} as RenewalEvent, input: {} as RenewalInput },
+  actors: {
+    renew: fromPromise<void, Context>(({ input, signal }) =>
+      input.renew(AbortSignal.any([signal, input.scope])),
+    ),
+  },
+  actions: {
+    plan: assign(({ context }) => ({
+      failures: 0,
+      at: renewalOf(context.held(), {}, context.random()).at,
+    })),
+    praise: ({ context }) => context.log('certificate_renewed', context.held()),
+    complain: assign(({ context }, { error }: { error: unknown }) => {
+      const failures = context.failures + 1;
+      const now = context.now();
+      const at = renewalRetryAt(failures, context.held(), now, context.random());
+      const reason = error instanceof Error ? error.message : String(error);
+      context.log('certificate_not_renewed', { error: reason, againInMs: at - now });
+      return { failures, at };
+    }),
+  },
+  guards: { isDue: ({ context }) => context.now() >= context.at },
+  delays: { untilDue: ({ context }) => Math.min(lookAgainMs, context.at - context.now()) },
+}).createMachine({
+  id: 'renewal',
+  context: ({ input }) => ({ ...input, at: 0, failures: 0 }),
+  entry: 'plan',
+  initial: 'resting',
+  states: {
+    resting: {
+      always: { guard: 'isDue', target: 'renewing' },
+      after: { untilDue: { target: 'resting', reenter: true } },
+      on: { renew: 'renewing' },
+    },
+    renewing: {
+      invoke: {
+        src: 'renew',
+        input: ({ context }) => context,
+        onDone: { target: 'resting', actions: ['plan', 'praise'] },
+        onError: {
+          target: 'resting',
+          actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+        },
+      },
+    },
+  },
+});

@@ -1,0 +1,173 @@
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:https';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { daemonFault, Fault } from '../domain/errors.ts';
+import { limits } from '../domain/limits.ts';
+import type { LogEvent } from './log.ts';
+
+/** What a node that wants to join sends; nothing of it is trusted. */
+export interface JoinAsk {
+  readonly token: string;
+  /** PKCS#10 request, PEM: gives the joiner's key only. */
+  readonly request: string;
+  readonly availability: string;
+  /** Address that the joiner says it has; '' for the one that it comes from. */
+  readonly addr: string;
+}
+/** What a member gets, at first and at each renewal. */
+export interface Issued {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly role: 'manager' | 'worker';
+  /** PEM. */
+  readonly certificate: string;
+  /** The roots to trust from now on, PEM. */
+  readonly roots: string;
+  readonly managers: readonly {
+    readonly nodeId: string;
+    readonly addr: string;
+    readonly bus: string;
+  }[];
+}
+
+export interface JoinListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM of this manager; read at the start. */
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** The root that a join token's digest is of, PEM. Public. */
+  readonly root: () => string;
+  /** Lets a node in; what it answers is durable. Throws `Fault`. */
+  readonly admit: (ask: JoinAsk, peer: string) => Promise<Issued>;
+  /**
+   * Gives a member a new certificate. The old one (DER) is the connection's: its key is proved, nothing else is
+   * checked. Throws `Fault`.
+   */
+  readonly renew: (request: string, certificate: Buffer) => Promise<Issued>;
+  readonly log: LogEvent;
+}
+
+/** Half-open handshakes, slow heads and slow bodies end after this, ms. */
+const patienceMs = { handshake: 10_000, head: 10_000, whole: 30_000 } as const;
+
+/**
+ * The HTTPS listener of 2377: `GET /v1/ca` gives the root to anybody, `POST /v1/join` a certificate to the holder of a
+ * token, `POST /v1/renew` one to the holder of a certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
+ * Rejects when the port cannot be had, with Docker's text.
+ */
+export async function listenForJoins(options: JoinListenerOptions): Promise<Server> {
+  const server = createServer(
+    {
+      ...options.tls,
+      minVersion: 'TLSv1.2',
+      // who has no certificate yet comes to get one; who has one is judged by `renew`
+      requestCert: true,
+      rejectUnauthorized: false,
+      handshakeTimeout: patienceMs.handshake,
+      maxHeaderSize: 16 * 1024,
+      headersTimeout: patienceMs.head,
+      requestTimeout: patienceMs.whole,
+      keepAliveTimeout: 1,
+    },
+    (req, res) => void answer(options, req, res),
+  );
+  server.maxConnections = limits.joinConnectionsMax;
+  server.on('tlsClientError', (error, socket) =>
+    options.log('join_handshake_failed', { peer: socket.remoteAddress, error: error.message }),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        daemonFault(
+          'Unknown',
+          `listen tcp ${options.host}:${options.port}: bind: ${error.code === 'EADDRINUSE' ? 'address already in use' : error.message}`,
+        ),
+      ),
+    );
+    server.listen(options.port, options.host, resolve);
+  });
+  return server;
+}
+
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+async function answer(
+  options: JoinListenerOptions,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const peer = req.socket.remoteAddress ?? '';
+  try {
+    if (req.method === 'GET' && req.url === '/v1/ca')
+      return send(res, 200, { root: options.root() });
+    const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
+    if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
+    send(res, 200, await give(options, req, askFrom(await bodyOf(req))));
+  } catch (error) {
+    const fault =
+      error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
+    options.log('join_refused', { peer, error: error instanceof Error ? error.message : '' });
+    send(res, fault.code === 'Internal' ? 500 : 400, wire(fault));
+  }
+}
+
+const gives: Readonly<
+  Record<
+    string,
+    (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => Promise<Issued>
+  >
+> = Object.assign(Object.create(null) as object, {
+  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) =>
+    options.admit(ask, req.socket.remoteAddress ?? ''),
+  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => {
+    const { raw } = (req.socket as TLSSocket).getPeerCertificate();
+    // Node's typings leave out that who shows none has none
+    if ((raw as Buffer | undefined) === undefined)
+      throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
+    return options.renew(ask.request, raw);
+  },
+});
+
+const wire = ({ code, message, origin }: Fault): object => ({ error: { code, message, origin } });
+
+function send(res: ServerResponse, status: number, body: object): void {
+  if (res.headersSent || res.destroyed) return;
+  const text = JSON.stringify(body);
+  res.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    connection: 'close',
+  });
+  res.end(text);
+}
+
+async function bodyOf(req: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of req as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limits.joinBodyBytesMax) throw new Fault('InvalidArgument', 'request too large');
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new Fault('InvalidArgument', 'the request is not JSON');
+  }
+}
+
+function askFrom(body: unknown): JoinAsk {
+  const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (name: string): string => {
+    const value = fields[name] ?? '';
+    if (typeof value !== 'string') throw new Fault('InvalidArgument', `"${name}" must be a string`);
+    return value;
+  };
+  return {
+    token: text('token'),
+    request: text('request'),
+    availability: text('availability'),
+    addr: text('addr'),
+  };
+}

@@ -1,0 +1,202 @@
+import { Agent, request } from 'node:https';
+import type { Issued, JoinAsk } from '../api/join-listener.ts';
+import { daemonFault, Fault, type FaultCode } from '../domain/errors.ts';
+import { limits } from '../domain/limits.ts';
+import {
+  parseJoinToken,
+  type JoinToken,
+  normalizeCertificates,
+  readCertificate,
+  rootMatchesToken,
+  verifyNodeCertificate,
+} from '../pki/mod.ts';
+
+/** DNS name in every manager's certificate: whatever address is dialled, only a manager answers as server. */
+const managerName = 'swarm-manager';
+/** For the root, which is at hand; the grant waits for a commit. */
+const patienceMs = { root: 10_000, grant: 600_000, renewal: 30_000 } as const;
+
+/** Throws Docker's text for a token that is none, before anybody is asked. */
+export function tokenFrom(text: string): JoinToken {
+  const result = parseJoinToken(text);
+  if (!result.ok) throw daemonFault('InvalidArgument', 'invalid join token');
+  return result.token;
+}
+
+export interface Joined {
+  readonly root: string;
+  readonly grant: Issued;
+}
+
+/**
+ * Joins through one manager: reads its root without trusting it, compares it with the token's digest, and only then
+ * sends token and request, over a connection verified against that root. Throws `Fault`.
+ */
+export async function joinThrough(
+  addr: string,
+  token: JoinToken,
+  ask: JoinAsk,
+  signal: AbortSignal,
+): Promise<Joined> {
+  const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
+  if (!rootMatchesToken(root, token))
+    throw daemonFault(
+      'Unknown',
+      `remote CA does not match fingerprint. Expected: ${token.rootDigest.toString('hex')}`,
+    );
+  const body = JSON.stringify(ask);
+  const answer = await exchange(addr, {
+    path: '/v1/join',
+    root,
+    body,
+    signal,
+    limitMs: patienceMs.grant,
+  });
+  return { root, grant: grantFrom(answer, root) };
+}
+
+/**
+ * A new certificate for `request`, from one manager, for the holder of an old one that is still in force. Throws
+ * `Fault`; the node is not asked to take less than it had (another node's certificate, say).
+ */
+export async function renewThrough(
+  addr: string,
+  own: { readonly cert: string; readonly key: string; readonly ca: string },
+  request: string,
+  signal: AbortSignal,
+): Promise<Issued> {
+  const grant = grantFrom(
+    await exchange(addr, {
+      path: '/v1/renew',
+      root: own.ca,
+      identity: own,
+      body: JSON.stringify({ request }),
+      signal,
+      limitMs: patienceMs.renewal,
+    }),
+    undefined,
+  );
+  if (grant.nodeId !== readCertificate(own.cert).nodeId)
+    throw daemonFault('Unknown', 'the manager sent the certificate of another node');
+  return grant;
+}
+
+/** One manager after the other until one answers; what a manager itself refuses is final. */
+export async function firstOf<T>(
+  addrs: readonly string[],
+  ask: (addr: string) => Promise<T>,
+): Promise<T> {
+  let last: unknown;
+  for (const addr of addrs)
+    try {
+      return await ask(/:\d+$/.test(addr) ? addr : `${addr}:2377`);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'Unavailable') throw error;
+      last = error;
+    }
+  throw last;
+}
+
+function rootOf(answer: unknown): string {
+  const root = (answer as { readonly root?: unknown } | null)?.root;
+  if (typeof root !== 'string')
+    throw daemonFault('Unknown', 'the manager sent no root certificate');
+  try {
+    return normalizeCertificates(root);
+  } catch {
+    throw daemonFault('Unknown', 'the manager sent no root certificate');
+  }
+}
+
+/** The manager is trusted from here on, but a node must not write down what it cannot use. */
+function grantFrom(answer: unknown, root: string | undefined): Issued {
+  const grant = answer as Issued;
+  const verified = verifyNodeCertificate(
+    String(grant?.certificate),
+    root ?? String(grant?.roots),
+    String(grant?.clusterId),
+    // the clocks of the two may differ; certificates are backdated by an hour
+    Date.now(),
+  );
+  if (!verified.ok)
+    throw daemonFault(
+      'Unknown',
+      `the manager sent a certificate that is refused: ${verified.reason}`,
+    );
+  if (
+    verified.nodeId !== grant.nodeId ||
+    verified.role !== grant.role ||
+    !Array.isArray(grant.managers)
+  )
+    throw daemonFault('Unknown', 'the manager sent a malformed answer');
+  return grant;
+}
+
+interface Exchange {
+  readonly path: string;
+  /** Whom to trust; without, nobody is asked who he is, and nothing may be sent. */
+  readonly root?: string;
+  readonly body?: string;
+  /** The caller's own certificate. */
+  readonly identity?: { readonly cert: string; readonly key: string };
+  readonly signal: AbortSignal;
+  readonly limitMs: number;
+}
+
+function exchange(addr: string, options: Exchange): Promise<unknown> {
+  const { path, root, body, identity, signal, limitMs } = options;
+  const { hostname, port } = new URL(`https://${addr}`);
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void =>
+      reject(
+        error instanceof Fault
+          ? error
+          : daemonFault('Unavailable', `cannot reach manager ${addr}: ${error.message}`),
+      );
+    const req = request(
+      {
+        host: hostname.replaceAll(/[[\]]/g, ''),
+        port: port === '' ? 443 : Number(port),
+        path,
+        method: body === undefined ? 'GET' : 'POST',
+        agent: new Agent({ keepAlive: false }),
+        servername: managerName,
+        ...(root === undefined ? { rejectUnauthorized: false } : { ca: root }),
+        ...(identity !== undefined && { cert: identity.cert, key: identity.key }),
+        headers: body === undefined ? {} : { 'content-type': 'application/json' },
+        signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
+      },
+      (res) => {
+        let text = '';
+        res.setEncoding('utf8');
+        res.on('data', (chunk: string) => {
+          text += chunk;
+          if (text.length > limits.joinBodyBytesMax) req.destroy(new Error('answer too large'));
+        });
+        res.on('error', fail);
+        res.on('end', () => {
+          try {
+            const answer = JSON.parse(text) as unknown;
+            if (res.statusCode === 200) resolve(answer);
+            else fail(faultFrom(answer));
+          } catch {
+            fail(new Error('unreadable answer'));
+          }
+        });
+      },
+    );
+    req.on('error', fail);
+    req.end(body);
+  });
+}
+
+function faultFrom(answer: unknown): Fault {
+  const { code, message, origin } =
+    (answer as { error?: { code?: string; message?: string; origin?: string } } | null)?.error ??
+    {};
+  return new Fault(
+    (code ?? 'Unknown') as FaultCode,
+    message ?? 'refused',
+    origin === 'daemon' ? 'daemon' : 'manager',
+  );
+}

@@ -1,0 +1,72 @@
+import { Fault } from '../errors.ts';
+import { isId } from '../ids.ts';
+import type { Cluster } from '../model/objects.ts';
+import type { Availability, NodeRole } from '../model/spec.ts';
+import { notYet } from '../spec/faults.ts';
+import { Body } from './body.ts';
+import type { Command } from './command.ts';
+import { notFound } from './faults.ts';
+
+/** Swarm's text, whatever is wrong with the secret of a token. */
+export const badTokenFault = (): Fault =>
+  new Fault('InvalidArgument', 'A valid join token is necessary to join this cluster');
+
+/**
+ * The role that a token gives. Whoever lets strangers in compares in constant time first (`pki.tokenMatches`); this
+ * comparison is for a token that was rotated in between.
+ */
+export function roleOfToken(
+  { rootCa: { tokens } }: Pick<Cluster, 'rootCa'>,
+  token: string,
+  matches: (given: string, expected: string) => boolean = (a, b) => a === b,
+): NodeRole {
+  const worker = matches(token, tokens.worker);
+  const manager = matches(token, tokens.manager);
+  if (worker) return 'worker';
+  if (manager) return 'manager';
+  throw badTokenFault();
+}
+
+function availabilityFrom(text: string): Availability {
+  if (text === '') return 'active';
+  if (text === 'active' || text === 'pause' || text === 'drain') return text;
+  throw new Fault('InvalidArgument', `invalid Availability: "${text.slice(0, 100)}"`);
+}
+
+/**
+ * `{nodeId, token, availability?, addr?}` → `{role}`: a new node, not yet seen. The ID comes from the key of the
+ * joiner's request, so a join that is made again (the answer got lost) finds its own node and adds none.
+ */
+export const nodeJoin: Command = {
+  decide(view, _ctx, input) {
+    const body = new Body('node.join', input);
+    const cluster = view.cluster();
+    if (cluster === undefined) throw notFound('cluster', 'default');
+    const id = body.text('nodeId');
+    if (!isId(id)) throw new Fault('InvalidArgument', 'node.join: "nodeId" must be an ID');
+    const role = roleOfToken(cluster, body.text('token'));
+    if (role === 'manager') throw notYet('joining as a manager is');
+    const availability = availabilityFrom(body.text('availability'));
+    const known = view.node(id);
+    if (known !== undefined) {
+      if (known.role !== role)
+        throw new Fault('AlreadyExists', `node ${id} is in the cluster with another role`);
+      return { changes: [], result: { role } };
+    }
+    return {
+      changes: [
+        {
+          op: 'put',
+          kind: 'node',
+          object: {
+            id,
+            spec: { Labels: {}, Role: role, Availability: availability },
+            role,
+            status: { state: 'unknown', message: '', addr: body.text('addr') },
+          },
+        },
+      ],
+      result: { role },
+    };
+  },
+};

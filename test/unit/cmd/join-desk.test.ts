@@ -1,0 +1,126 @@
+import { expect, test } from '@jest/globals';
+import type { Manager } from '../../../actors/manager/manager.ts';
+import { JoinDesk } from '../../../cmd/join-desk.ts';
+import { nodeJoin } from '../../../domain/commands/join.ts';
+import type { Cluster } from '../../../domain/model/objects.ts';
+import { Store } from '../../../domain/store/store.ts';
+import {
+  Authority,
+  createCluster,
+  createRequest,
+  generateKeys,
+  makeJoinToken,
+  newJoinSecret,
+  readCertificate,
+} from '../../../pki/mod.ts';
+
+const clusterId = 'c'.repeat(25);
+const hour = 3_600_000;
+
+/** A manager of one store, and its desk; `nowMs` moves by `at`. */
+function desk() {
+  const nowMs = Date.now();
+  const material = createCluster({ clusterId, nowMs });
+  const token = () => makeJoinToken(material.rootCertPem, newJoinSecret());
+  const tokens = { worker: token(), manager: token() };
+  const store = new Store();
+  const apply = (changes: Parameters<Store['apply']>[0]['changes']): void => {
+    store.apply({ index: store.index + 1, at: nowMs, changes });
+  };
+  apply([
+    {
+      op: 'put',
+      kind: 'cluster',
+      object: {
+        id: clusterId,
+        rootCa: { certPem: material.rootCertPem, keyPem: material.rootKeyPem, tokens },
+        spec: { CAConfig: { NodeCertExpiry: 2 * hour * 1e6 } },
+      } as unknown as Cluster,
+    },
+  ]);
+  const time = { at: nowMs };
+  const manager = {
+    read: () => Promise.resolve(store),
+    view: () => store,
+    command: (_name: string, body: unknown) => {
+      const { changes, result } = nodeJoin.decide(store, {} as never, body);
+      apply(changes);
+      return Promise.resolve({ result, index: store.index });
+    },
+  } as unknown as Manager;
+  return {
+    desk: new JoinDesk({ manager, managers: () => [], now: () => time.at }),
+    store,
+    apply,
+    time,
+    tokens,
+    material,
+  };
+}
+
+const ask = (token: string, keys = generateKeys()) => ({
+  token,
+  request: createRequest(keys.privateKey),
+  availability: '',
+  addr: '',
+});
+const der = (pem: string): Buffer => readCertificate(pem).x509.raw;
+
+test('a worker’s token makes a worker; asked again with the same key it is the same node', async () => {
+  const { desk: d, store, tokens } = desk();
+  const asked = ask(tokens.worker);
+  const first = await d.admit(asked, '::ffff:10.0.0.7');
+  expect(readCertificate(first.certificate).role).toBe('worker');
+  expect(store.node(first.nodeId)?.status).toMatchObject({ state: 'unknown', addr: '10.0.0.7' });
+  const again = await d.admit(asked, '10.0.0.7');
+  expect(again.nodeId).toBe(first.nodeId);
+  expect(store.count('node')).toBe(1);
+});
+
+test('a manager’s role cannot be had with a worker’s token, whatever the request says', async () => {
+  const { desk: d, tokens } = desk();
+  const granted = await d.admit({ ...ask(tokens.worker), role: 'manager' } as never, 'h');
+  expect(readCertificate(granted.certificate).role).toBe('worker');
+  expect(readCertificate(granted.certificate).x509.subjectAltName).not.toContain('swarm-manager');
+});
+
+test.each(['', 'SWMTKN-1-x', 'x'.repeat(10_000)])('token %# is refused', async (token) => {
+  await expect(desk().desk.admit(ask(token), 'h')).rejects.toMatchObject({
+    code: 'InvalidArgument',
+    message: 'A valid join token is necessary to join this cluster',
+  });
+});
+
+test('a member renews with a new key and keeps its identity', async () => {
+  const { desk: d, tokens, time } = desk();
+  const { certificate, nodeId } = await d.admit(ask(tokens.worker), 'h');
+  time.at += hour;
+  const renewed = await d.renew(createRequest(generateKeys().privateKey), der(certificate));
+  expect(renewed.nodeId).toBe(nodeId);
+  expect(readCertificate(renewed.certificate).notAfterMs).toBeGreaterThan(
+    readCertificate(certificate).notAfterMs,
+  );
+});
+
+test('nobody renews with a certificate that is over, of a removed node or of another root', async () => {
+  const { desk: d, tokens, time, apply } = desk();
+  const request = createRequest(generateKeys().privateKey);
+  const { certificate, nodeId } = await d.admit(ask(tokens.worker), 'h');
+  time.at += 3 * hour;
+  await expect(d.renew(request, der(certificate))).rejects.toThrow(/refused: expired/);
+  time.at -= 6 * hour;
+  await expect(d.renew(request, der(certificate))).rejects.toThrow(/refused: not-yet-valid/);
+  time.at += 3 * hour;
+  const foreign = new Authority(createCluster({ clusterId, nowMs: time.at })).signNode({
+    nodeId,
+    role: 'manager',
+    requestPem: request,
+    validityMs: hour,
+    nowMs: time.at,
+  });
+  await expect(d.renew(request, der(foreign))).rejects.toThrow(/refused: (unknown-issuer|bad-sig)/);
+  apply([{ op: 'delete', kind: 'node', id: nodeId }]);
+  await expect(d.renew(request, der(certificate))).rejects.toMatchObject({
+    code: 'PermissionDenied',
+  });
+});
