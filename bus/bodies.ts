@@ -13,6 +13,7 @@ import type {
   Hello,
   IndexReply,
   LeaderBeat,
+  MembershipNotice,
   StatusReport,
 } from './protocol.ts';
 
@@ -110,6 +111,22 @@ export function beatReplyFrom(body: unknown): BeatReply | undefined {
 export function silenceFrom(body: unknown): boolean | undefined {
   const silent = fieldsOf(body)?.['silent'];
   return typeof silent === 'boolean' ? silent : undefined;
+}
+
+export function membershipFrom(body: unknown): MembershipNotice | undefined {
+  const { generation, epoch, roots, managers, renew } = fieldsOf(body) ?? {};
+  const wellFormed =
+    isCount(generation) &&
+    isCount(epoch) &&
+    typeof roots === 'string' &&
+    roots.length <= limits.rootsTextMax &&
+    typeof renew === 'boolean' &&
+    Array.isArray(managers) &&
+    managers.length <= limits.managersMax &&
+    managers.every((manager) =>
+      ['nodeId', 'addr', 'bus'].every((name) => isShortText(fieldsOf(manager)?.[name])),
+    );
+  return wellFormed ? (body as unknown as MembershipNotice) : undefined;
 }
 
 export function forwardedCommandFrom(body: unknown): ForwardedCommand | undefined {

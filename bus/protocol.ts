@@ -1,3 +1,4 @@
+import type { Membership } from '../domain/assign/membership.ts';
 import type { NodeDescription, Task, TaskStatus } from '../domain/model/objects.ts';
 import type { FaultCode } from '../domain/errors.ts';
 
@@ -37,6 +38,11 @@ export interface Beat {
   readonly seq?: number;
 }
 export type LeaderNotice = Epoch;
+
+/** The leader to one node: whom to trust, where the managers are, and whether to get a new certificate now. */
+export interface MembershipNotice extends Epoch, Membership {
+  readonly renew: boolean;
+}
 
 export interface WireFault {
   readonly code: FaultCode;

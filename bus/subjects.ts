@@ -9,6 +9,7 @@
  * | `natswarm.v1.agent.<node>.status` | request | that node | task statuses; answered after commit |
  * | `natswarm.v1.agent.<node>.beat` | message | that node | heartbeat |
  * | `natswarm.v1.node.<node>.assign` | message | the leader | assignments: the full set, then numbered increments |
+ * | `natswarm.v1.node.<node>.membership` | message | the leader | roots to trust, managers, whether to renew the certificate |
  * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the logs of a task |
  * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer supports its lease |
  * | `natswarm.v1.manager.<node>.canvass` | request | a manager that would lead | "do you hear a leader?" |
@@ -38,5 +39,5 @@ export const subjects = {
   inboxPrefix: (node: string): string => `_INBOX_${node}`,
 } as const;
 export type AgentVerb = 'hello' | 'status' | 'beat';
-export type NodeVerb = 'assign' | 'logs';
+export type NodeVerb = 'assign' | 'logs' | 'membership';
 export type ManagerVerb = 'beat' | 'canvass' | 'abdicate' | 'command' | 'index';

@@ -13,7 +13,7 @@ import { actorLog, createLogger, type Logger } from './log.ts';
 import { NodeFiles } from './node-files.ts';
 import { SwarmNode } from './swarm-node.ts';
 import { version } from './version.ts';
-import { aborted } from './wire-manager.ts';
+import { aborted } from './wiring.ts';
 
 /** Time that a clean end may take before the process ends anyhow, ms. Containers go on in either case. */
 const stopLimitMs = 9_000;

@@ -18,7 +18,7 @@ import {
 } from '../pki/mod.ts';
 import { type Endpoint, joinHostPort } from './addresses.ts';
 import type { Identity, ManagerKeys } from './node-files.ts';
-import { newId } from './wire-manager.ts';
+import { newId } from './wiring.ts';
 
 /** Everything that `swarm init` draws up before anything runs. */
 export interface NewCluster {
@@ -95,7 +95,11 @@ export async function newIdentity(
 }
 
 /** The log's first transaction: the cluster and this node, its only manager. */
-export function firstObjects(cluster: NewCluster, description: NodeDescription): readonly Change[] {
+export function firstObjects(
+  cluster: NewCluster,
+  description: NodeDescription,
+  busPort: number,
+): readonly Change[] {
   const { identity, certificates } = cluster;
   const token = (): string => makeJoinToken(certificates.root, newJoinSecret());
   return [
@@ -125,6 +129,7 @@ export function firstObjects(cluster: NewCluster, description: NodeDescription):
         status: { state: 'ready', message: '', addr: identity.advertiseHost },
         manager: {
           addr: joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort }),
+          bus: joinHostPort({ host: identity.advertiseHost, port: String(busPort) }),
           reachability: 'reachable',
         },
       },

@@ -23,11 +23,6 @@ export function tokenFrom(text: string): JoinToken {
   return result.token;
 }
 
-export interface Joined {
-  readonly root: string;
-  readonly grant: Issued;
-}
-
 /**
  * Joins through one manager: reads its root without trusting it, compares it with the token's digest, and only then
  * sends token and request, over a connection verified against that root. Throws `Fault`.
@@ -37,7 +32,7 @@ export async function joinThrough(
   token: JoinToken,
   ask: JoinAsk,
   signal: AbortSignal,
-): Promise<Joined> {
+): Promise<Issued> {
   const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
   if (!rootMatchesToken(root, token))
     throw daemonFault(
@@ -52,7 +47,7 @@ export async function joinThrough(
     signal,
     limitMs: patienceMs.grant,
   });
-  return { root, grant: grantFrom(answer, root) };
+  return grantFrom(answer);
 }
 
 /**
@@ -74,7 +69,6 @@ export async function renewThrough(
       signal,
       limitMs: patienceMs.renewal,
     }),
-    undefined,
   );
   if (grant.nodeId !== readCertificate(own.cert).nodeId)
     throw daemonFault('Unknown', 'the manager sent the certificate of another node');
@@ -109,11 +103,11 @@ function rootOf(answer: unknown): string {
 }
 
 /** The manager is trusted from here on, but a node must not write down what it cannot use. */
-function grantFrom(answer: unknown, root: string | undefined): Issued {
+function grantFrom(answer: unknown): Issued {
   const grant = answer as Issued;
   const verified = verifyNodeCertificate(
     String(grant?.certificate),
-    root ?? String(grant?.roots),
+    String(grant?.roots),
     String(grant?.clusterId),
     // the clocks of the two may differ; certificates are backdated by an hour
     Date.now(),

@@ -1,7 +1,8 @@
-import { createHash, type KeyObject, X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
-import { authorityOf, trustedRootsPem } from '../domain/ca/signing.ts';
+import { membershipOf } from '../domain/assign/membership.ts';
+import { signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
 import { roleOfToken } from '../domain/commands/join.ts';
 import { Fault } from '../domain/errors.ts';
 import { idFromBytes } from '../domain/ids.ts';
@@ -9,16 +10,22 @@ import type { Cluster } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
 import {
   Authority,
+  type AuthorityMaterial,
+  caTools,
+  type CfsslConnect,
   PkiError,
   readRequest,
+  signExternally,
   tokenMatches,
   verifyNodeCertificate,
 } from '../pki/mod.ts';
 
 export interface DeskOptions {
   readonly manager: Manager;
-  readonly managers: () => Issued['managers'];
   readonly now: () => number;
+  /** The way to external CAs. */
+  readonly connect: CfsslConnect;
+  readonly onCaFailure: (url: string, error: unknown) => void;
 }
 
 /**
@@ -49,7 +56,7 @@ export class JoinDesk {
       availability: ask.availability,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
-    return this.#issue(cluster, nodeId, (result as Pick<Issued, 'role'>).role, publicKey);
+    return this.#issue(cluster, nodeId, (result as Pick<Issued, 'role'>).role, ask.request);
   }
 
   async renew(request: string, certificate: Buffer): Promise<Issued> {
@@ -65,7 +72,8 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    return this.#issue(cluster, node.id, node.role, keyOf(request));
+    keyOf(request);
+    return this.#issue(cluster, node.id, node.role, request);
   }
 
   async #cluster(): Promise<Cluster> {
@@ -74,26 +82,33 @@ export class JoinDesk {
     return cluster;
   }
 
-  #issue(cluster: Cluster, nodeId: string, role: NodeRole, publicKey: KeyObject): Issued {
-    const { managers, now } = this.#options;
-    const certificate = this.#authorityOf(cluster).signNode({
-      nodeId,
-      role,
-      publicKey,
-      validityMs: cluster.spec.CAConfig.NodeCertExpiry / 1e6,
-      nowMs: now(),
-    });
-    const roots = trustedRootsPem(cluster);
-    return { nodeId, clusterId: cluster.id, role, certificate, roots, managers: managers() };
+  async #issue(cluster: Cluster, nodeId: string, role: NodeRole, request: string): Promise<Issued> {
+    const { manager, now, connect, onCaFailure } = this.#options;
+    const signing = signingOf(cluster, caTools(now).normalize);
+    const certificate =
+      signing.by === 'key'
+        ? this.#authorityOf(cluster, signing.material).signNode({
+            nodeId,
+            role,
+            requestPem: request,
+            validityMs: cluster.spec.CAConfig.NodeCertExpiry / 1e6,
+            nowMs: now(),
+          })
+        : await signExternally(
+            connect,
+            signing,
+            { nodeId, role, clusterId: cluster.id, requestPem: request },
+            now,
+            onCaFailure,
+          );
+    const { roots, managers } = membershipOf(manager.view()) ?? { roots: '', managers: [] };
+    return { nodeId, clusterId: cluster.id, role, certificate, roots, managers };
   }
 
-  #authorityOf(cluster: Cluster): Authority {
+  #authorityOf(cluster: Cluster, material: AuthorityMaterial): Authority {
     const held = this.#authority;
     if (held?.of.rootCa === cluster.rootCa && held.of.rootRotation === cluster.rootRotation)
       return held.authority;
-    const material = authorityOf(cluster);
-    if (material === undefined)
-      throw new Fault('FailedPrecondition', 'only an external CA can issue certificates');
     const authority = new Authority(material);
     this.#authority = { of: cluster, authority };
     return authority;

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { Epoch } from '../bus/protocol.ts';
+import type { ManagerAddress } from '../domain/assign/membership.ts';
 
 /** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
 export interface Identity {
@@ -16,13 +17,8 @@ export interface Identity {
   /** What this node's certificate says; a file without it is a manager's. */
   readonly role?: 'manager' | 'worker';
 }
-/** A manager as other nodes reach it. */
-export interface ManagerAddress {
-  readonly nodeId: string;
-  /** `host:port` of its join listener, and of its bus. */
-  readonly addr: string;
-  readonly bus: string;
-}
+export const isManager = (identity: Identity): boolean => identity.role !== 'worker';
+
 /** Keys that a manager needs before it can read the log. */
 export interface ManagerKeys {
   /** Encrypts nats-server's store and the journal: 32 bytes, hex. */
@@ -93,6 +89,13 @@ export class NodeFiles {
     this.#write('renewal.json', pems, 0o600);
     this.#placeCertificates(pems);
     for (const listener of this.#onCertificates) listener();
+  }
+  /** Other roots to trust from now on. Answers whether they differ from those before. */
+  writeRoots(pem: string): boolean {
+    if (pem === this.certificate('root')) return false;
+    writeFileAtomic.sync(this.certificates.root(), pem, { mode: 0o644 });
+    for (const listener of this.#onCertificates) listener();
+    return true;
   }
   /** Ends what a crash cut off. */
   recover(): void {

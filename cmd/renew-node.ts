@@ -13,8 +13,9 @@ import { runs } from '../supervisors/run.ts';
 import type { Part } from '../supervisors/trees.ts';
 import { firstOf, renewThrough } from './join-cluster.ts';
 import type { LogEvent } from './log.ts';
-import type { ManagerAddress, NodeFiles } from './node-files.ts';
-import { aborted, tlsOf } from './wire-manager.ts';
+import type { ManagerAddress } from '../domain/assign/membership.ts';
+import type { NodeFiles } from './node-files.ts';
+import { aborted, tlsOf } from './wiring.ts';
 
 export interface RenewalOptions {
   readonly files: NodeFiles;

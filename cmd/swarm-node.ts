@@ -1,15 +1,14 @@
 import { networkInterfaces } from 'node:os';
-import { type Agent, createAgent } from '../actors/agent/agent.ts';
+import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import type { Manager } from '../actors/manager/manager.ts';
+import type { Issued } from '../api/join-listener.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
-import { connectBus } from '../bus/nats/bus.ts';
-import { subjects } from '../bus/subjects.ts';
 import { daemonFault } from '../domain/errors.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import { createRequest, generateKeys, nodeTlsInfo, privateKeyToPem } from '../pki/mod.ts';
+import { createRequest, generateKeys, privateKeyToPem } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
@@ -18,11 +17,12 @@ import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
 import { cliListenAddr, type Config } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
-import { firstOf, type Joined, joinThrough, tokenFrom } from './join-cluster.ts';
+import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
-import type { Identity, NodeFiles } from './node-files.ts';
+import { type Identity, isManager, type NodeFiles } from './node-files.ts';
 import { NodeRenewal } from './renew-node.ts';
-import { aborted, busAddress, busErrors, managerChildren, newId, tlsOf } from './wire-manager.ts';
+import { runAgent, tlsInfo } from './run-agent.ts';
+import { managerChildren } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
   readonly config: Config;
@@ -150,7 +150,11 @@ export class SwarmNode implements Swarm {
       });
       const manager = await Promise.race([failed, this.#awaitManagerUp(managerPatienceMs.init)]);
       const description = await executor.describe(AbortSignal.timeout(10_000));
-      const objects = firstObjects(cluster, { ...description, tls: this.#tlsInfo() });
+      const objects = firstObjects(
+        cluster,
+        { ...description, tls: tlsInfo(files) },
+        this.#options.config.busPort,
+      );
       await Promise.race([
         failed,
         manager.propose(() => ({ changes: objects, result: undefined })),
@@ -205,14 +209,14 @@ export class SwarmNode implements Swarm {
 
   /** Writes down what the manager granted, the identity last, and starts the agent. */
   #enter(
-    { root, grant }: Joined,
+    grant: Issued,
     key: string,
     listenAddr: string,
     advertise: { readonly host: string; readonly port: string },
   ): void {
     const { files } = this.#options;
     files.prepare();
-    files.writeCertificates({ node: grant.certificate, key, root });
+    files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
     files.writeManagers(grant.managers);
     const identity: Identity = {
       nodeId: grant.nodeId,
@@ -303,7 +307,18 @@ export class SwarmNode implements Swarm {
       'join-listener': undefined,
     };
     this.#renewal = this.#newRenewal(identity);
-    const agent = runs((scope) => this.#runAgent(identity, scope));
+    const { config, files, executor, logger, registry } = this.#options;
+    const wiring = { config, files, identity, executor, logger, registry };
+    const agent = runs((scope) =>
+      runAgent(
+        {
+          ...wiring,
+          onAgent: (running) => (this.#agent = running),
+          renew: () => this.renew(),
+        },
+        scope,
+      ),
+    );
     for (const child of grow(trees.daemon, { ...parts, renewal: this.#renewal.part(), agent }))
       this.#options.supervisor.add(child);
   }
@@ -323,69 +338,6 @@ export class SwarmNode implements Swarm {
       },
       report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
     });
-  }
-
-  async #runAgent(identity: Identity, scope: AbortSignal): Promise<void> {
-    const { config, files, executor, logger, registry } = this.#options;
-    const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
-    const bus = await connectBus({
-      servers: isManager(identity)
-        ? [busAddress(config)]
-        : files.managers().map((manager) => manager.bus),
-      name: `agent ${identity.nodeId}`,
-      tls: () => tlsOf(files),
-      inboxPrefix: subjects.inboxPrefix(identity.nodeId),
-      onError: busErrors(report),
-      signal: scope,
-    });
-    let giveUp: (reason: unknown) => void = () => undefined;
-    const gaveUp = new Promise<never>((_, reject) => {
-      giveUp = reject;
-    });
-    const agent = createAgent({
-      nodeId: identity.nodeId,
-      bus,
-      executor: this.#describing(executor),
-      clock: systemClock,
-      wallNow: Date.now,
-      random: Math.random,
-      newId,
-      epochStore: files.epochs,
-      registry,
-      log: report,
-      onEscalate: (reason) => giveUp(reason),
-    });
-    this.#agent = agent;
-    agent.start();
-    try {
-      await Promise.race([aborted(scope), gaveUp]);
-    } finally {
-      this.#agent = undefined;
-      await agent.stop();
-      await bus.close();
-    }
-  }
-
-  /** The executor's description with what only the daemon knows: the certificate in use. */
-  #describing(executor: Executor): Executor {
-    return {
-      describe: async (scope) => ({ ...(await executor.describe(scope)), tls: this.#tlsInfo() }),
-      controller: (task) => executor.controller(task),
-      taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
-      removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
-      logs: (task, options, scope) => executor.logs(task, options, scope),
-      ready: (scope) => executor.ready(scope),
-    };
-  }
-
-  #tlsInfo() {
-    const { files } = this.#options;
-    const info = nodeTlsInfo(files.certificate('node'), files.certificate('root'));
-    return {
-      trustRoot: info.TrustRoot,
-      issuerSubject: info.CertIssuerSubject,
-      issuerPublicKey: info.CertIssuerPublicKey,
-    };
   }
 
   async #removeChildren(): Promise<void> {
@@ -428,8 +380,6 @@ export class SwarmNode implements Swarm {
     });
   }
 }
-
-const isManager = (identity: Identity): boolean => identity.role !== 'worker';
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {

@@ -76,6 +76,9 @@ export const limits = {
   logTasksFollowedMax: 2_048,
   apiConnectionsMax: 4_096,
   /** A request to the join listener, and an answer of it, bytes. */
+  /** Roots that a node trusts together, PEM, characters; and managers of one cluster. */
+  rootsTextMax: 48 * KiB,
+  managersMax: 64,
   joinBodyBytesMax: 64 * KiB,
   /** Connections of strangers to the join listener at a time. */
   joinConnectionsMax: 1_024,

@@ -37,6 +37,8 @@ export interface AgentOptions {
 /** A node's agent: keeps the containers of the tasks that the leader assigns, whether or not there is a leader. */
 export interface Agent {
   start(): void;
+  /** Says hello anew: what the node is has changed. Tasks go on. */
+  refresh(): void;
   /** Ends the agent for good; containers run on, and the next agent of this node adopts them. */
   stop(): Promise<void>;
   /** Stops and removes every task container of this node, by force where it takes too long, and ends the agent. */
@@ -127,6 +129,10 @@ class NodeAgent implements Agent {
     } finally {
       clock.clearTimeout(timer);
     }
+  }
+
+  refresh(): void {
+    this.#resync();
   }
 
   #resync(): void {

@@ -19,6 +19,7 @@ import type { Registry } from '../../supervisors/registry.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
+import { CaDuty, type CaPorts } from './ca.ts';
 import { type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
@@ -35,11 +36,15 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly generation: number;
   readonly newJoinToken: CommandContext['newJoinToken'];
+  /** Without it the CA stays as it is. */
+  readonly ca?: CaPorts;
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
   readonly registry?: Registry;
 }
 
+/** Commands that may be about the CA. */
+const caCommands: ReadonlySet<string> = new Set(['cluster.update']);
 /** Pauses between two plans, ms. */
 const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
 /** A node is beaten for five times in the period that the API shows, and down after three beats missed (docs/agent.md). */
@@ -58,6 +63,7 @@ export class Leader {
   readonly #singles: DynamicSupervisor;
   readonly #scheduler: Scheduler;
   readonly #subscriptions: Unsubscribe[] = [];
+  readonly #ca: CaDuty | undefined;
   #serving = false;
 
   constructor(options: LeaderOptions) {
@@ -73,6 +79,17 @@ export class Leader {
     this.#nodePlans = new DynamicSupervisor(ports('node-plans'));
     this.#singles = new DynamicSupervisor(ports('single'));
     this.#scheduler = new Scheduler(options.replica.store);
+    const { ca, bus, replica, committer, newJoinToken } = options;
+    this.#ca =
+      ca &&
+      new CaDuty({
+        ...ca,
+        bus,
+        view: replica.store,
+        propose: (decide) => committer.propose(decide),
+        newJoinToken,
+        epoch: () => this.#epoch(),
+      });
   }
 
   /**
@@ -80,7 +97,7 @@ export class Leader {
    * @param serving whether it has its lease already; `serve` tells of changes
    */
   start(serving: boolean): void {
-    const { bus, replica } = this.#options;
+    const { bus, replica, committer } = this.#options;
     this.#serving = serving;
     this.#subscriptions.push(
       replica.watch((applied) => this.#observe(applied)),
@@ -103,6 +120,12 @@ export class Leader {
       pass: () => this.#schedule(),
       settleMs: settleMs.scheduler,
     }));
+    if (this.#ca !== undefined)
+      this.#singles.start('ca', serviceMachine, () => ({
+        plan: () => this.#ca?.plan() ?? Promise.reject(new Error('no CA')),
+        now: () => committer.now(),
+        settleMs: settleMs.service,
+      }));
     if (serving) this.#announce();
   }
 
@@ -136,8 +159,11 @@ export class Leader {
     if (command === undefined)
       throw new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`);
     const { committer, log, newJoinToken, random } = this.#options;
+    const given = { newJoinToken, random };
+    const context = { ...given, now: committer.now(), newId: () => '' };
+    const ca = caCommands.has(name) ? await this.#ca?.inquire(command, body, context) : undefined;
     const done = await committer.propose((view, ctx) =>
-      command.decide(view, { ...ctx, newJoinToken, random }, body),
+      command.decide(view, { ...ctx, ...given, ...(ca !== undefined && { ca }) }, body),
     );
     log('command', { command: name, id: idOf(body) ?? idOf(done.result), index: done.index });
     return done;
@@ -171,6 +197,7 @@ export class Leader {
         error: wireFault(new Fault('InvalidArgument', 'malformed hello')),
       });
     this.#startNode(nodeId);
+    this.#ca?.tell(nodeId, false);
     this.#tellNode(nodeId, { type: 'hello', hello, reply });
   }
 
@@ -293,6 +320,7 @@ export class Leader {
     const services = new Set<string>();
     let schedule = false;
     this.#scheduler.observe(applied);
+    if (this.#ca?.observe(applied) === true) this.#singles.get('ca')?.send({ type: 'dirty' });
     for (const change of applied) {
       if (change.kind === 'service') services.add(change.id);
       else if (change.kind === 'task') {

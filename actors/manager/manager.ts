@@ -5,6 +5,7 @@ import type { CommandContext } from '../../domain/commands/command.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
+import type { CaPorts } from './ca.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
 import { leadershipMachine } from './leadership.machine.ts';
 import { LogTail } from './log-tail.ts';
@@ -26,6 +27,8 @@ export interface ManagerOptions {
   readonly random: () => number;
   readonly newId: () => string;
   readonly newJoinToken: CommandContext['newJoinToken'];
+  /** Without it the CA stays as it is. */
+  readonly ca?: CaPorts;
   readonly report: (event: string, fields: object) => void;
   /** Records between two checkpoints of the journal, where not `limits.checkpointEveryRecords`. */
   readonly checkpointEvery?: number;

@@ -61,6 +61,13 @@ export interface Cluster extends Stored {
   readonly dataPathPort: number;
 }
 
+/** A node's certificate, as the API shows it. */
+export interface NodeTls {
+  readonly trustRoot: string;
+  readonly issuerSubject: string;
+  readonly issuerPublicKey: string;
+}
+
 export interface NodeDescription {
   readonly hostname: string;
   readonly platform: { readonly architecture: string; readonly os: string };
@@ -75,11 +82,7 @@ export interface NodeDescription {
     readonly plugins: readonly { readonly type: string; readonly name: string }[];
   };
   /** Base64 DER, of the certificate that the node uses now. */
-  readonly tls?: {
-    readonly trustRoot: string;
-    readonly issuerSubject: string;
-    readonly issuerPublicKey: string;
-  };
+  readonly tls?: NodeTls;
 }
 
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
@@ -93,6 +96,8 @@ export interface Node extends Stored {
   /** Set on managers. `addr` is `ip:2377`. */
   readonly manager?: {
     readonly addr: string;
+    /** `host:port` of its bus server, for other nodes. */
+    readonly bus?: string;
     readonly reachability: 'unknown' | 'reachable' | 'unreachable';
   };
 }

@@ -10,10 +10,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
   childrenOf,
+  commandOf,
   type CommandResult,
   dockerCli,
   type Engine,
   type RunOptions,
+  signal,
   until,
 } from './engine.ts';
 
@@ -22,6 +24,8 @@ const entry = resolve(import.meta.dirname, '../../dist/cmd/cli.js');
 const builtEntry = existsSync(entry)
   ? entry
   : resolve(import.meta.dirname, '../../../dist/cmd/cli.js');
+
+const withParent = ['setpriv', '--pdeathsig', 'KILL'] as const;
 
 export interface DaemonOptions {
   readonly args?: readonly string[];
@@ -33,6 +37,11 @@ export interface DaemonOptions {
   readonly nodeArgs?: readonly string[];
   /** Rather than the engine's network namespace, this one (a path) or none (''). */
   readonly netns?: string;
+  /** Rather than a network namespace only, what this command enters, asked at each start; it forks. */
+  readonly enter?: () => readonly string[];
+  readonly stateDir?: string;
+  readonly runDir?: string;
+  readonly advertiseAddr?: string;
 }
 export interface ApiAnswer {
   readonly status: number;
@@ -59,8 +68,8 @@ export class Daemon {
   constructor(dir: string, engine: Pick<Engine, 'socket' | 'netns'>, options: DaemonOptions) {
     this.dir = dir;
     this.socket = join(dir, 'natswarm.sock');
-    this.stateDir = join(dir, 'state');
-    this.runDir = join(dir, 'run');
+    this.stateDir = options.stateDir ?? join(dir, 'state');
+    this.runDir = options.runDir ?? join(dir, 'run');
     this.logFile = join(dir, 'daemon.log');
     this.#engineSocket = engine.socket;
     this.#netns = options.netns ?? `/run/netns/${engine.netns}`;
@@ -70,7 +79,8 @@ export class Daemon {
 
   /** 0 while it does not run. */
   get pid(): number {
-    return this.#child?.pid ?? 0;
+    const child = this.#child?.pid ?? 0;
+    return this.#options.enter === undefined ? child : (childrenOf(child)[0] ?? 0);
   }
 
   /** Starts the process and waits until its API answers. */
@@ -101,15 +111,14 @@ export class Daemon {
       ['--run-dir', this.runDir],
       ['--bus-port', String(this.#options.busPort ?? 7946)],
       ['--route-port', String((this.#options.busPort ?? 7946) + 1)],
-      ['--advertise-addr', '127.0.0.1'],
+      ['--advertise-addr', this.#options.advertiseAddr ?? '127.0.0.1'],
     ].flat();
-    const enter = this.#netns === '' ? [] : ['nsenter', `--net=${this.#netns}`, '--'];
-    const [program = '', ...args] = [
-      ...enter,
-      // a test that dies takes its daemon along
-      'setpriv',
-      '--pdeathsig',
-      'KILL',
+    const network = this.#netns === '' ? [] : ['nsenter', `--net=${this.#netns}`, '--'];
+    const [program, ...args] = [
+      // a test that dies takes its daemon along, and what only waits for the daemon (it may be stopped)
+      ...withParent,
+      ...(this.#options.enter?.() ?? network),
+      ...withParent,
       process.execPath,
       ...(this.#options.nodeArgs ?? []),
       this.#options.entry ?? builtEntry,
@@ -135,7 +144,10 @@ export class Daemon {
   }
 
   async signal(name: NodeJS.Signals): Promise<void> {
-    this.#child?.kill(name);
+    const { pid } = this;
+    // what only waits for the daemon ends with it
+    if (this.#options.enter !== undefined && pid > 0) signal(pid, name);
+    else this.#child?.kill(name);
     await this.#gone;
   }
   async kill(): Promise<void> {
@@ -246,14 +258,6 @@ function asJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined;
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-  } catch {
-    return '';
   }
 }
 

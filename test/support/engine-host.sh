@@ -1,7 +1,8 @@
 #!/bin/bash
-# A "machine" for one test engine: own network, mount and process namespace. engine.ts runs it.
+# A "machine" for one test engine: own network, mount, process, IPC and host name namespace.
+# engine.ts runs it.
 #
-#   engine-host.sh NAME DIR
+#   engine-host.sh NAME DIR [HOSTNAME]      without HOSTNAME it is called as this machine is
 #
 # Prints "ready PID" (PID: the machine's first process), then waits on its standard input:
 #   "off"        power off, keep DIR
@@ -10,12 +11,13 @@
 # Power off is SIGKILL of the first process of the process namespace: the kernel kills every other
 # process in it, and mounts made inside vanish with it.
 set -u
-name=$1 dir=$2
+name=$1 dir=$2 hostname=${3:-}
 cgroups=/sys/fs/cgroup
 
 # Runs as the first process inside.
-if [ "${3:-}" = inside ]; then
+if [ "${4:-}" = inside ]; then
   set -e
+  [ -z "$hostname" ] || echo "$hostname" >/proc/sys/kernel/hostname
   ip link set lo up
   echo 1 >/proc/sys/net/ipv4/ip_forward
   # /sys of this network namespace, with the cgroups as they were
@@ -68,8 +70,8 @@ rm -f "$dir/booted"
 ip netns add "$name" || exit 1
 # --pdeathsig: should this script be killed itself, the machine goes too
 setpriv --pdeathsig KILL nsenter --net="/run/netns/$name" \
-  unshare --mount --propagation slave --pid --fork --mount-proc --kill-child=KILL \
-  /bin/bash "$0" "$name" "$dir" inside </dev/null &
+  unshare --mount --propagation slave --uts --ipc --pid --fork --mount-proc --kill-child=KILL \
+  /bin/bash "$0" "$name" "$dir" "$hostname" inside </dev/null &
 unshare=$!
 first=''
 until [ -s "$dir/booted" ]; do

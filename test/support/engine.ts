@@ -47,6 +47,8 @@ export interface EngineOptions {
   readonly extraArgs?: readonly string[];
   /** Where the engine keeps images and containers. The caller's own: `stop` leaves it. */
   readonly dataRoot?: string;
+  /** What the machine calls itself. Default: as this one does. */
+  readonly hostname?: string;
 }
 
 let counter = 0;
@@ -102,6 +104,7 @@ export class Engine {
   readonly dataRoot: string;
   readonly logFile: string;
   readonly #extraArgs: readonly string[];
+  readonly #hostname: string;
   #host: ChildProcess | undefined;
   #init = 0;
   #dockerd: Dockerd | undefined;
@@ -114,11 +117,17 @@ export class Engine {
     this.dataRoot = options.dataRoot ?? join(dir, 'data');
     this.logFile = join(dir, 'dockerd.log');
     this.#extraArgs = options.extraArgs ?? [];
+    this.#hostname = options.hostname ?? '';
   }
 
   /** dockerd's process ID as this process sees it; 0 while it does not run. */
   get pid(): number {
     return this.#dockerd?.pid ?? 0;
+  }
+
+  /** The first process of the machine; 0 while its power is off. */
+  get init(): number {
+    return this.#init;
   }
 
   /** Put before a command, this runs it in the engine's network, its process ID being its own. */
@@ -129,7 +138,7 @@ export class Engine {
   /** Put before a command, this runs it inside all of the engine's namespaces: what it mounts there
    * the engine sees. The working directory is `/`; the process is nsenter's child. */
   get enter(): readonly string[] {
-    return ['nsenter', '-t', String(this.#init), '-m', '-n', '-p', '--'];
+    return ['nsenter', '-t', String(this.#init), '-m', '-n', '-u', '-i', '-p', '--'];
   }
 
   docker(...args: string[]): Promise<CommandResult> {
@@ -168,7 +177,9 @@ export class Engine {
     if (this.#dockerd) throw new Error('this dockerd runs already');
     await rm(this.socket, { force: true });
     const log = openSync(this.logFile, 'a');
-    const [program = '', ...args] = [...this.enter, 'dockerd', ...this.#flags()];
+    // an nsenter that somebody stopped would keep the machine from ending with the test
+    const withParent = ['setpriv', '--pdeathsig', 'KILL'];
+    const [program = '', ...args] = [...withParent, ...this.enter, 'dockerd', ...this.#flags()];
     const child = spawn(program, args, { env: { PATH }, stdio: ['ignore', log, log] });
     closeSync(log);
     child.unref();
@@ -192,9 +203,14 @@ export class Engine {
 
   /** Power failure and boot: every process and mount is gone, the data root is as it was. */
   async reboot(): Promise<void> {
-    await this.#powerOff('off\n');
+    await this.powerOff();
     await this.boot();
     await this.start();
+  }
+
+  /** Power failure: SIGKILL for every process; the folders stay. */
+  async powerOff(): Promise<void> {
+    await this.#powerOff('off\n');
   }
 
   /** Ends all of it at once and removes it: containers, mounts, namespaces, cgroups, folders. */
@@ -205,7 +221,7 @@ export class Engine {
   /** The namespaces, without dockerd. Part of `startEngine` and `reboot`. */
   async boot(): Promise<void> {
     const log = openSync(join(this.dir, 'host.log'), 'a');
-    const host = spawn('bash', [hostScript, this.netns, this.dir], {
+    const host = spawn('bash', [hostScript, this.netns, this.dir, this.#hostname], {
       detached: true,
       env: { PATH },
       stdio: ['pipe', 'pipe', log],
@@ -371,7 +387,8 @@ function exited(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-function signal(pid: number, name: NodeJS.Signals): void {
+/** Sends a signal to whoever is still there. */
+export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch {
@@ -393,7 +410,8 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-function commandOf(pid: number): string {
+/** The short name of a process; '' when there is none. */
+export function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
   } catch {

@@ -20,8 +20,6 @@ const fileLinesMax = 500;
 /** Product files that nothing in the product imports, and why they are there. */
 const entries: Readonly<Record<string, string>> = {
   'cmd/cli.ts': 'the program',
-  'domain/ca/plan-rotation.ts': 'for the leader, which does not call it yet',
-  'pki/adapters/cfssl.ts': 'for cmd/, which does not wire it yet',
   'supervisors/virtual-clock.ts': 'the clock of the simulation and of the tests',
 };
 

@@ -49,7 +49,14 @@ function desk() {
     },
   } as unknown as Manager;
   return {
-    desk: new JoinDesk({ manager, managers: () => [], now: () => time.at }),
+    desk: new JoinDesk({
+      manager,
+      now: () => time.at,
+      connect: () => {
+        throw new Error('no external CA here');
+      },
+      onCaFailure: () => undefined,
+    }),
     store,
     apply,
     time,

@@ -1,0 +1,97 @@
+import { subjects } from '../../bus/subjects.ts';
+import type { Bus } from '../../bus/ports.ts';
+import type { Epoch, MembershipNotice } from '../../bus/protocol.ts';
+import { type Membership, membershipOf, sameMembership } from '../../domain/assign/membership.ts';
+import { planRotation } from '../../domain/ca/plan-rotation.ts';
+import type { LocalCaTools } from '../../domain/ca/ports.ts';
+import { type CaAnswer, CaInquiry, type CaQuestion } from '../../domain/ca/questions.ts';
+import type { Command, CommandContext } from '../../domain/commands/command.ts';
+import type { Context, View } from '../../domain/store/view.ts';
+import type { Applied } from '../../domain/store/changes.ts';
+import type { Committed, Decide } from './committer.ts';
+import type { PlanOutcome } from './service.machine.ts';
+
+/** What a leader needs to renew the cluster's CA; given by the wiring. */
+export interface CaPorts {
+  readonly tools: LocalCaTools;
+  /** Puts a question to external CAs. Never rejects. */
+  readonly ask: (question: CaQuestion) => Promise<CaAnswer>;
+}
+export interface CaDutyPorts extends CaPorts {
+  readonly bus: Bus;
+  readonly view: View;
+  readonly propose: <T>(decide: Decide<T>) => Promise<Committed<T>>;
+  readonly newJoinToken: CommandContext['newJoinToken'];
+  readonly epoch: () => Epoch;
+}
+
+/** The leader's duty of the CA: nodes know the roots and the managers, and get to the root that is wanted. */
+export class CaDuty {
+  readonly #ports: CaDutyPorts;
+  #told: Membership | undefined;
+
+  constructor(ports: CaDutyPorts) {
+    this.#ports = ports;
+    this.#told = membershipOf(ports.view);
+  }
+
+  /** Decides a command that may be about the CA: what it wants to know of external CAs is asked first. */
+  async inquire(
+    command: Command,
+    body: unknown,
+    ctx: Omit<CommandContext, 'ca'>,
+  ): Promise<CommandContext['ca']> {
+    const inquiry = new CaInquiry(this.#ports.tools);
+    try {
+      command.decide(this.#ports.view, { ...ctx, ca: inquiry.asking() }, body);
+    } catch {
+      // it will be refused in the same words when it is decided
+    }
+    for (const question of inquiry.questions)
+      inquiry.answer(question, await this.#ports.ask(question));
+    return inquiry.knowing();
+  }
+
+  /** One look at a rotation that runs: who is to renew now, or the end of it. */
+  async plan(): Promise<PlanOutcome> {
+    const { propose, tools, newJoinToken } = this.#ports;
+    const { result } = await propose((view: View, { now }: Context) => {
+      const { changes, wakeAt, renew } = planRotation(view, { now, newJoinToken, ca: tools });
+      return { changes, result: { renew, wakeAt, gone: false, idle: changes.length === 0 } };
+    });
+    for (const nodeId of result.renew) this.tell(nodeId, true);
+    return result;
+  }
+
+  /** Whether a plan may be due. Nodes hear of other roots and managers at once. */
+  observe(applied: readonly Applied[]): boolean {
+    const relevant = applied.some(
+      (change) =>
+        change.kind === 'cluster' ||
+        (change.kind === 'node' &&
+          (change.before?.description?.tls !== change.after?.description?.tls ||
+            change.before?.manager !== change.after?.manager ||
+            change.before?.status.state !== change.after?.status.state)),
+    );
+    if (!relevant) return false;
+    const now = membershipOf(this.#ports.view);
+    if (!sameMembership(now, this.#told)) {
+      this.#told = now;
+      for (const { id, status } of this.#ports.view.list('node'))
+        if (status.state === 'ready') this.tell(id, false);
+    }
+    return true;
+  }
+
+  /** Sends one node what it must know. One that misses it hears it with its next hello. */
+  tell(nodeId: string, renew: boolean): void {
+    const { bus, view, epoch } = this.#ports;
+    const membership = membershipOf(view);
+    if (membership !== undefined)
+      bus.publish(subjects.node(nodeId, 'membership'), {
+        ...epoch(),
+        ...membership,
+        renew,
+      } satisfies MembershipNotice);
+  }
+}

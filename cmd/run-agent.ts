@@ -1,0 +1,111 @@
+import { type Agent, createAgent } from '../actors/agent/agent.ts';
+import type { Executor } from '../actors/agent/ports.ts';
+import { membershipFrom } from '../bus/bodies.ts';
+import { connectBus } from '../bus/nats/bus.ts';
+import { isNewer, type MembershipNotice } from '../bus/protocol.ts';
+import { subjects } from '../bus/subjects.ts';
+import type { NodeTls } from '../domain/model/objects.ts';
+import { nodeTlsInfo } from '../pki/mod.ts';
+import { systemClock } from '../supervisors/clock.ts';
+import type { Registry } from '../supervisors/registry.ts';
+import type { Config } from './config.ts';
+import { actorLog, type Logger } from './log.ts';
+import { type Identity, isManager, type NodeFiles } from './node-files.ts';
+import { aborted, busAddress, busErrors, newId, tlsOf } from './wiring.ts';
+
+export interface AgentWiring {
+  readonly config: Config;
+  readonly files: NodeFiles;
+  readonly identity: Identity;
+  readonly executor: Executor;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Told when the agent runs, and with undefined when it does not any more. */
+  readonly onAgent: (agent: Agent | undefined) => void;
+  /** The node's certificate is to be renewed now. */
+  readonly renew: () => void;
+}
+
+/** The node's agent, until `scope` ends. Rejects when it gives up. */
+export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise<void> {
+  const { config, files, identity, executor, logger, registry } = wiring;
+  const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
+  const bus = await connectBus({
+    servers: isManager(identity)
+      ? [busAddress(config)]
+      : files.managers().map((manager) => manager.bus),
+    name: `agent ${identity.nodeId}`,
+    tls: () => tlsOf(files),
+    inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+    onError: busErrors(report),
+    signal: scope,
+  });
+  let giveUp: (reason: unknown) => void = () => undefined;
+  const gaveUp = new Promise<never>((_, reject) => {
+    giveUp = reject;
+  });
+  const agent = createAgent({
+    nodeId: identity.nodeId,
+    bus,
+    executor: describing(executor, files),
+    clock: systemClock,
+    wallNow: Date.now,
+    random: Math.random,
+    newId,
+    epochStore: files.epochs,
+    registry,
+    log: report,
+    onEscalate: (reason) => giveUp(reason),
+  });
+  wiring.onAgent(agent);
+  const unheed = bus.subscribe(subjects.node(identity.nodeId, 'membership'), ({ body }) => {
+    const notice = membershipFrom(body);
+    if (notice === undefined || isNewer(files.epochs.load(), notice)) return;
+    heed(wiring, notice, agent, (servers) => bus.setServers(servers));
+  });
+  agent.start();
+  try {
+    await Promise.race([aborted(scope), gaveUp]);
+  } finally {
+    wiring.onAgent(undefined);
+    unheed();
+    await agent.stop();
+    await bus.close();
+  }
+}
+
+/** Takes over what the leader says of the cluster. */
+function heed(
+  { files, identity, renew }: AgentWiring,
+  notice: MembershipNotice,
+  agent: Agent,
+  setServers: (servers: readonly string[]) => void,
+): void {
+  if (!isManager(identity) && notice.managers.length > 0) {
+    files.writeManagers(notice.managers);
+    setServers(notice.managers.map(({ bus }) => bus));
+  }
+  // what the node says of its certificate depends on its roots
+  if (files.writeRoots(notice.roots)) agent.refresh();
+  if (notice.renew) renew();
+}
+
+/** The executor's description with what only the daemon knows: the certificate in use. */
+const describing = (executor: Executor, files: NodeFiles): Executor => ({
+  describe: async (scope) => ({ ...(await executor.describe(scope)), tls: tlsInfo(files) }),
+  controller: (task) => executor.controller(task),
+  taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
+  removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
+  logs: (task, options, scope) => executor.logs(task, options, scope),
+  ready: (scope) => executor.ready(scope),
+});
+
+/** What the node says of its certificate and its roots. */
+export function tlsInfo(files: NodeFiles): NodeTls {
+  const info = nodeTlsInfo(files.certificate('node'), files.certificate('root'));
+  return {
+    trustRoot: info.TrustRoot,
+    issuerSubject: info.CertIssuerSubject,
+    issuerPublicKey: info.CertIssuerPublicKey,
+  };
+}

@@ -1,0 +1,53 @@
+import { listenForJoins } from '../api/join-listener.ts';
+import type { Manager } from '../actors/manager/manager.ts';
+import { daemonFault } from '../domain/errors.ts';
+import { JoinDesk } from './join-desk.ts';
+import { actorLog } from './log.ts';
+import {
+  aborted,
+  type CurrentManager,
+  externalCas,
+  hostOf,
+  type ManagerWiring,
+  tlsOf,
+} from './wiring.ts';
+
+export async function runJoinListener(
+  wiring: ManagerWiring,
+  current: CurrentManager,
+  scope: AbortSignal,
+): Promise<void> {
+  const { files, identity, logger } = wiring;
+  const report = actorLog(logger, { actor: 'join-listener', node: identity.nodeId });
+  const desks = new WeakMap<Manager, JoinDesk>();
+  const desk = (): JoinDesk => {
+    const { manager } = current;
+    if (manager === undefined)
+      throw daemonFault('Unavailable', 'the manager is being prepared; try again');
+    const known =
+      desks.get(manager) ??
+      new JoinDesk({
+        manager,
+        now: Date.now,
+        connect: externalCas(files),
+        onCaFailure: (url, error) => report('external_ca_failed', { url, error: String(error) }),
+      });
+    desks.set(manager, known);
+    return known;
+  };
+  const server = await listenForJoins({
+    host: hostOf(identity.listenAddr),
+    port: Number(identity.listenAddr.slice(identity.listenAddr.lastIndexOf(':') + 1)),
+    tls: tlsOf(files),
+    // a token names the present root; the file has those of a rotation too
+    root: () => current.manager?.view().cluster()?.rootCa.certPem ?? files.certificate('root'),
+    admit: (ask, peer) => desk().admit(ask, peer),
+    renew: (request, certificate) => desk().renew(request, certificate),
+    log: report,
+  });
+  const forget = files.onCertificates(() => server.setSecureContext(tlsOf(files)));
+  await aborted(scope);
+  forget();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
