@@ -24,6 +24,11 @@ interface Command {
   readonly stale?: boolean;
 }
 const busPatienceMs = 8_000;
+const burstPauseMs = 5;
+const idlePauseMs = 20_000;
+const hurryPauseMs = 50;
+/** Some commands are refused, and the faults take time. */
+const hurry = 0.5;
 
 const outcomeText = (outcome: Outcome): string =>
   outcome.kind === 'acknowledged'
@@ -59,13 +64,26 @@ export class Client {
   }
 
   start(): void {
-    const pause = this.#random.spacing(this.#cluster.options.commandEveryMs);
+    const burst = this.#random.chance(this.#cluster.options.burstRate);
+    const mean = burst ? burstPauseMs : this.#pauseMs();
+    const pause = this.#random.spacing(mean);
     this.#cluster.clock.setTimeout(() => {
       if (!this.#stopped) void this.#turn().catch((error: unknown) => this.#cluster.fail(error));
     }, pause);
   }
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** In a run with a goal the clients hurry as they must to reach it in time, and hardly go on when it is reached. */
+  #pauseMs(): number {
+    const { clock, options } = this.#cluster;
+    const { commandEveryMs, safetyMs, clients, goals, burstRate } = options;
+    if (goals.acknowledged === 0) return commandEveryMs;
+    const toDo = goals.acknowledged - this.#check.acknowledged;
+    const left = Math.max(0, safetyMs - clock.now());
+    const even = (clients * left) / Math.max(1, toDo) / (1 - burstRate);
+    return toDo <= 0 ? idlePauseMs : Math.max(hurryPauseMs, even * hurry);
   }
 
   async #turn(): Promise<void> {

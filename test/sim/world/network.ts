@@ -12,6 +12,7 @@ export interface Link {
 }
 interface Subscription {
   readonly owner: SimBus;
+  readonly subject: string;
   readonly pattern: readonly string[];
   readonly handler: (message: BusMessage) => void;
   readonly queue: string | undefined;
@@ -32,6 +33,9 @@ export class SimNetwork {
   lossRate = 0;
   readonly #buses = new Set<SimBus>();
   readonly #subscriptions = new Set<Subscription>();
+  /** Those without wildcards by their subject, the others one and all. */
+  readonly #exact = new Map<string, Set<Subscription>>();
+  readonly #wild = new Set<Subscription>();
 
   constructor(
     clock: VirtualClock,
@@ -56,20 +60,32 @@ export class SimNetwork {
       bus.setReachable(false);
       this.#buses.delete(bus);
       for (const subscription of this.#subscriptions)
-        if (subscription.owner === bus) this.#subscriptions.delete(subscription);
+        if (subscription.owner === bus) this.#remove(subscription);
     });
     return bus;
   }
 
   add(subscription: Subscription): Unsubscribe {
     this.#subscriptions.add(subscription);
-    return () => this.#subscriptions.delete(subscription);
+    const { subject } = subscription;
+    if (isWild(subject)) this.#wild.add(subscription);
+    else {
+      const here = this.#exact.get(subject);
+      if (here === undefined) this.#exact.set(subject, new Set([subscription]));
+      else here.add(subscription);
+    }
+    return () => this.#remove(subscription);
+  }
+  #remove(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+    this.#wild.delete(subscription);
+    this.#exact.get(subscription.subject)?.delete(subscription);
   }
 
   /** Sends to every subscriber that matches now; answers how many there are. */
   route(from: SimBus, subject: string, body: unknown, reply?: BusMessage['reply']): number {
     const data = encodeBody(body, 'msgpack');
-    const targets = this.#targets(subject.split('.'));
+    const targets = this.#targets(subject);
     const arrivesAt = from.up.next();
     for (const target of targets)
       this.carry(from, target.owner, arrivesAt, () => {
@@ -101,10 +117,15 @@ export class SimNetwork {
     return from.server === to.server || this.servers.linked(from.server, to.server);
   }
 
-  #targets(subject: readonly string[]): readonly Subscription[] {
+  #targets(subject: string): readonly Subscription[] {
     const queues = new Set<string>();
-    return [...this.#subscriptions].filter(({ owner, pattern, queue }) => {
-      if (!owner.isConnected() || !matches(pattern, subject)) return false;
+    const tokens = subject.split('.');
+    const found = [
+      ...(this.#exact.get(subject) ?? []),
+      ...[...this.#wild].filter(({ pattern }) => matches(pattern, tokens)),
+    ];
+    return found.filter(({ owner, queue }) => {
+      if (!owner.isConnected()) return false;
       if (queue === undefined) return true;
       const first = !queues.has(queue);
       queues.add(queue);
@@ -112,6 +133,8 @@ export class SimNetwork {
     });
   }
 }
+
+const isWild = (subject: string): boolean => subject.includes('*') || subject.includes('>');
 
 /** One direction of a connection: when the next message arrives. */
 class Pipe {
@@ -196,7 +219,7 @@ export class SimBus implements Bus {
 
   subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
     const pattern = subject.split('.');
-    return this.#network.add({ owner: this, pattern, handler, queue });
+    return this.#network.add({ owner: this, subject, pattern, handler, queue });
   }
 
   isConnected(): boolean {
