@@ -9,15 +9,18 @@ import { Random } from './world/random.ts';
 busContract('simulated network', async () => {
   const clock = new VirtualClock();
   const network = new SimNetwork(clock, new Random(1), { latencyMinMs: 1, latencyMaxMs: 5 });
-  const switched = async (down: boolean): Promise<void> => {
-    network.setDown(down);
-    await pauseOn(clock, 100);
-  };
+  let start: () => void = () => undefined;
   return {
     connect: async () => network.connect(new SimProcess(clock)),
     settle: (promise) => settleOn(clock, promise),
-    cut: () => switched(true),
-    heal: () => switched(false),
+    cut: () => {
+      start = network.servers.stop('server');
+      return pauseOn(clock, 100);
+    },
+    heal: () => {
+      start();
+      return pauseOn(clock, 100);
+    },
     close: async () => {},
   };
 });

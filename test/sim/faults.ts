@@ -11,7 +11,7 @@ export class Nemesis {
   readonly #random: Random;
   readonly #mends = new Set<() => void>();
   /** Faults of these kinds may overlap: the last to be mended ends the trouble. */
-  #logCuts = 0;
+  readonly #logCuts = new Map<SimHost, number>();
   readonly #losses: number[] = [];
   #stopped = false;
   faults = 0;
@@ -68,20 +68,15 @@ export class Nemesis {
 
   /** Answers how to mend it; undefined when there is nothing to break. */
   #break(kind: FaultKind): (() => void) | undefined {
-    const { hosts, network } = this.#cluster;
-    const host = this.#random.pick(kind === 'daemonCrash' ? this.#cluster.managers : hosts);
+    const { hosts } = this.#cluster;
+    const host = this.#random.pick(onManagers.includes(kind) ? this.#cluster.managers : hosts);
     this.#cluster.trace('fault', () => `${kind} ${host.id}`);
     switch (kind) {
       case 'daemonCrash':
       case 'anyDaemonCrash':
         return killDaemon(host);
       case 'daemonStop':
-        if (!host.isUp) return undefined;
-        host.stop();
-        return () => {
-          host.kill(); // it has had its time, or has ended
-          host.start();
-        };
+        return stopDaemon(host);
       case 'clockJump':
         host.skewMs += this.#random.pick([1_000, 20_000, 3_600_000]) * this.#random.between(-1, 1);
         return () => undefined;
@@ -101,27 +96,30 @@ export class Nemesis {
       case 'hostReboot': {
         const daemon = killDaemon(host);
         const engine = crashEngine(host);
+        const server = host.isManager ? this.#cluster.servers.stop(host.id) : undefined;
         return () => {
+          server?.();
           engine?.();
           daemon?.();
         };
       }
       case 'busDown':
-        // The bus and the log are one server.
-        if (network.isDown) return undefined;
-        network.setDown(true);
-        this.#cutLog(1);
-        return () => {
-          network.setDown(false);
-          this.#cutLog(-1);
-        };
+        // A bus server and a replica of the log are one.
+        return this.#cluster.servers.stop(host.id);
+      case 'leaderKill':
+        return this.#killLeader();
+      case 'leaderStop':
+        return stopDaemon(this.#cluster.leader);
+      case 'partition':
+        return this.#partition();
+      case 'linkCut':
+        return this.#cutServers([this.#random.pick(this.#cluster.servers.ids)]);
       case 'busCut':
         return this.#cut(host);
       case 'halfOpen':
         return this.#halfOpen(host);
       case 'logCut':
-        this.#cutLog(1);
-        return () => this.#cutLog(-1);
+        return this.#cutLog();
       case 'messageLoss': {
         const rate = this.#random.pick([0.05, 0.3]);
         this.#losses.push(rate);
@@ -146,9 +144,51 @@ export class Nemesis {
     network.lossRate = Math.max(options.messageLossRate, ...this.#losses);
   }
 
-  #cutLog(by: 1 | -1): void {
-    this.#logCuts += by;
-    for (const { log } of this.#cluster.managers) log?.setReachable(this.#logCuts === 0);
+  /** All managers, or some. */
+  #cutLog(): () => void {
+    const all = this.#random.chance(0.5);
+    const cut = this.#cluster.managers.filter(() => all || this.#random.chance(0.5));
+    const count = (by: 1 | -1): void => {
+      for (const host of cut) {
+        const cuts = (this.#logCuts.get(host) ?? 0) + by;
+        this.#logCuts.set(host, cuts);
+        host.log?.setReachable(cuts === 0);
+      }
+    };
+    count(1);
+    return () => count(-1);
+  }
+
+  /** The leader's process, its host's server, or both at once. */
+  #killLeader(): (() => void) | undefined {
+    const { leader, servers } = this.#cluster;
+    if (leader === undefined) return undefined;
+    const what = this.#random.pick(['daemon', 'server', 'both'] as const);
+    const daemon = what === 'server' ? undefined : killDaemon(leader);
+    const server = what === 'daemon' ? undefined : servers.stop(leader.id);
+    return () => {
+      server?.();
+      daemon?.();
+    };
+  }
+
+  /** Two groups that do not reach each other. */
+  #partition(): () => void {
+    return this.#cutServers(this.#cluster.servers.ids.filter(() => this.#random.chance(0.5)));
+  }
+
+  /** Cuts these servers off the others; a single one only from some of them, now and then. */
+  #cutServers(group: readonly string[]): () => void {
+    const { servers } = this.#cluster;
+    const partial = group.length === 1 && this.#random.chance(0.7);
+    const mends = group.flatMap((one) =>
+      servers.ids
+        .filter((other) => !group.includes(other) && !(partial && this.#random.chance(0.5)))
+        .map((other) => servers.cut(one, other)),
+    );
+    return () => {
+      for (const mend of mends) mend();
+    };
   }
 
   /** A connection of the host: its agent's, or its manager's. */
@@ -173,6 +213,18 @@ export class Nemesis {
     bus.setReachable(false);
     return () => bus.setReachable(true);
   }
+}
+
+/** Befall managers only. */
+const onManagers: readonly FaultKind[] = ['daemonCrash', 'busDown'];
+
+function stopDaemon(host: SimHost | undefined): (() => void) | undefined {
+  if (host?.isUp !== true) return undefined;
+  host.stop();
+  return () => {
+    host.kill(); // it has had its time, or has ended
+    host.start();
+  };
 }
 
 function killDaemon(host: SimHost): (() => void) | undefined {

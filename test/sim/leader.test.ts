@@ -6,7 +6,7 @@ import { boot } from './world/boot.ts';
 import { Cluster } from './world/cluster.ts';
 
 async function buildCluster(nodes: number, check: RecordCheck): Promise<Cluster> {
-  const cluster = new Cluster({ ...drawOptions(1), nodes }, { checks: [check] });
+  const cluster = new Cluster({ ...drawOptions(1), nodes, managers: 1 }, { checks: [check] });
   await boot(cluster);
   await cluster.run(5_000);
   return cluster;

@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- [--seeds N] [--from S] [--seed S] [--minutes M] [--trace] [--faults KIND,…]
- * [--plant BUG]`: runs N seeds from S on, or
+ * [--managers N] [--plant BUG]`: runs N seeds from S on, or
  * one with its trace. Progress on stderr; a failing seed is printed with the command that runs it again.
  */
 import process from 'node:process';
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     trace: { type: 'boolean', default: false },
     faults: { type: 'string' },
+    managers: { type: 'string' },
     plant: { type: 'string', default: '' },
   },
 });
@@ -26,6 +27,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const bounds = {
   ...(values.minutes !== undefined && { safetyMs: Math.round(Number(values.minutes) * 60_000) }),
   ...(values.faults !== undefined && { faults: values.faults.split(',') }),
+  ...(values.managers !== undefined && { managers: Number(values.managers) }),
 };
 
 /** Processor time since `start`, or since this process began: the machine may be busy with other things. */
@@ -50,7 +52,7 @@ function explain({ seed, failure, trace }: SimResult): void {
   for (const line of trace.slice(-traceShown)) say(`  ${line}`);
   say(`  ${failure?.name}: ${failure?.message}`);
   if (failure?.name !== 'Violation') say(`  ${failure?.stack}`);
-  const flags = (['minutes', 'faults', 'plant'] as const).flatMap((name) =>
+  const flags = (['minutes', 'faults', 'managers', 'plant'] as const).flatMap((name) =>
     values[name] === undefined || values[name] === '' ? [] : [`--${name} ${values[name]}`],
   );
   say(`again: npm run sim -- ${[`--seed ${seed}`, ...flags].join(' ')} --trace`);

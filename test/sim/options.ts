@@ -16,7 +16,9 @@ export const faultKinds = [
   'logCut',
   'messageLoss',
 ] as const;
-export type FaultKind = (typeof faultKinds)[number];
+/** Only where there are several managers. */
+export const managerFaultKinds = ['leaderKill', 'leaderStop', 'partition', 'linkCut'] as const;
+export type FaultKind = (typeof faultKinds)[number] | (typeof managerFaultKinds)[number];
 
 export const commandKinds = [
   'create',
@@ -31,17 +33,29 @@ export const commandKinds = [
 ] as const;
 export type CommandKind = (typeof commandKinds)[number];
 
+/** A run in which little happened shows little. */
+export interface Goals {
+  readonly acknowledged: number;
+  readonly faults: number;
+}
+const goals: Goals = { acknowledged: 500, faults: 10 };
+
 /** Everything that one run does, drawn from its seed alone. Durations in virtual ms. */
 export interface SimOptions {
   readonly seed: number;
   readonly nodes: number;
+  /** The first of the nodes. */
+  readonly managers: number;
   readonly servicesMax: number;
   readonly replicasMax: number;
-  /** Length of the phase with faults. */
+  /** Least length of the phase with faults, and what has to have happened before it ends. */
   readonly safetyMs: number;
+  readonly goals: Goals;
   readonly clients: number;
-  /** Mean pause of one client between two commands. */
+  /** Mean pause of one client between two commands where no goal sets it; a burst has none. */
   readonly commandEveryMs: number;
+  /** How likely a command follows the one before at once. */
+  readonly burstRate: number;
   readonly commands: Readonly<Record<CommandKind, number>>;
   /** Mean time between two faults. */
   readonly faultEveryMs: number;
@@ -56,6 +70,8 @@ export interface SimOptions {
   readonly checkpointEvery: number;
   /** How much the nodes' wall clocks differ at most. */
   readonly clockSkewMs: number;
+  /** By how much their monotonic clocks run too fast or too slow at most, as a share. */
+  readonly clockDrift: number;
   /** Mean time that an engine's call takes. */
   readonly engineCallMs: number;
 }
@@ -65,19 +81,71 @@ export interface SimBounds {
   readonly safetyMs?: number;
   /** Only these, and often. */
   readonly faults?: readonly string[];
+  readonly managers?: number;
 }
 
 /** Draws as many numbers whatever is asked for, so that the rest of the options stays as it is. */
 function drawFaults(
   random: Random,
   some: <K extends string>(kinds: readonly K[], sure: readonly K[]) => Record<K, number>,
-  only: readonly string[] | undefined,
+  { faults: only }: SimBounds,
 ): Pick<SimOptions, 'faultEveryMs' | 'faults'> {
-  const faultEveryMs = random.pick([5_000, 20_000, 60_000]);
-  const faults = some(faultKinds, []);
+  const faultEveryMs = random.pick([5_000, 15_000, 40_000]);
+  const faults = {
+    ...some(faultKinds, []),
+    leaderKill: 0,
+    leaderStop: 0,
+    partition: 0,
+    linkCut: 0,
+  };
   if (only === undefined) return { faultEveryMs, faults };
-  for (const kind of faultKinds) faults[kind] = Number(only.includes(kind));
+  for (const kind of [...faultKinds, ...managerFaultKinds])
+    faults[kind] = Number(only.includes(kind));
   return { faultEveryMs: 3_000, faults };
+}
+
+/** Managers and what may befall them, from randomness of their own. */
+function drawManagers(options: SimOptions, bounds: SimBounds): SimOptions {
+  const random = new Random(options.seed, 'managers');
+  const drawn = random.pick([1, 1, 2, 3, 3, 3, 4, 5]);
+  const managers = bounds.managers ?? drawn;
+  const faults = { ...options.faults };
+  for (const kind of managerFaultKinds) {
+    const weight = random.chance(0.6) ? random.between(0.5, 2) : 0;
+    if (managers > 1 && bounds.faults === undefined) faults[kind] = weight;
+  }
+  return {
+    ...options,
+    managers,
+    nodes: Math.max(options.nodes, managers),
+    faults,
+    clockDrift: random.pick([0, 0.001, 0.02]),
+  };
+}
+
+/**
+ * What the clients do, from randomness of its own: as much as the goals ask for and a little more, evenly or in bursts.
+ * Most runs change rows more than tasks, which take by far the most of the computer's time.
+ */
+function drawWorkload(
+  { seed }: SimOptions,
+  some: (random: Random) => Record<CommandKind, number>,
+): Pick<
+  SimOptions,
+  'clients' | 'commandEveryMs' | 'burstRate' | 'commands' | 'servicesMax' | 'replicasMax'
+> {
+  const random = new Random(seed, 'workload');
+  const clients = random.int(1, 4);
+  const burstRate = random.pick([0, 0, 0.5, 0.9]);
+  const commands = some(random);
+  return {
+    clients,
+    commandEveryMs: random.pick([400, 1_500, 5_000]),
+    burstRate,
+    commands: { ...commands, label: commands.label + random.pick([0, 5, 10]) },
+    servicesMax: random.int(1, 5),
+    replicasMax: random.pick([1, 2, 2, 3, 3, 8]),
+  };
 }
 
 /**
@@ -86,33 +154,41 @@ function drawFaults(
  */
 export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
   const random = new Random(seed, 'options');
-  const some = <K extends string>(kinds: readonly K[], sure: readonly K[]): Record<K, number> =>
-    Object.fromEntries(
-      kinds.map((kind) => [
-        kind,
-        sure.includes(kind) || random.chance(0.6) ? random.between(0.2, 1) : 0,
-      ]),
-    ) as Record<K, number>;
+  const someOf =
+    (random: Random) =>
+    <K extends string>(kinds: readonly K[], sure: readonly K[]): Record<K, number> =>
+      Object.fromEntries(
+        kinds.map((kind) => [
+          kind,
+          sure.includes(kind) || random.chance(0.6) ? random.between(0.2, 1) : 0,
+        ]),
+      ) as Record<K, number>;
   const latencyMin = random.pick([0.1, 1, 5]);
   const logMin = random.pick([0.5, 2, 10]);
-  return {
+  const options: SimOptions = {
     seed,
-    nodes: random.int(1, 7),
-    servicesMax: random.int(1, 8),
-    replicasMax: random.pick([1, 3, 6, 12]),
-    safetyMs: bounds.safetyMs ?? random.int(6, 14) * 60_000,
-    clients: random.int(1, 4),
-    commandEveryMs: random.pick([400, 1_500, 5_000]),
-    commands: some(commandKinds, ['create', 'update']),
-    ...drawFaults(random, some, bounds.faults),
+    nodes: random.int(1, 5),
+    managers: 1,
+    servicesMax: 0,
+    replicasMax: 0,
+    safetyMs: bounds.safetyMs ?? Math.round(random.between(10, 11) * 60_000),
+    goals: bounds.safetyMs === undefined ? goals : { acknowledged: 0, faults: 0 },
+    clients: 0,
+    commandEveryMs: 0,
+    burstRate: 0,
+    commands: {} as SimOptions['commands'],
+    ...drawFaults(random, someOf(random), bounds),
     busLatencyMs: [latencyMin, latencyMin * random.pick([1, 3, 20])],
     logDelayMs: [logMin, logMin * random.pick([1, 3, 20])],
     logTroubleRate: random.pick([0, 0, 0.01, 0.05]),
     messageLossRate: random.pick([0, 0, 0.001, 0.02]),
     historyLimit: random.pick([0, 1, 2, 5, 5]),
-    heartbeatPeriodMs: random.pick([2_000, 5_000, 5_000]),
-    checkpointEvery: random.pick([20, 200, 10_000]),
+    heartbeatPeriodMs: random.pick([2_000, 5_000, 10_000, 10_000]),
+    checkpointEvery: random.pick([20, 200, 1_000]),
     clockSkewMs: random.pick([0, 0, 500, 20_000]),
+    clockDrift: 0,
     engineCallMs: random.pick([2, 20, 200]),
   };
+  const workload = drawWorkload(options, (own) => someOf(own)(commandKinds, ['create', 'update']));
+  return drawManagers({ ...options, ...workload }, bounds);
 }

@@ -40,6 +40,8 @@ export interface SimHooks {
 }
 
 const lookEveryMs = 1_000;
+/** The faults leave the cluster enough good moments to reach the run's goals by then. */
+const safetyLimitMs = 60 * 60_000;
 /** Everything healed, the cluster has this long to come to what its specs say. */
 const convergeLimitMs = 15 * 60_000;
 /** It has to stay so; what is wrong for less than `passingMs` is on its way. */
@@ -96,7 +98,12 @@ async function safety(
   );
   for (const client of clients) client.start();
   nemesis.start();
-  for (let ms = 0; ms < options.safetyMs; ms += lookEveryMs) {
+  const { safetyMs, goals } = options;
+  const reached = (): boolean =>
+    acknowledged.acknowledged >= goals.acknowledged && nemesis.faults >= goals.faults;
+  for (let ms = 0; ms < safetyMs || !reached(); ms += lookEveryMs) {
+    if (ms > Math.max(safetyMs, safetyLimitMs))
+      throw new Violation('progress', `only ${acknowledged.acknowledged} commands acknowledged`);
     await cluster.run(lookEveryMs);
     cluster.look();
     containers.look();

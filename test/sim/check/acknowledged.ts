@@ -23,6 +23,8 @@ export class AcknowledgedCheck {
   readonly #refused = new Map<number, string>();
   /** Services whose removal was asked for and not refused. */
   readonly #removals = new Set<string>();
+  /** Highest index that anybody was answered with. */
+  newest = 0;
   acknowledged = 0;
   unknown = 0;
   refused = 0;
@@ -44,6 +46,7 @@ export class AcknowledgedCheck {
         return;
       case 'acknowledged':
         this.acknowledged++;
+        this.newest = Math.max(this.newest, outcome.index);
         this.#find(asked, outcome.index, audit);
     }
   }

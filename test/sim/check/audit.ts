@@ -29,6 +29,7 @@ export class Audit {
   #last = 0;
   #hash = '';
   #epoch = 0;
+  #leader = '';
   #at = 0;
 
   constructor(log: SimLog, checks: readonly RecordCheck[]) {
@@ -58,9 +59,12 @@ export class Audit {
     if (seq !== this.last + 1) broken(`after ${this.last}`);
     if (entry.prev !== this.#hash) broken('does not carry the hash of the one before');
     if (entry.epoch < this.#epoch) broken(`of epoch ${entry.epoch} after epoch ${this.#epoch}`);
+    if (entry.epoch === this.#epoch && entry.leader !== this.#leader)
+      broken(`of ${entry.leader} in epoch ${entry.epoch}, which ${this.#leader} leads`);
     if (entry.at < this.#at) broken('goes back in time');
     this.#hash = hashOf(data);
     this.#epoch = entry.epoch;
+    this.#leader = entry.leader;
     this.#at = entry.at;
     const changes = entry.changes;
     const applied = this.store.apply({ index: seq, at: entry.at, changes });

@@ -5,17 +5,23 @@ import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
 import { nodeMatches, parseConstraints } from '../../../domain/schedule/constraint.ts';
 import type { Cluster } from '../world/cluster.ts';
 import { runsWell } from '../workload/specs.ts';
-import { digest } from './digest.ts';
 import { reservedOn } from './resources.ts';
 import { placeOf } from './slots.ts';
+
+/** A follower is so far behind the log at most, while others write. */
+const lagRecordsMax = 20;
 
 /** What is not yet as it should be once everything is healed; empty when the cluster has converged. */
 export function unconverged(cluster: Cluster): readonly string[] {
   const { leader, audit, hosts } = cluster;
   if (leader?.manager === undefined) return ['no leader'];
-  const view = leader.manager.view();
   const { store } = audit;
   const open = [
+    ...cluster.managers.flatMap(({ id, manager }) =>
+      manager?.leaderId() === leader.id && audit.last - manager.view().index < lagRecordsMax
+        ? []
+        : [`manager ${id} does not follow`],
+    ),
     ...hosts.flatMap((host) => {
       const state = store.node(host.id)?.status.state;
       return state === 'ready' ? [] : [`node ${host.id} is ${state}`];
@@ -26,9 +32,8 @@ export function unconverged(cluster: Cluster): readonly string[] {
       .map((task) => `task ${task.id} of a removed service`),
     ...hosts.flatMap((host) => strayContainers(store, host)),
   ];
-  if (open.length === 0 && view.index === audit.last && digest(view) !== digest(store))
-    return ['the leader’s store is not the log’s'];
-  return open;
+  const different = open.length === 0 ? cluster.differing() : undefined;
+  return different === undefined ? open : [different];
 }
 
 function unconvergedService(store: Store, service: Service): readonly string[] {

@@ -1,3 +1,4 @@
+import { lostLeadership } from '../../../actors/manager/faults.ts';
 import type { BusError } from '../../../bus/ports.ts';
 import type { CommandReply } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
@@ -9,6 +10,7 @@ import { opLabel } from '../check/acknowledged.ts';
 import { Violation } from '../check/violation.ts';
 import type { CommandKind } from '../options.ts';
 import type { Cluster } from '../world/cluster.ts';
+import type { SimHost } from '../world/daemon.ts';
 import type { SimBus } from '../world/network.ts';
 import { SimProcess } from '../world/process.ts';
 import { Random } from '../world/random.ts';
@@ -22,6 +24,11 @@ interface Command {
   readonly stale?: boolean;
 }
 const busPatienceMs = 8_000;
+const burstPauseMs = 5;
+const idlePauseMs = 20_000;
+const hurryPauseMs = 50;
+/** Some commands are refused, and the faults take time. */
+const hurry = 0.5;
 
 const outcomeText = (outcome: Outcome): string =>
   outcome.kind === 'acknowledged'
@@ -57,7 +64,9 @@ export class Client {
   }
 
   start(): void {
-    const pause = this.#random.spacing(this.#cluster.options.commandEveryMs);
+    const burst = this.#random.chance(this.#cluster.options.burstRate);
+    const mean = burst ? burstPauseMs : this.#pauseMs();
+    const pause = this.#random.spacing(mean);
     this.#cluster.clock.setTimeout(() => {
       if (!this.#stopped) void this.#turn().catch((error: unknown) => this.#cluster.fail(error));
     }, pause);
@@ -66,19 +75,47 @@ export class Client {
     this.#stopped = true;
   }
 
+  /** In a run with a goal the clients hurry as they must to reach it in time, and hardly go on when it is reached. */
+  #pauseMs(): number {
+    const { clock, options } = this.#cluster;
+    const { commandEveryMs, safetyMs, clients, goals, burstRate } = options;
+    if (goals.acknowledged === 0) return commandEveryMs;
+    const toDo = goals.acknowledged - this.#check.acknowledged;
+    const left = Math.max(0, safetyMs - clock.now());
+    const even = (clients * left) / Math.max(1, toDo) / (1 - burstRate);
+    return toDo <= 0 ? idlePauseMs : Math.max(hurryPauseMs, even * hurry);
+  }
+
   async #turn(): Promise<void> {
-    const command = this.#draw(this.#cluster.view());
-    if (command !== undefined) await this.#run(command);
+    if (this.#random.chance(0.25)) await this.#look();
+    const host = this.#host();
+    const command = this.#draw(host?.manager?.view() ?? this.#cluster.view());
+    if (command !== undefined) await this.#run(command, host);
     this.start();
   }
 
-  async #run({ asked, name, body, stale }: Command): Promise<void> {
+  /** A manager that runs: each of them serves. */
+  #host(): SimHost | undefined {
+    const running = this.#cluster.managers.filter(({ manager }) => manager !== undefined);
+    return running.length === 0 ? undefined : this.#random.pick(running);
+  }
+
+  /** What is read shows everything that was acknowledged before, to whomever and by whichever manager. */
+  async #look(): Promise<void> {
+    const { newest } = this.#check;
+    const host = this.#host();
+    const index = (await host?.read())?.index;
+    if (index !== undefined && index < newest)
+      throw new Violation('stale', `${host?.id} showed ${index} after ${newest} was acknowledged`);
+  }
+
+  async #run({ asked, name, body, stale }: Command, host: SimHost | undefined): Promise<void> {
     const { op, what, kind } = asked;
     this.#cluster.trace('command', () => `${op} ${name} ${what} ${JSON.stringify(body)}`);
     this.#check.ask(asked);
     const outcome = this.#random.chance(0.3)
       ? await this.#overBus(name, body)
-      : await this.#cluster.command(name, body);
+      : ((await host?.command(name, body)) ?? { kind: 'unknown', message: 'no manager' });
     this.#cluster.trace('outcome', () => `${op} ${outcomeText(outcome)}`);
     if (stale === true && outcome.kind === 'acknowledged')
       throw new Violation('stale', `command ${op} with an old version of the ${kind} was taken`);
@@ -91,7 +128,9 @@ export class Client {
       const reply = answer as CommandReply;
       if (reply.ok) return { kind: 'acknowledged', index: reply.index, result: reply.result };
       const { message } = reply.error;
-      return { kind: message === noLeaderText ? 'unknown' : 'refused', message };
+      // Another leader may have taken it too: what one did not do says nothing.
+      const unknown = [noLeaderText, lostLeadership().message].includes(message);
+      return { kind: unknown ? 'unknown' : 'refused', message };
     } catch (error) {
       const { code, message } = error as BusError;
       return { kind: code === 'no-responder' ? 'refused' : 'unknown', message };

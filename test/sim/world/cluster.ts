@@ -12,13 +12,14 @@ import { digest } from '../check/digest.ts';
 import { Violation } from '../check/violation.ts';
 import type { SimOptions } from '../options.ts';
 import { isMissing, programOf } from '../workload/programs.ts';
-import { SimHost } from './daemon.ts';
+import { hostId, SimHost } from './daemon.ts';
 import { SimulatedEngine } from './container-engine.ts';
 import { runUntil } from './drive.ts';
-import { SimLog } from './log.ts';
+import { noFaults, SimLog } from './log.ts';
 import { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
 import { Random } from './random.ts';
+import { Servers } from './servers.ts';
 
 /** Unix time at which every simulation begins, ms. */
 const epochMs = 1_800_000_000_000;
@@ -37,15 +38,19 @@ export interface ClusterPorts {
 export class Cluster {
   readonly options: SimOptions;
   readonly clock = new VirtualClock();
+  readonly servers: Servers;
   readonly network: SimNetwork;
   readonly log: SimLog;
   readonly audit: Audit;
   readonly hosts: readonly SimHost[];
   readonly #ports: ClusterPorts;
   readonly #trace: (() => string)[] = [];
+  #managers: readonly SimHost[] | undefined;
   #failure: unknown;
   /** Virtual time since which one manager has led. */
   leadingSince = 0;
+  #ledBy: SimHost | undefined;
+  #lastLeader: SimHost | undefined;
   #comparedAt = 0;
 
   constructor(options: SimOptions, ports: ClusterPorts) {
@@ -53,27 +58,31 @@ export class Cluster {
     this.options = options;
     this.#ports = ports;
     const [latencyMinMs, latencyMaxMs] = busLatencyMs;
-    this.network = new SimNetwork(this.clock, new Random(seed, 'network'), {
-      latencyMinMs,
-      latencyMaxMs,
-    });
+    const isManager = (i: number): boolean => i < options.managers;
+    const ids = Array.from({ length: options.nodes }, (_, i) => hostId(seed, i));
+    this.servers = new Servers(ids.filter((_, i) => isManager(i)));
+    this.network = new SimNetwork(
+      this.clock,
+      new Random(seed, 'network'),
+      { latencyMinMs, latencyMaxMs },
+      this.servers,
+    );
     const logRandom = new Random(seed, 'log');
-    this.log = new SimLog(this.clock, () => logRandom.next(), {
-      delayMs: logDelayMs,
-      lostRequests: 0,
-      lostAnswers: 0,
-      falseRefusals: 0,
-      lostTails: 0,
-    });
+    const faults = { ...noFaults, delayMs: logDelayMs };
+    this.log = new SimLog(this.clock, () => logRandom.next(), faults, 1, this.servers);
     this.audit = new Audit(this.log, [(seen) => this.#traceRecord(seen), ...ports.checks]);
-    this.hosts = Array.from({ length: options.nodes }, (_, i) => new SimHost(this, i, i === 0));
+    this.hosts = ids.map((_, i) => new SimHost(this, i, isManager(i)));
   }
 
   get managers(): readonly SimHost[] {
-    return this.hosts.filter((host) => host.isManager);
+    return (this.#managers ??= this.hosts.filter((host) => host.isManager));
   }
+  /** The manager that may speak for the cluster. */
   get leader(): SimHost | undefined {
-    return this.hosts.find((host) => host.manager?.isLeading() === true);
+    return this.#leaders()[0];
+  }
+  #leaders(): readonly SimHost[] {
+    return this.managers.filter((host) => host.manager?.isLeading() === true);
   }
   host(id: string): SimHost | undefined {
     return this.hosts.find((host) => host.id === id);
@@ -122,7 +131,7 @@ export class Cluster {
     return this.#ports.wrapExecutor?.(executor) ?? executor;
   }
 
-  /** What the first daemon writes at `swarm init`, with all nodes joined. */
+  /** What the first daemon writes at `swarm init`, with all workers joined. */
   firstObjects(): readonly Change[] {
     const { heartbeatPeriodMs, historyLimit } = this.options;
     const spec = clusterSpecForInit({
@@ -138,17 +147,21 @@ export class Cluster {
       subnetSize: 24,
       dataPathPort: 4789,
     };
-    const nodes = this.hosts.map(({ id, isManager }): Change => {
-      const role = isManager ? 'manager' : 'worker';
-      const node: Omit<Node, 'meta'> = {
-        id,
-        spec: { Labels: {}, Role: role, Availability: 'active' },
-        role,
-        status: { state: 'unknown', message: '', addr: '' },
-      };
-      return { op: 'put', kind: 'node', object: node };
-    });
+    const nodes = this.hosts
+      .filter((host) => !host.isManager || host === this.managers[0])
+      .map((host) => this.nodeObject(host));
     return [{ op: 'put', kind: 'cluster', object }, ...nodes];
+  }
+
+  nodeObject({ id, isManager }: SimHost): Change {
+    const role = isManager ? 'manager' : 'worker';
+    const node: Omit<Node, 'meta'> = {
+      id,
+      spec: { Labels: {}, Role: role, Availability: 'active' },
+      role,
+      status: { state: 'unknown', message: '', addr: '' },
+    };
+    return { op: 'put', kind: 'node', object: node };
   }
 
   /** Notes what happened; the text is made only when somebody reads it. */
@@ -177,15 +190,28 @@ export class Cluster {
     if (event === 'manager_crashed' || error instanceof InvariantError) this.fail(error);
   }
 
-  /** Now and then: notes what is well, and compares the leader's state with the log's. */
+  /** Now and then: notes what is well, and compares the managers' states with the log's. */
   look(): void {
     const now = this.clock.now();
-    const view = this.leader?.manager?.view();
-    if (view === undefined) this.leadingSince = now;
+    const { leader } = this;
+    if (leader === undefined || leader !== this.#ledBy) this.leadingSince = now;
+    this.#ledBy = leader;
     if (now - this.#comparedAt < compareEveryMs) return;
     this.#comparedAt = now;
-    if (view?.index === this.audit.last && digest(view) !== digest(this.audit.store))
-      throw new Violation('agreement', `the leader’s store is not the log’s at ${view.index}`);
+    const different = this.differing();
+    if (different !== undefined) throw new Violation('agreement', different);
+  }
+
+  /** A manager whose store is not the log's, though it has come as far. */
+  differing(): string | undefined {
+    const { store, last } = this.audit;
+    const views = this.managers.map(({ id, manager }) => ({ id, view: manager?.view() }));
+    const current = views.filter(({ view }) => view?.index === last);
+    const expected = current.length === 0 ? '' : digest(store);
+    const other = current.find(({ view }) => view !== undefined && digest(view) !== expected);
+    return other === undefined
+      ? undefined
+      : `the store of manager ${other.id} is not the log’s at ${last}`;
   }
 
   fail(error: unknown): void {
@@ -205,6 +231,13 @@ export class Cluster {
   /** Between two steps: takes in what is new in the log, and ends the run when a rule is broken. */
   #check(): void {
     this.audit.poll();
+    // Cheap, for it is asked after each step: as a rule one of them leads, and only the others are looked at.
+    for (const host of this.managers) {
+      if (host === this.#lastLeader || host.manager?.isLeading() !== true) continue;
+      if (this.#lastLeader?.manager?.isLeading() === true)
+        throw new Violation('lease', `${this.#lastLeader.id} and ${host.id} lead`);
+      this.#lastLeader = host;
+    }
     if (this.#failure !== undefined) throw this.#failure;
   }
 }

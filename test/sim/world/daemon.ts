@@ -1,9 +1,11 @@
 import { type Agent, createAgent } from '../../../actors/agent/agent.ts';
 import type { EpochStore } from '../../../actors/agent/epoch-gate.ts';
 import { Manager } from '../../../actors/manager/manager.ts';
-import type { Epoch } from '../../../bus/protocol.ts';
+import { type Epoch, isNewer } from '../../../bus/protocol.ts';
 import type { Outcome } from '../check/acknowledged.ts';
-import { command } from '../workload/outcome.ts';
+import { Violation } from '../check/violation.ts';
+import type { View } from '../../../domain/store/view.ts';
+import { command, read } from '../workload/outcome.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimulatedEngine } from './container-engine.ts';
 import { simulatedExecutor } from './executor.ts';
@@ -11,10 +13,13 @@ import { guardExecutor, guardLog } from './guards.ts';
 import { JournalDisk } from './journal.ts';
 import type { SimLogClient } from './log.ts';
 import type { SimBus } from './network.ts';
-import { SimProcess } from './process.ts';
+import { type Rate, SimProcess } from './process.ts';
 import { Random } from './random.ts';
 
 const stopLimitMs = 10_000;
+
+const randomOf = (seed: number, index: number): Random => new Random(seed, `host ${index}`);
+export const hostId = (seed: number, index: number): string => randomOf(seed, index).id();
 
 /** One host: its engine and disk, which outlive the daemon, and the daemon's present incarnation, if it runs. */
 export class SimHost {
@@ -27,6 +32,7 @@ export class SimHost {
   readonly disk: JournalDisk;
   /** How far this host's wall clock is off. */
   skewMs: number;
+  readonly #rate: Rate;
   #epoch: Epoch = { generation: 0, epoch: 0 };
   #process: SimProcess | undefined;
   agent: Agent | undefined;
@@ -37,27 +43,41 @@ export class SimHost {
   wellSince = 0;
 
   constructor(cluster: Cluster, index: number, isManager: boolean) {
-    const { seed, clockSkewMs } = cluster.options;
+    const { seed, clockSkewMs, clockDrift } = cluster.options;
     this.#cluster = cluster;
-    this.#random = new Random(seed, `host ${index}`);
+    this.#random = randomOf(seed, index);
     this.id = this.#random.id();
     this.isManager = isManager;
     this.skewMs = this.#random.between(-clockSkewMs, clockSkewMs);
+    this.#rate = {
+      originMs: this.#random.between(0, 1e9),
+      speed: 1 + this.#random.between(-clockDrift, clockDrift),
+    };
     this.disk = new JournalDisk(new Random(seed, `disk ${index}`));
     this.engine = cluster.makeEngine(this.id, new Random(seed, `engine ${index}`));
-    this.log = isManager ? cluster.log.client() : undefined;
+    this.log = isManager ? cluster.log.client(this.id) : undefined;
   }
 
   get isUp(): boolean {
     return this.#process !== undefined;
   }
   get isWell(): boolean {
-    return this.isUp && this.agentBus?.isConnected() === true && this.engine.isUp;
+    return this.isUp && this.engine.isUp && this.#reachesLeader();
+  }
+  #reachesLeader(): boolean {
+    const { leader, servers } = this.#cluster;
+    const bus = this.agentBus;
+    return (
+      leader !== undefined && bus?.isConnected() === true && servers.linked(bus.server, leader.id)
+    );
   }
 
+  /** Managers begin when they have joined: the founder at once, the others when the log knows of them. */
+  hasJoined = false;
+
   start(): void {
-    if (this.#process !== undefined) return;
-    const process = new SimProcess(this.#cluster.clock);
+    if (this.#process !== undefined || (this.isManager && !this.hasJoined)) return;
+    const process = new SimProcess(this.#cluster.clock, this.#rate);
     this.#process = process;
     this.#startAgent(process);
     if (this.isManager)
@@ -94,17 +114,28 @@ export class SimHost {
     return command(this.manager, this.#process, name, body);
   }
 
+  /** A question through this daemon's API. */
+  read(): Promise<View | undefined> {
+    return this.manager === undefined || this.#process === undefined
+      ? Promise.resolve(undefined)
+      : read(this.manager, this.#process);
+  }
+
   #wallNow(): number {
     return this.#cluster.wallNow() + this.skewMs;
   }
 
   #startAgent(process: SimProcess): void {
     const cluster = this.#cluster;
-    const bus = cluster.network.connect(process);
+    // As every daemon with a server of its own, a manager's uses that one.
+    const bus = cluster.network.connect(process, this.isManager ? [this.id] : cluster.servers.ids);
     const epochStore: EpochStore = {
       load: () => this.#epoch,
       save: (epoch) => {
-        if (process.alive) this.#epoch = epoch;
+        if (!process.alive) return;
+        if (!isNewer(epoch, this.#epoch))
+          cluster.fail(new Violation('epoch', `${this.id} went back to ${epoch.epoch}`));
+        this.#epoch = epoch;
       },
     };
     this.agentBus = bus;
@@ -126,7 +157,7 @@ export class SimHost {
   async #startManager(process: SimProcess): Promise<void> {
     const cluster = this.#cluster;
     if (this.log === undefined) return;
-    const bus = cluster.network.connect(process);
+    const bus = cluster.network.connect(process, [this.id]);
     this.managerBus = bus;
     const manager = await Manager.open({
       nodeId: this.id,

@@ -1,5 +1,7 @@
 import type { AppendOutcome, LogRecord, StateLog, Unsubscribe } from '../../../bus/ports.ts';
 import type { Clock } from '../../../supervisors/clock.ts';
+import { Replicas } from './replicas.ts';
+import type { Servers } from './servers.ts';
 
 /** What can go wrong between a manager and the log. Rates are shares of 1, drawn for each message. */
 export interface LogFaults {
@@ -26,7 +28,7 @@ export const noFaults: LogFaults = {
 const appendTimeoutMs = 1_500;
 const requestTimeoutMs = 2_000;
 
-/** The one log of a simulated cluster; managers hold clients of it. */
+/** The one log of a simulated cluster; managers hold clients of it. On servers, it is there for whom a majority is. */
 export class SimLog {
   readonly clock: Clock;
   readonly random: () => number;
@@ -35,12 +37,24 @@ export class SimLog {
   #first: number;
   #records: Uint8Array[] = [];
   readonly #clients = new Set<SimLogClient>();
+  readonly replicas: Replicas | undefined;
 
-  constructor(clock: Clock, random: () => number, faults: LogFaults = noFaults, firstSeq = 1) {
+  constructor(
+    clock: Clock,
+    random: () => number,
+    faults: LogFaults = noFaults,
+    firstSeq = 1,
+    servers?: Servers,
+  ) {
     this.clock = clock;
     this.random = random;
     this.faults = faults;
     this.#first = firstSeq;
+    if (servers === undefined) return;
+    this.replicas = new Replicas(servers, clock, random, firstSeq - 1);
+    servers.onChange(() => {
+      for (const client of this.#clients) client.refresh();
+    });
   }
 
   get first(): number {
@@ -50,8 +64,9 @@ export class SimLog {
     return this.#first + this.#records.length - 1;
   }
 
-  client(): SimLogClient {
-    const client = new SimLogClient(this);
+  /** @param server that the client is attached to, where the log is on servers */
+  client(server = ''): SimLogClient {
+    const client = new SimLogClient(this, server);
     this.#clients.add(client);
     return client;
   }
@@ -61,6 +76,7 @@ export class SimLog {
     if (expectedLast !== this.last) return undefined;
     this.#records.push(Uint8Array.from(data));
     const record = { seq: this.last, data: Uint8Array.from(data) };
+    this.replicas?.wrote(record.seq);
     for (const client of this.#clients) client.receive(record);
     return record.seq;
   }
@@ -99,16 +115,30 @@ export class SimLogClient implements StateLog {
   readonly #listeners = new Set<(record: LogRecord) => void>();
   /** Ends what is in flight when the log becomes unreachable. */
   readonly #inFlight = new Set<() => void>();
+  readonly #server: string;
   #reachable = true;
 
-  constructor(log: SimLog) {
+  constructor(log: SimLog, server: string) {
     this.#log = log;
+    this.#server = server;
   }
 
   /** Cuts this manager off the log, or brings it back. What was sent may still arrive. */
   setReachable(reachable: boolean): void {
     this.#reachable = reachable;
-    if (!reachable) for (const end of this.#inFlight) end();
+    this.refresh();
+  }
+
+  /** The connection is lost with the server that it leads to. */
+  refresh(): void {
+    if (!this.#isConnected()) for (const end of this.#inFlight) end();
+  }
+
+  #isConnected(): boolean {
+    return this.#reachable && this.#log.replicas?.isUp(this.#server) !== false;
+  }
+  #reachesLeader(): boolean {
+    return this.#log.replicas?.reachesLeader(this.#server) !== false;
   }
 
   append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {
@@ -126,7 +156,12 @@ export class SimLogClient implements StateLog {
   }
 
   read(from: number, max: number): Promise<readonly LogRecord[]> {
-    return this.#ask(() => this.#log.slice(from, max));
+    const { replicas } = this.#log;
+    const here = (): boolean => replicas?.isUp(this.#server) !== false;
+    return this.#ask(() => {
+      const end = replicas?.readEnd(this.#server) ?? Number.POSITIVE_INFINITY;
+      return this.#log.slice(from, max).filter(({ seq }) => seq <= end);
+    }, here);
   }
 
   bounds(): Promise<{ readonly first: number; readonly last: number }> {
@@ -145,25 +180,35 @@ export class SimLogClient implements StateLog {
   receive(record: LogRecord): void {
     if (this.#log.draw(this.#log.faults.lostTails)) return;
     this.#log.clock.setTimeout(() => {
-      if (this.#reachable) for (const listener of this.#listeners) listener(record);
+      if (this.#isConnected() && this.#reachesLeader())
+        for (const listener of this.#listeners) listener(record);
     }, this.#log.delay());
   }
 
-  #ask<T>(serve: () => T): Promise<T> {
+  #ask<T>(serve: () => T, arrives?: () => boolean): Promise<T> {
     return this.#exchange<{ value: T } | { cause: string }>(
       () => ({ value: serve() }),
       requestTimeoutMs,
       (cause) => ({ cause }),
+      arrives,
     ).then((answer) => {
       if ('cause' in answer) throw new Error(answer.cause);
       return answer.value;
     });
   }
 
-  /** One request and its answer; `fail` makes the outcome of whatever goes wrong on the way. */
-  #exchange<T>(serve: () => T, timeoutMs: number, fail: (cause: string) => T): Promise<T> {
+  /**
+   * One request and its answer; `fail` makes the outcome of whatever goes wrong on the way.
+   * @param arrives whether who has to answer can be reached, asked on the way there and back
+   */
+  #exchange<T>(
+    serve: () => T,
+    timeoutMs: number,
+    fail: (cause: string) => T,
+    arrives: () => boolean = () => this.#reachesLeader(),
+  ): Promise<T> {
     const { clock, faults } = this.#log;
-    if (!this.#reachable) return Promise.resolve(fail('no connection'));
+    if (!this.#isConnected()) return Promise.resolve(fail('no connection'));
     return new Promise((resolve) => {
       const settle = (outcome: T): void => {
         clock.clearTimeout(timer);
@@ -175,9 +220,12 @@ export class SimLogClient implements StateLog {
       const timer = clock.setTimeout(() => settle(fail('timeout')), timeoutMs);
       if (this.#log.draw(faults.lostRequests)) return;
       clock.setTimeout(() => {
+        if (!arrives()) return;
         const answer = serve();
         if (this.#log.draw(faults.lostAnswers)) return;
-        clock.setTimeout(() => this.#inFlight.has(lose) && settle(answer), this.#log.delay());
+        clock.setTimeout(() => {
+          if (this.#inFlight.has(lose) && arrives()) settle(answer);
+        }, this.#log.delay());
       }, this.#log.delay());
     });
   }

@@ -3,6 +3,7 @@ import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../../
 import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import type { SimProcess } from './process.ts';
 import type { Random } from './random.ts';
+import { Servers } from './servers.ts';
 
 export interface Link {
   /** One way, ms. */
@@ -11,70 +12,88 @@ export interface Link {
 }
 interface Subscription {
   readonly owner: SimBus;
+  readonly subject: string;
   readonly pattern: readonly string[];
   readonly handler: (message: BusMessage) => void;
   readonly queue: string | undefined;
 }
 
 /**
- * The bus of the simulated cluster. Each connection is a first-in-first-out pipe to the server and one back, with
- * latencies drawn message by message. Bodies go through the real codec. Messages are lost when a connection is cut while
- * they are on their way, and now and then for no reason (`lossRate`): plain ones, requests and answers alike.
+ * The bus of the simulated cluster. Each connection is a first-in-first-out pipe to a server and one back, with
+ * latencies drawn message by message. Bodies go through the real codec. Messages are lost when a connection or the way
+ * between two servers is cut while they are on their way, and now and then for no reason (`lossRate`): plain ones, requests
+ * and answers alike. A server does not notice that the way to another is cut: what goes there is lost, not refused.
  */
 export class SimNetwork {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly link: Link;
+  readonly servers: Servers;
   /** Probability that a message is lost. */
   lossRate = 0;
-  /** The server is down: nobody has a connection. */
-  #down = false;
   readonly #buses = new Set<SimBus>();
   readonly #subscriptions = new Set<Subscription>();
+  /** Those without wildcards by their subject, the others one and all. */
+  readonly #exact = new Map<string, Set<Subscription>>();
+  readonly #wild = new Set<Subscription>();
 
-  constructor(clock: VirtualClock, random: Random, link: Link) {
+  constructor(
+    clock: VirtualClock,
+    random: Random,
+    link: Link,
+    servers: Servers = new Servers(['server']),
+  ) {
     this.clock = clock;
     this.random = random;
     this.link = link;
+    this.servers = servers;
+    servers.onChange(() => {
+      for (const bus of this.#buses) bus.refresh();
+    });
   }
 
-  /** A connection that lives with its process. */
-  connect(process: SimProcess): SimBus {
-    const bus = new SimBus(this, process);
+  /** A connection that lives with its process, to one of these servers. */
+  connect(process: SimProcess, servers: readonly string[] = this.servers.ids): SimBus {
+    const bus = new SimBus(this, process, servers);
     this.#buses.add(bus);
     process.onDeath(() => {
       bus.setReachable(false);
       this.#buses.delete(bus);
       for (const subscription of this.#subscriptions)
-        if (subscription.owner === bus) this.#subscriptions.delete(subscription);
+        if (subscription.owner === bus) this.#remove(subscription);
     });
     return bus;
   }
 
-  get isDown(): boolean {
-    return this.#down;
-  }
-  setDown(down: boolean): void {
-    this.#down = down;
-    for (const bus of this.#buses) bus.refresh();
-  }
-
   add(subscription: Subscription): Unsubscribe {
     this.#subscriptions.add(subscription);
-    return () => this.#subscriptions.delete(subscription);
+    const { subject } = subscription;
+    if (isWild(subject)) this.#wild.add(subscription);
+    else {
+      const here = this.#exact.get(subject);
+      if (here === undefined) this.#exact.set(subject, new Set([subscription]));
+      else here.add(subscription);
+    }
+    return () => this.#remove(subscription);
+  }
+  #remove(subscription: Subscription): void {
+    this.#subscriptions.delete(subscription);
+    this.#wild.delete(subscription);
+    this.#exact.get(subscription.subject)?.delete(subscription);
   }
 
   /** Sends to every subscriber that matches now; answers how many there are. */
   route(from: SimBus, subject: string, body: unknown, reply?: BusMessage['reply']): number {
     const data = encodeBody(body, 'msgpack');
-    const targets = this.#targets(subject.split('.'));
+    const targets = this.#targets(subject);
     const arrivesAt = from.up.next();
     for (const target of targets)
       this.carry(from, target.owner, arrivesAt, () => {
         if (!this.#subscriptions.has(target)) return;
         const message = { subject, body: decodeBody(data, 'msgpack') };
+        const { owner } = target;
         const answer = (answered: unknown): void => {
-          if (target.owner.isConnected() && !target.owner.isMute) reply?.(answered);
+          if (owner.isConnected() && !owner.isMute && this.#linked(owner, from)) reply?.(answered);
         };
         target.handler(reply === undefined ? message : { ...message, reply: answer });
       });
@@ -84,18 +103,29 @@ export class SimNetwork {
   /** Runs `arrive` at the other end of a connection, unless the message is lost on the way. */
   carry(from: SimBus, to: SimBus, fromMs: number, arrive: () => void): void {
     const connection = to.connection;
-    const lost = this.random.chance(this.lossRate) || from.isMute || to.isDeaf;
+    const lost =
+      this.random.chance(this.lossRate) || from.isMute || to.isDeaf || !this.#linked(from, to);
     const due = to.down.next(fromMs);
     if (lost) return;
     this.clock.setTimeout(() => {
-      if (to.isConnected() && to.connection === connection) arrive();
+      if (to.isConnected() && to.connection === connection && this.#linked(from, to)) arrive();
     }, due - this.clock.now());
   }
 
-  #targets(subject: readonly string[]): readonly Subscription[] {
+  /** The sender may have lost its connection since. */
+  #linked(from: SimBus, to: SimBus): boolean {
+    return from.server === to.server || this.servers.linked(from.server, to.server);
+  }
+
+  #targets(subject: string): readonly Subscription[] {
     const queues = new Set<string>();
-    return [...this.#subscriptions].filter(({ owner, pattern, queue }) => {
-      if (!owner.isConnected() || !matches(pattern, subject)) return false;
+    const tokens = subject.split('.');
+    const found = [
+      ...(this.#exact.get(subject) ?? []),
+      ...[...this.#wild].filter(({ pattern }) => matches(pattern, tokens)),
+    ];
+    return found.filter(({ owner, queue }) => {
+      if (!owner.isConnected()) return false;
       if (queue === undefined) return true;
       const first = !queues.has(queue);
       queues.add(queue);
@@ -103,6 +133,8 @@ export class SimNetwork {
     });
   }
 }
+
+const isWild = (subject: string): boolean => subject.includes('*') || subject.includes('>');
 
 /** One direction of a connection: when the next message arrives. */
 class Pipe {
@@ -126,22 +158,29 @@ export class SimBus implements Bus {
   readonly down: Pipe;
   readonly #network: SimNetwork;
   readonly #process: SimProcess;
+  readonly #servers: readonly string[];
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #waiting = new Set<(error: BusError) => void>();
   #reachable = true;
-  #connected: boolean;
+  #connected = false;
+  #reconnecting = false;
+  /** The server that it is connected to, or was last. */
+  server = '';
   /** Half-open: what it sends, or what is sent to it, is lost, and nobody is told. */
   isMute = false;
   isDeaf = false;
   /** Counts connections: what was sent on an earlier one does not arrive on a later one. */
   connection = 0;
 
-  constructor(network: SimNetwork, process: SimProcess) {
+  constructor(network: SimNetwork, process: SimProcess, servers: readonly string[]) {
     this.#network = network;
     this.#process = process;
+    this.#servers = servers;
     this.up = new Pipe(network);
     this.down = new Pipe(network);
-    this.#connected = !network.isDown;
+    const running = this.#running();
+    this.#connected = running.length > 0;
+    if (this.#connected) this.server = network.random.pick(running);
   }
 
   publish(subject: string, body: unknown): void {
@@ -163,7 +202,7 @@ export class SimBus implements Bus {
       const timer = clock.setTimeout(() => fail(new BusError('timeout', subject)), timeoutMs);
       this.#waiting.add(fail);
       const answered = (arrive: () => void): void =>
-        this.#network.carry(this, this, clock.now(), () => {
+        this.#network.carry(this, this, this.#network.clock.now(), () => {
           if (this.#waiting.has(fail)) arrive();
         });
       const reply = (answer: unknown): void => {
@@ -180,7 +219,7 @@ export class SimBus implements Bus {
 
   subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
     const pattern = subject.split('.');
-    return this.#network.add({ owner: this, pattern, handler, queue });
+    return this.#network.add({ owner: this, subject, pattern, handler, queue });
   }
 
   isConnected(): boolean {
@@ -199,8 +238,32 @@ export class SimBus implements Bus {
   }
 
   refresh(): void {
-    const connected = this.#reachable && !this.#network.isDown;
-    if (connected === this.#connected) return;
+    const { servers } = this.#network;
+    if (this.#connected && !(this.#reachable && servers.isUp(this.server))) this.#set(false);
+    if (!this.#connected && this.#reachable && this.#running().length > 0) this.#reconnect();
+  }
+
+  #running(): readonly string[] {
+    return this.#servers.filter((id) => this.#network.servers.isUp(id));
+  }
+
+  /** To its only server at once; another one takes a moment to be found. */
+  #reconnect(): void {
+    const { clock, random } = this.#network;
+    const connect = (): void => {
+      this.#reconnecting = false;
+      const running = this.#running();
+      if (this.#connected || !this.#reachable || running.length === 0) return;
+      this.server = random.pick(running);
+      this.#set(true);
+    };
+    if (this.#servers.length === 1) return connect();
+    if (this.#reconnecting) return;
+    this.#reconnecting = true;
+    clock.setTimeout(connect, random.between(20, 500));
+  }
+
+  #set(connected: boolean): void {
     this.#connected = connected;
     this.connection++;
     if (!this.#process.alive) return;

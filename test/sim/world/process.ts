@@ -1,6 +1,12 @@
 import type { Clock } from '../../../supervisors/clock.ts';
 import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
+/** How a host's monotonic clock differs from another's: where it began, and how fast it runs. */
+export interface Rate {
+  readonly originMs: number;
+  readonly speed: number;
+}
+
 /**
  * One incarnation of a simulated operating-system process. After `kill` nothing in it happens any more: its timers do not
  * fire, and what it waits for never comes.
@@ -10,16 +16,16 @@ export class SimProcess {
   readonly #deaths = new Set<() => void>();
   #alive = true;
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: VirtualClock, { originMs, speed }: Rate = { originMs: 0, speed: 1 }) {
     this.clock = {
-      now: () => clock.now(),
+      now: () => originMs + clock.now() * speed,
       // As Node's: whole milliseconds, rounded down, so that timers fire a moment early.
       setTimeout: (fn, ms) =>
         clock.setTimeout(
           () => {
             if (this.#alive) fn();
           },
-          Math.max(1, Math.trunc(ms)),
+          Math.max(1, Math.trunc(ms)) / speed,
         ),
       clearTimeout: (id) => clock.clearTimeout(id),
     };
