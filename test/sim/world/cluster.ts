@@ -160,6 +160,9 @@ export class Cluster {
       spec: { Labels: {}, Role: role, Availability: 'active' },
       role,
       status: { state: 'unknown', message: '', addr: '' },
+      ...(isManager && {
+        manager: { addr: '', bus: '', route: '', reachability: 'reachable' },
+      }),
     };
     return { op: 'put', kind: 'node', object: node };
   }

@@ -20,6 +20,7 @@ function buildLease(managers: readonly string[], ownFrom = 0) {
       nodeId: 'a',
       epoch: 3,
       managers: () => ids.now,
+      listeners: () => ids.now,
       ownFrom,
       beat: (manager) => {
         beaten.push(manager);
