@@ -337,8 +337,11 @@ export class Leader {
   #wakeNodePlan(nodeId: string): void {
     const running = this.#nodePlans.get(nodeId);
     if (running !== undefined) return running.send({ type: 'dirty' });
+    const { store } = this.#options.replica;
+    const node = store.node(nodeId);
+    const isWaiting = node?.heldUntil !== undefined || node?.restUntil !== undefined;
     // There is nothing to plan, and who has no tasks gets none that its state of now forbids.
-    if (isEmpty(this.#options.replica.store.tasksOfNode(nodeId))) return;
+    if (!isWaiting && isEmpty(store.tasksOfNode(nodeId))) return;
     this.#nodePlans.start(nodeId, serviceMachine, () => ({
       plan: () => this.#planNode(nodeId),
       now: () => this.#options.committer.now(),

