@@ -213,11 +213,14 @@ export const sessionMachine = setup({
         ],
       },
       after: {
-        fullSetLimit: { guard: 'hasNoFullSet', target: 'greeting', actions: 'countFailure' },
+        fullSetLimit: [
+          { guard: 'hasNoFullSet', target: 'greeting', actions: 'countFailure' },
+          { actions: 'forgetFailures' },
+        ],
       },
       initial: 'steady',
       states: {
-        steady: { after: { describeEvery: { target: 'checking', actions: 'forgetFailures' } } },
+        steady: { after: { describeEvery: 'checking' } },
         checking: {
           invoke: {
             src: 'describe',
