@@ -7,6 +7,7 @@ import { limits } from '../domain/limits.ts';
 import type { Labels } from '../domain/model/spec.ts';
 import { nodeLabelsFrom } from '../domain/spec/node.ts';
 import type { LogEvent } from './log.ts';
+import { answerSeat, type SeatRoutes } from './seat-routes.ts';
 
 /** What a node that wants to join sends; nothing of it is trusted. */
 export interface JoinAsk {
@@ -18,6 +19,14 @@ export interface JoinAsk {
   readonly labels: Labels;
   /** Address that the joiner says it has; '' for the one that it comes from. */
   readonly addr: string;
+}
+/** What a member sends whose certificate opens nothing any more. */
+export interface RejoinAsk {
+  readonly token: string;
+  readonly nodeId: string;
+  readonly request: string;
+  /** By the key of its last certificate, base64. */
+  readonly proof: string;
 }
 /** What a member gets, at first and at each renewal. */
 export interface Issued {
@@ -49,6 +58,10 @@ export interface JoinListenerOptions {
    * checked. Throws `Fault`.
    */
   readonly renew: (request: string, certificate: Buffer) => Promise<Issued>;
+  /** Gives a member that was lost a certificate; the proof is of the connection too. Throws `Fault`. */
+  readonly rejoin: (ask: RejoinAsk, socket: TLSSocket) => Promise<Issued>;
+  /** For managers that want a part in the log. */
+  readonly seats: SeatRoutes;
   readonly log: LogEvent;
 }
 
@@ -57,7 +70,8 @@ const patienceMs = { handshake: 10_000, head: 10_000, whole: 30_000 } as const;
 
 /**
  * The HTTPS listener of 2377: `GET /v1/ca` gives the root to anybody, `POST /v1/join` a certificate to the holder of a
- * token, `POST /v1/renew` one to the holder of a certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
+ * token, `POST /v1/renew` one to the holder of a certificate, `POST /v1/rejoin` one to the holder of a token and the key of an
+ * old certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
  * Rejects when the port cannot be had, with Docker's text.
  */
 export async function listenForJoins(options: JoinListenerOptions): Promise<Server> {
@@ -105,9 +119,16 @@ async function answer(
   try {
     if (req.method === 'GET' && req.url === '/v1/ca')
       return send(res, 200, { root: options.root() });
+    const seat = await answerSeat(
+      options.seats,
+      req,
+      () => certificateOf(req),
+      () => bodyOf(req),
+    );
+    if (seat !== undefined) return send(res, 200, seat);
     const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
     if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
-    send(res, 200, await give(options, req, askFrom(await bodyOf(req))));
+    send(res, 200, await give(options, req, askedOf(await bodyOf(req))));
   } catch (error) {
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
@@ -119,31 +140,52 @@ async function answer(
 const gives: Readonly<
   Record<
     string,
-    (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => Promise<Issued>
+    (options: JoinListenerOptions, req: IncomingMessage, asked: Asked) => Promise<Issued>
   >
 > = Object.assign(Object.create(null) as object, {
-  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) =>
-    options.admit(ask, req.socket.remoteAddress ?? ''),
-  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, ask: JoinAsk) => {
-    const { raw } = (req.socket as TLSSocket).getPeerCertificate();
-    // Node's typings leave out that who shows none has none
-    if ((raw as Buffer | undefined) === undefined)
-      throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
-    return options.renew(ask.request, raw);
+  '/v1/join': (options: JoinListenerOptions, req: IncomingMessage, { text, labels }: Asked) => {
+    const ask = {
+      token: text('token'),
+      request: text('request'),
+      availability: text('availability'),
+      labels: labels(),
+      addr: text('addr'),
+    };
+    return options.admit(ask, req.socket.remoteAddress ?? '');
   },
+  '/v1/rejoin': (options: JoinListenerOptions, req: IncomingMessage, { text }: Asked) => {
+    const ask = {
+      token: text('token'),
+      nodeId: text('nodeId'),
+      request: text('request'),
+      proof: text('proof'),
+    };
+    return options.rejoin(ask, req.socket as TLSSocket);
+  },
+  '/v1/renew': (options: JoinListenerOptions, req: IncomingMessage, { text }: Asked) =>
+    options.renew(text('request'), certificateOf(req)),
 });
+
+/** What the connection has shown (DER); its key is proved. Throws `Fault` without one. */
+function certificateOf(req: IncomingMessage): Buffer {
+  const { raw } = (req.socket as TLSSocket).getPeerCertificate();
+  // Node's typings leave out that who shows none has none
+  if ((raw as Buffer | undefined) === undefined)
+    throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
+  return raw;
+}
 
 const wire = ({ code, message, origin }: Fault): object => ({ error: { code, message, origin } });
 
 function send(res: ServerResponse, status: number, body: object): void {
   if (res.headersSent || res.destroyed) return;
-  const text = JSON.stringify(body);
+  const bytes = body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
   res.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
+    'content-type': body instanceof Uint8Array ? 'application/octet-stream' : 'application/json',
+    'content-length': bytes.length,
     connection: 'close',
   });
-  res.end(text);
+  res.end(bytes);
 }
 
 async function bodyOf(req: IncomingMessage): Promise<unknown> {
@@ -161,18 +203,22 @@ async function bodyOf(req: IncomingMessage): Promise<unknown> {
   }
 }
 
-function askFrom(body: unknown): JoinAsk {
+/** What a body asks; reading throws for what is malformed. */
+interface Asked {
+  /** '' for one that is not there. */
+  readonly text: (name: string) => string;
+  readonly labels: () => Labels;
+}
+
+function askedOf(body: unknown): Asked {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
-  const text = (name: string): string => {
-    const value = fields[name] ?? '';
-    if (typeof value !== 'string') throw new Fault('InvalidArgument', `"${name}" must be a string`);
-    return value;
-  };
   return {
-    token: text('token'),
-    request: text('request'),
-    availability: text('availability'),
-    labels: nodeLabelsFrom(fields['labels']),
-    addr: text('addr'),
+    text: (name) => {
+      const value = fields[name] ?? '';
+      if (typeof value !== 'string')
+        throw new Fault('InvalidArgument', `"${name}" must be a string`);
+      return value;
+    },
+    labels: () => nodeLabelsFrom(fields['labels']),
   };
 }

@@ -114,13 +114,16 @@ export function silenceFrom(body: unknown): boolean | undefined {
 }
 
 export function membershipFrom(body: unknown): MembershipNotice | undefined {
-  const { generation, epoch, roots, managers, renew } = fieldsOf(body) ?? {};
+  const { generation, epoch, roots, managers, renew, issuer, role } = fieldsOf(body) ?? {};
   const wellFormed =
     isCount(generation) &&
     isCount(epoch) &&
     typeof roots === 'string' &&
     roots.length <= limits.rootsTextMax &&
     typeof renew === 'boolean' &&
+    (issuer === undefined ||
+      ['subject', 'publicKey'].every((name) => typeof fieldsOf(issuer)?.[name] === 'string')) &&
+    (role === 'manager' || role === 'worker') &&
     Array.isArray(managers) &&
     managers.length <= limits.managersMax &&
     managers.every((manager) =>

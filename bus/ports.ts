@@ -3,6 +3,8 @@
  * in `test/sim/`; `test/contract/` runs one suite against both.
  */
 
+import type { LogSurvey } from '../domain/members/plan.ts';
+
 export type Unsubscribe = () => void;
 
 export interface BusMessage {
@@ -58,6 +60,19 @@ export interface StateLog {
   tail(listener: (record: LogRecord) => void): Unsubscribe;
   /** Drops records up to and including `seq`. */
   purge(seq: number): Promise<void>;
+}
+
+/** The servers that keep the log together. Everything here rejects when they do not answer. */
+export interface LogGroup {
+  survey(): Promise<LogSurvey>;
+  /** How many copies the log is to have; answered before anything has moved. */
+  setReplicas(count: number): Promise<void>;
+  /** The group goes on without this server, which is away. */
+  forget(server: string): Promise<void>;
+  /** Another node's server is to lead the log. */
+  leadElsewhere(): Promise<void>;
+  /** Whether another manager's server listens for this one's at `route` (`host:port`). Never rejects. */
+  answers(route: string): Promise<boolean>;
 }
 
 /** A manager's own durable copy: checkpoint plus the records applied since. */

@@ -1,5 +1,7 @@
+import type { Issuer } from '../domain/ca/ports.ts';
 import type { Membership } from '../domain/assign/membership.ts';
 import type { NodeDescription, Task, TaskStatus } from '../domain/model/objects.ts';
+import type { NodeRole } from '../domain/model/spec.ts';
 import type { FaultCode } from '../domain/errors.ts';
 
 /** Bodies of the messages between leader, managers and agents, version 1. */
@@ -42,6 +44,10 @@ export type LeaderNotice = Epoch;
 /** The leader to one node: whom to trust, where the managers are, and whether to get a new certificate now. */
 export interface MembershipNotice extends Epoch, Membership {
   readonly renew: boolean;
+  /** Who is to issue the certificate; with one of his there is nothing to renew. */
+  readonly issuer?: Issuer;
+  /** What the node's certificate is to say. */
+  readonly role: NodeRole;
 }
 
 export interface WireFault {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { InitRequest } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
-import type { NodeDescription } from '../domain/model/objects.ts';
+import type { ManagerPlace, NodeDescription } from '../domain/model/objects.ts';
 import type { Availability, ClusterSpec, Labels } from '../domain/model/spec.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
@@ -13,10 +13,12 @@ import {
   generateKeys,
   makeJoinToken,
   newJoinSecret,
+  pinOf,
   privateKeyToPem,
   seedOf,
 } from '../pki/mod.ts';
 import { type Endpoint, joinHostPort } from './addresses.ts';
+import type { Config } from './config.ts';
 import type { Identity, ManagerKeys } from './node-files.ts';
 import { newId } from './wiring.ts';
 
@@ -97,11 +99,21 @@ export async function newIdentity(
   };
 }
 
+/** Where other nodes find a manager. */
+export const placeOf = (
+  { advertiseHost: host, advertisePort }: Identity,
+  { busPort, routePort }: Pick<Config, 'busPort' | 'routePort'>,
+): Pick<ManagerPlace, 'addr' | 'bus' | 'route'> => ({
+  addr: joinHostPort({ host, port: advertisePort }),
+  bus: joinHostPort({ host, port: String(busPort) }),
+  route: joinHostPort({ host, port: String(routePort) }),
+});
+
 /** The log's first transaction: the cluster and this node, its only manager. */
 export function firstObjects(
   cluster: NewCluster,
   description: NodeDescription,
-  busPort: number,
+  place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
 ): readonly Change[] {
   const { identity, certificates } = cluster;
   const token = (): string => makeJoinToken(certificates.root, newJoinSecret());
@@ -130,11 +142,8 @@ export function firstObjects(
         role: 'manager',
         description,
         status: { state: 'ready', message: '', addr: identity.advertiseHost },
-        manager: {
-          addr: joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort }),
-          bus: joinHostPort({ host: identity.advertiseHost, port: String(busPort) }),
-          reachability: 'reachable',
-        },
+        pins: [pinOf(certificates.node)],
+        manager: { ...place, reachability: 'reachable' },
       },
     },
   ];

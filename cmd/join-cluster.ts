@@ -1,9 +1,14 @@
+import type { KeyObject } from 'node:crypto';
 import { Agent, request } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
 import { daemonFault, Fault, type FaultCode } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import {
   parseJoinToken,
+  proveRejoin,
+  type RejoinClaim,
+  rejoinChannel,
   type JoinToken,
   normalizeCertificates,
   readCertificate,
@@ -33,12 +38,7 @@ export async function joinThrough(
   ask: JoinAsk,
   signal: AbortSignal,
 ): Promise<Issued> {
-  const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
-  if (!rootMatchesToken(root, token))
-    throw daemonFault(
-      'Unknown',
-      `remote CA does not match fingerprint. Expected: ${token.rootDigest.toString('hex')}`,
-    );
+  const root = await rootByToken(addr, token, signal);
   const body = JSON.stringify(ask);
   const answer = await exchange(addr, {
     path: '/v1/join',
@@ -48,6 +48,43 @@ export async function joinThrough(
     limitMs: patienceMs.grant,
   });
   return grantFrom(answer);
+}
+
+/** The root is read without trusting it, and compared with the token's digest. */
+async function rootByToken(addr: string, token: JoinToken, signal: AbortSignal): Promise<string> {
+  const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
+  if (!rootMatchesToken(root, token))
+    throw daemonFault(
+      'Unknown',
+      `remote CA does not match fingerprint. Expected: ${token.rootDigest.toString('hex')}`,
+    );
+  return root;
+}
+
+/** As `joinThrough`, for a member that comes back as the node that it was. */
+export async function rejoinThrough(
+  addr: string,
+  token: { readonly token: JoinToken; readonly text: string },
+  claim: Omit<RejoinClaim, 'channel'>,
+  lastKey: KeyObject,
+  signal: AbortSignal,
+): Promise<Issued> {
+  const root = await rootByToken(addr, token.token, signal);
+  const { nodeId, requestPem } = claim;
+  const body = (socket: TLSSocket): string =>
+    JSON.stringify({
+      token: token.text,
+      nodeId,
+      request: requestPem,
+      proof: proveRejoin({ ...claim, channel: rejoinChannel(socket) }, lastKey),
+    });
+  const limitMs = patienceMs.renewal;
+  const grant = grantFrom(
+    await exchange(addr, { path: '/v1/rejoin', root, body, signal, limitMs }),
+  );
+  if (grant.nodeId !== nodeId || grant.clusterId !== claim.clusterId)
+    throw daemonFault('Unknown', 'the manager sent the certificate of another node');
+  return grant;
 }
 
 /**
@@ -126,19 +163,34 @@ function grantFrom(answer: unknown): Issued {
   return grant;
 }
 
-interface Exchange {
+export interface Exchange {
   readonly path: string;
   /** Whom to trust; without, nobody is asked who he is, and nothing may be sent. */
   readonly root?: string;
-  readonly body?: string;
+  /** What to send, or what makes it when the connection is there. */
+  readonly body?: string | ((socket: TLSSocket) => string);
   /** The caller's own certificate. */
   readonly identity?: { readonly cert: string; readonly key: string };
   readonly signal: AbortSignal;
   readonly limitMs: number;
+  /** Largest answer. */
+  readonly bytesMax?: number;
 }
 
-function exchange(addr: string, options: Exchange): Promise<unknown> {
+/** As `exchangeBytes`, for an answer in JSON. */
+export async function exchange(addr: string, options: Exchange): Promise<unknown> {
+  const bytes = await exchangeBytes(addr, options);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw daemonFault('Unavailable', `cannot reach manager ${addr}: unreadable answer`);
+  }
+}
+
+/** One request to a manager's join listener. Rejects with its `Fault`, or `Unavailable` when it does not answer. */
+export function exchangeBytes(addr: string, options: Exchange): Promise<Buffer> {
   const { path, root, body, identity, signal, limitMs } = options;
+  const { bytesMax = limits.joinBodyBytesMax } = options;
   const { hostname, port } = new URL(`https://${addr}`);
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void =>
@@ -161,32 +213,45 @@ function exchange(addr: string, options: Exchange): Promise<unknown> {
         signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
       },
       (res) => {
-        let text = '';
-        res.setEncoding('utf8');
-        res.on('data', (chunk: string) => {
-          text += chunk;
-          if (text.length > limits.joinBodyBytesMax) req.destroy(new Error('answer too large'));
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        res.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          if (bytes > bytesMax) req.destroy(new Error('answer too large'));
         });
         res.on('error', fail);
         res.on('end', () => {
-          try {
-            const answer = JSON.parse(text) as unknown;
-            if (res.statusCode === 200) resolve(answer);
-            else fail(faultFrom(answer));
-          } catch {
-            fail(new Error('unreadable answer'));
-          }
+          const answer = Buffer.concat(chunks);
+          if (res.statusCode === 200) resolve(answer);
+          else fail(faultFrom(answer));
         });
       },
     );
     req.on('error', fail);
-    req.end(body);
+    if (typeof body !== 'function') req.end(body);
+    else
+      req.on('socket', (socket) =>
+        socket.once('secureConnect', () => {
+          try {
+            req.end(body(socket as TLSSocket));
+          } catch (error) {
+            req.destroy(error as Error);
+          }
+        }),
+      );
   });
 }
 
-function faultFrom(answer: unknown): Fault {
+function faultFrom(answer: Buffer): Error {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(answer.toString('utf8'));
+  } catch {
+    return new Error('unreadable answer');
+  }
   const { code, message, origin } =
-    (answer as { error?: { code?: string; message?: string; origin?: string } } | null)?.error ??
+    (parsed as { error?: { code?: string; message?: string; origin?: string } } | null)?.error ??
     {};
   return new Fault(
     (code ?? 'Unknown') as FaultCode,

@@ -1,8 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import type { Issued, JoinAsk } from '../api/join-listener.ts';
+import type { Issued, JoinAsk, RejoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { membershipOf } from '../domain/assign/membership.ts';
-import { signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
+import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
 import { roleOfToken } from '../domain/commands/join.ts';
 import { Fault } from '../domain/errors.ts';
 import { idFromBytes } from '../domain/ids.ts';
@@ -13,6 +13,8 @@ import {
   type AuthorityMaterial,
   caTools,
   type CfsslConnect,
+  checkRejoin,
+  pinOfKey,
   PkiError,
   readRequest,
   signExternally,
@@ -29,8 +31,9 @@ export interface DeskOptions {
 }
 
 /**
- * Gives certificates. A stranger's way: token, request, a committed record, a certificate, in this order. A member's:
- * its old certificate, which must be in force and its node not removed; the new one has the node's role of now.
+ * Gives certificates. A stranger's way: token, request, a signature, a committed record, and only then the certificate
+ * leaves; who gets none, because an external CA says no, leaves no node behind. A member's: its old certificate, which
+ * must be in force and its node not removed; the new one has the node's role of now.
  */
 export class JoinDesk {
   readonly #options: DeskOptions;
@@ -43,21 +46,24 @@ export class JoinDesk {
 
   async admit(ask: JoinAsk, peer: string): Promise<Issued> {
     const cluster = await this.#cluster();
-    roleOfToken(cluster, ask.token, tokenMatches);
+    const asked = roleOfToken(cluster, ask.token, tokenMatches);
     const publicKey = keyOf(ask.request);
     const nodeId = idFromBytes(
       createHash('sha256')
         .update(publicKey.export({ type: 'spki', format: 'der' }))
         .digest(),
     );
+    const certificate = await this.#sign(cluster, nodeId, asked, ask.request);
     const { result } = await this.#options.manager.command('node.join', {
       nodeId,
       token: ask.token,
+      pin: pinOfKey(publicKey),
       availability: ask.availability,
       labels: ask.labels,
       addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
     });
-    return this.#issue(cluster, nodeId, (result as Pick<Issued, 'role'>).role, ask.request);
+    const { role } = result as Pick<Issued, 'role'>;
+    return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
   }
 
   async renew(request: string, certificate: Buffer): Promise<Issued> {
@@ -73,8 +79,36 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    keyOf(request);
-    return this.#issue(cluster, node.id, node.role, request);
+    return this.#renewed(cluster, node.id, node.role, request);
+  }
+
+  /** A member that was lost: a token for its role, and a proof by the key that it last said it had. */
+  async rejoin(ask: RejoinAsk, channel: string): Promise<Issued> {
+    const cluster = await this.#cluster();
+    const asked = roleOfToken(cluster, ask.token, tokenMatches);
+    const node = this.#options.manager.view().node(ask.nodeId);
+    const lastKey = Buffer.from(node?.description?.tls?.publicKey ?? '', 'base64');
+    const claim = { clusterId: cluster.id, nodeId: ask.nodeId, channel, requestPem: ask.request };
+    if (node === undefined || !checkRejoin(claim, ask.proof, lastKey))
+      throw new Fault(
+        'PermissionDenied',
+        'this cluster has no such node with this key; leave, and join as a new node',
+      );
+    const { id: nodeId, role } = node;
+    if (node.status.state === 'ready')
+      throw new Fault('FailedPrecondition', `node ${nodeId} is not down`);
+    if (role !== asked || role !== node.spec.Role)
+      throw new Fault('InvalidArgument', `node ${nodeId} is no ${asked}, as the token's holder`);
+    return this.#renewed(cluster, nodeId, role, ask.request);
+  }
+
+  async #renewed(cluster: Cluster, nodeId: string, role: NodeRole, request: string) {
+    const publicKey = keyOf(request);
+    // other managers' servers must know the key before it is used
+    if (role === 'manager')
+      await this.#options.manager.command('node.pin', { nodeId, pin: pinOfKey(publicKey) });
+    const certificate = await this.#sign(cluster, nodeId, role, request);
+    return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
   }
 
   async #cluster(): Promise<Cluster> {
@@ -83,27 +117,36 @@ export class JoinDesk {
     return cluster;
   }
 
-  async #issue(cluster: Cluster, nodeId: string, role: NodeRole, request: string): Promise<Issued> {
-    const { manager, now, connect, onCaFailure } = this.#options;
+  async #sign(
+    cluster: Cluster,
+    nodeId: string,
+    role: NodeRole,
+    requestPem: string,
+  ): Promise<string> {
+    const { now, connect, onCaFailure } = this.#options;
     const signing = signingOf(cluster, caTools(now).normalize);
-    const certificate =
-      signing.by === 'key'
-        ? this.#authorityOf(cluster, signing.material).signNode({
-            nodeId,
-            role,
-            requestPem: request,
-            validityMs: cluster.spec.CAConfig.NodeCertExpiry / 1e6,
-            nowMs: now(),
-          })
-        : await signExternally(
-            connect,
-            signing,
-            { nodeId, role, clusterId: cluster.id, requestPem: request },
-            now,
-            onCaFailure,
-          );
-    const { roots, managers } = membershipOf(manager.view()) ?? { roots: '', managers: [] };
-    return { nodeId, clusterId: cluster.id, role, certificate, roots, managers };
+    if (signing.by === 'key')
+      return this.#authorityOf(cluster, signing.material).signNode({
+        nodeId,
+        role,
+        requestPem,
+        validityMs: certificateLifeMs(cluster),
+        nowMs: now(),
+      });
+    const request = { nodeId, role, clusterId: cluster.id, requestPem };
+    try {
+      return await signExternally(connect, signing, request, now, onCaFailure);
+    } catch (error) {
+      throw new Fault('Unavailable', `no external CA signs: ${(error as Error).message}`);
+    }
+  }
+
+  #grant(issued: Omit<Issued, 'roots' | 'managers'>): Issued {
+    const { roots, managers } = membershipOf(this.#options.manager.view()) ?? {
+      roots: '',
+      managers: [],
+    };
+    return { ...issued, roots, managers };
   }
 
   #authorityOf(cluster: Cluster, material: AuthorityMaterial): Authority {

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/assign/membership.ts';
+import type { RoutePeer } from '../domain/members/form.ts';
+import type { LogForm } from '../domain/model/objects.ts';
 
 /** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
 export interface Identity {
@@ -12,8 +14,14 @@ export interface Identity {
   readonly listenAddr: string;
   readonly advertiseHost: string;
   readonly advertisePort: string;
-  /** Generation of the log that this manager's store belongs to (docs/state-log.md). */
+  /** Generation of the log that this manager's store belongs to (docs/state-log.md); 0 while none is known. */
   readonly generation: number;
+  /** Absent: `alone`. */
+  readonly form?: LogForm['form'];
+  /** The generation begins here, behind this sequence: its log is yet to be made. */
+  readonly founding?: { readonly after: number };
+  /** This manager has no state yet: it gets it from another one. */
+  readonly joining?: true;
   /** What this node's certificate says; a file without it is a manager's. */
   readonly role?: 'manager' | 'worker';
 }
@@ -26,6 +34,8 @@ export interface ManagerKeys {
   /** nkey seed of the account that signs the bus' user JWTs. */
   readonly busIssuerSeed: string;
 }
+
+const managerFiles = ['keys.json', 'peers.json', 'store', 'journal'] as const;
 
 /** PEM texts. */
 export interface Certificates {
@@ -41,6 +51,7 @@ export interface Certificates {
 export class NodeFiles {
   readonly #dir: string;
   readonly #onCertificates = new Set<() => void>();
+  readonly #onPeers = new Set<() => void>();
 
   constructor(stateDir: string) {
     this.#dir = stateDir;
@@ -78,6 +89,20 @@ export class NodeFiles {
   writeManagers(managers: readonly ManagerAddress[]): void {
     this.#write('managers.json', { managers }, 0o600);
   }
+  /** The managers whose servers may be in the log's group, this one among them. */
+  peers(): readonly RoutePeer[] {
+    return this.#read<{ peers: readonly RoutePeer[] }>('peers.json')?.peers ?? [];
+  }
+  /** Does nothing when they are as they were. */
+  writePeers(peers: readonly RoutePeer[]): void {
+    if (JSON.stringify(peers) === JSON.stringify(this.peers())) return;
+    this.#write('peers.json', { peers }, 0o600);
+    for (const listener of this.#onPeers) listener();
+  }
+  onPeers(listener: () => void): () => void {
+    this.#onPeers.add(listener);
+    return () => this.#onPeers.delete(listener);
+  }
   writeKeys(keys: ManagerKeys): void {
     this.#write('keys.json', keys, 0o600);
   }
@@ -90,12 +115,11 @@ export class NodeFiles {
     this.#placeCertificates(pems);
     for (const listener of this.#onCertificates) listener();
   }
-  /** Other roots to trust from now on. Answers whether they differ from those before. */
-  writeRoots(pem: string): boolean {
-    if (pem === this.certificate('root')) return false;
+  /** Other roots to trust from now on. */
+  writeRoots(pem: string): void {
+    if (pem === this.certificate('root')) return;
     writeFileAtomic.sync(this.certificates.root(), pem, { mode: 0o644 });
     for (const listener of this.#onCertificates) listener();
-    return true;
   }
   /** Ends what a crash cut off. */
   recover(): void {
@@ -131,15 +155,18 @@ export class NodeFiles {
   wipe(): void {
     rmSync(this.path('node.json'), { force: true });
     for (const name of [
+      ...managerFiles,
       'certificates',
-      'keys.json',
       'managers.json',
       'renewal.json',
       'epoch.json',
-      'store',
-      'journal',
     ])
       rmSync(this.path(name), { recursive: true, force: true });
+  }
+
+  /** Forgets what only a manager has; the node stays in the swarm. */
+  wipeManager(): void {
+    for (const name of managerFiles) rmSync(this.path(name), { recursive: true, force: true });
   }
 
   #mkdir(dir: string): void {

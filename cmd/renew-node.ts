@@ -13,31 +13,44 @@ import { runs } from '../supervisors/run.ts';
 import type { Part } from '../supervisors/trees.ts';
 import { firstOf, renewThrough } from './join-cluster.ts';
 import type { LogEvent } from './log.ts';
-import type { ManagerAddress } from '../domain/assign/membership.ts';
-import type { NodeFiles } from './node-files.ts';
+import type { Issued } from '../api/join-listener.ts';
+import type { Certificates, NodeFiles } from './node-files.ts';
+import { hasExpired } from './own-certificate.ts';
 import { aborted, tlsOf } from './wiring.ts';
 
 export interface RenewalOptions {
   readonly files: NodeFiles;
   /** `host:port` of the managers to ask, in this order. */
   readonly managers: () => readonly string[];
-  /** The managers that the answer names. */
-  readonly onManagers: (managers: readonly ManagerAddress[]) => void;
+  /** For when the certificate has expired: one that needs nobody else. Undefined where there is none. */
+  readonly own: () => Certificates | undefined;
+  /** Called with the answer, after the new certificate is in place. */
+  readonly onIssued: (issued: Issued) => void;
   readonly report: LogEvent;
 }
 
 /** Keeps this node's certificate in force. */
 export class NodeRenewal {
   readonly #options: RenewalOptions;
+  #first: string | undefined;
   #actor: ActorRefFrom<typeof renewalMachine> | undefined;
+  /** Of the certificate in use. */
+  #notAfter = Number.POSITIVE_INFINITY;
 
   constructor(options: RenewalOptions) {
     this.#options = options;
   }
 
-  /** At once, rather than when the certificate is due. */
-  now(): void {
+  /** At once, rather than when the certificate is due; from the manager at `addr` first. */
+  now(addr?: string): void {
+    this.#first = addr;
     this.#actor?.send({ type: 'renew' });
+  }
+
+  /** What the user must know; '' if nothing. */
+  complaint(): string {
+    if (this.#actor === undefined || Date.now() <= this.#notAfter) return '';
+    return 'the certificate of this node has expired; if no manager renews it, let it back in with "docker swarm join" and a token';
   }
 
   /** The child of the daemon's supervisor. */
@@ -64,21 +77,30 @@ export class NodeRenewal {
     });
     actor.subscribe({ error: fail });
     this.#actor = actor;
+    const look = (): void => {
+      this.#notAfter = heldCertificate(files).notAfter;
+    };
+    look();
+    const unfollow = files.onCertificates(look);
     actor.start();
     try {
       await Promise.race([aborted(scope), failed]);
     } finally {
       this.#actor = undefined;
+      unfollow();
       actor.stop();
     }
   }
 
   /** A new key and certificate from the first manager that gives one; the bus takes it with its next connection. */
   async #renew(signal: AbortSignal): Promise<void> {
-    const { files, managers, onManagers } = this.#options;
+    const { files, managers, onIssued } = this.#options;
+    const own = hasExpired(files) ? this.#options.own() : undefined;
+    if (own !== undefined) return files.writeCertificates(own);
+    const first = this.#first;
     const { privateKey } = generateKeys();
     const request = createRequest(privateKey);
-    const issued = await firstOf(managers(), (addr) =>
+    const issued = await firstOf([...(first === undefined ? [] : [first]), ...managers()], (addr) =>
       renewThrough(addr, tlsOf(files), request, signal),
     );
     signal.throwIfAborted();
@@ -87,7 +109,8 @@ export class NodeRenewal {
       key: privateKeyToPem(privateKey),
       root: issued.roots,
     });
-    onManagers(issued.managers);
+    this.#first = undefined;
+    onIssued(issued);
   }
 }
 

@@ -5,7 +5,7 @@ import { connectBus } from '../bus/nats/bus.ts';
 import { isNewer, type MembershipNotice } from '../bus/protocol.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { NodeTls } from '../domain/model/objects.ts';
-import { nodeTlsInfo } from '../pki/mod.ts';
+import { nodeTlsInfo, readCertificate } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
@@ -16,7 +16,8 @@ import { aborted, busAddress, busErrors, newId, tlsOf } from './wiring.ts';
 export interface AgentWiring {
   readonly config: Config;
   readonly files: NodeFiles;
-  readonly identity: Identity;
+  /** As it is now. */
+  readonly identity: () => Identity;
   readonly executor: Executor;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -28,12 +29,11 @@ export interface AgentWiring {
 
 /** The node's agent, until `scope` ends. Rejects when it gives up. */
 export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise<void> {
-  const { config, files, identity, executor, logger, registry } = wiring;
+  const { config, files, executor, logger, registry } = wiring;
+  const identity = wiring.identity();
   const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
   const bus = await connectBus({
-    servers: isManager(identity)
-      ? [busAddress(config)]
-      : files.managers().map((manager) => manager.bus),
+    servers: busServers(config, files, identity),
     name: `agent ${identity.nodeId}`,
     tls: () => tlsOf(files),
     inboxPrefix: subjects.inboxPrefix(identity.nodeId),
@@ -62,14 +62,17 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const unheed = bus.subscribe(subjects.node(identity.nodeId, 'membership'), ({ body }) => {
     const notice = membershipFrom(body);
     if (notice === undefined || isNewer(files.epochs.load(), notice)) return;
-    heed(wiring, notice, agent, (servers) => bus.setServers(servers));
+    heed(wiring, notice, (servers) => bus.setServers(servers));
   });
+  // what the node says of itself depends on its certificate and its roots; a rotation waits for it
+  const unfollow = files.onCertificates(() => agent.refresh());
   agent.start();
   try {
     await Promise.race([aborted(scope), gaveUp]);
   } finally {
     wiring.onAgent(undefined);
     unheed();
+    unfollow();
     await agent.stop();
     await bus.close();
   }
@@ -77,19 +80,27 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
 
 /** Takes over what the leader says of the cluster. */
 function heed(
-  { files, identity, renew }: AgentWiring,
+  { config, files, identity, renew }: AgentWiring,
   notice: MembershipNotice,
-  agent: Agent,
   setServers: (servers: readonly string[]) => void,
 ): void {
-  if (!isManager(identity) && notice.managers.length > 0) {
+  if (notice.managers.length > 0) {
     files.writeManagers(notice.managers);
-    setServers(notice.managers.map(({ bus }) => bus));
+    setServers(busServers(config, files, identity()));
   }
-  // what the node says of its certificate depends on its roots
-  if (files.writeRoots(notice.roots)) agent.refresh();
-  if (notice.renew) renew();
+  files.writeRoots(notice.roots);
+  const { role } = readCertificate(files.certificate('node'));
+  if (notice.role !== role || (notice.renew && !isOf(notice.issuer, tlsInfo(files)))) renew();
 }
+
+/** A manager with a seat has a server of its own; everybody else goes to the managers that are known. */
+function busServers(config: Config, files: NodeFiles, identity: Identity): readonly string[] {
+  const seated = isManager(identity) && identity.joining === undefined;
+  return seated ? [busAddress(config, identity)] : files.managers().map(({ bus }) => bus);
+}
+
+const isOf = (issuer: MembershipNotice['issuer'], held: NodeTls): boolean =>
+  issuer?.subject === held.issuerSubject && issuer.publicKey === held.issuerPublicKey;
 
 /** The executor's description with what only the daemon knows: the certificate in use. */
 const describing = (executor: Executor, files: NodeFiles): Executor => ({
@@ -103,10 +114,12 @@ const describing = (executor: Executor, files: NodeFiles): Executor => ({
 
 /** What the node says of its certificate and its roots. */
 export function tlsInfo(files: NodeFiles): NodeTls {
-  const info = nodeTlsInfo(files.certificate('node'), files.certificate('root'));
+  const pem = files.certificate('node');
+  const info = nodeTlsInfo(pem, files.certificate('root'));
   return {
     trustRoot: info.TrustRoot,
     issuerSubject: info.CertIssuerSubject,
     issuerPublicKey: info.CertIssuerPublicKey,
+    publicKey: readCertificate(pem).publicKeyDer.toString('base64'),
   };
 }

@@ -1,8 +1,10 @@
 import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { daemonFault } from '../domain/errors.ts';
+import { rejoinChannel } from '../pki/mod.ts';
 import { JoinDesk } from './join-desk.ts';
 import { actorLog } from './log.ts';
+import { SeatDesk } from './seat-desk.ts';
 import {
   aborted,
   type CurrentManager,
@@ -20,10 +22,14 @@ export async function runJoinListener(
   const { files, identity, logger } = wiring;
   const report = actorLog(logger, { actor: 'join-listener', node: identity.nodeId });
   const desks = new WeakMap<Manager, JoinDesk>();
-  const desk = (): JoinDesk => {
-    const { manager } = current;
-    if (manager === undefined)
+  const running = (): Manager => {
+    if (current.manager === undefined)
       throw daemonFault('Unavailable', 'the manager is being prepared; try again');
+    return current.manager;
+  };
+  const seats = (): SeatDesk => new SeatDesk({ manager: running(), now: Date.now });
+  const desk = (): JoinDesk => {
+    const manager = running();
     const known =
       desks.get(manager) ??
       new JoinDesk({
@@ -43,6 +49,12 @@ export async function runJoinListener(
     root: () => current.manager?.view().cluster()?.rootCa.certPem ?? files.certificate('root'),
     admit: (ask, peer) => desk().admit(ask, peer),
     renew: (request, certificate) => desk().renew(request, certificate),
+    rejoin: (ask, socket) => desk().rejoin(ask, rejoinChannel(socket)),
+    seats: {
+      seat: (certificate) => seats().seat(certificate),
+      enroll: (certificate, place) => seats().enroll(certificate, place),
+      checkpoint: (certificate, generation) => seats().checkpoint(certificate, generation),
+    },
     log: report,
   });
   const forget = files.onCertificates(() => server.setSecureContext(tlsOf(files)));

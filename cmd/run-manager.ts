@@ -1,15 +1,20 @@
-import { connectBus } from '../bus/nats/bus.ts';
+import { type BusConnection, connectBus } from '../bus/nats/bus.ts';
 import { kickNode } from '../bus/nats/kick.ts';
+import type { Link } from '../bus/nats/link.ts';
 import { NatsLog } from '../bus/nats/log.ts';
+import { NatsLogGroup } from '../bus/nats/log-group.ts';
+import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
-import { FileJournal } from '../bus/journal/journal.ts';
 import { subjects } from '../bus/subjects.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
+import { routePeers } from '../domain/members/form.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import { askExternalCa, caTools, makeJoinToken, newJoinSecret } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
+import { beginJournal, forgetGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { actorLog, type LogEvent } from './log.ts';
+import { SeatKeeper } from './seat-keeper.ts';
 import {
   aborted,
   busAddress,
@@ -22,75 +27,202 @@ import {
   tlsOf,
 } from './wiring.ts';
 
+/** A generation of several managers that has not come about after this long is given up by its founder, ms. */
+const foundingPatienceMs = 30_000;
+
+/** The manager of this node, until `scope` ends. Rejects when it crashes. */
 export async function runManager(
   wiring: ManagerWiring,
   users: OwnUsers,
   current: CurrentManager,
   scope: AbortSignal,
 ): Promise<void> {
-  const { config, files, identity, logger } = wiring;
+  const { identity, logger } = wiring;
   const report = actorLog(logger, { actor: 'manager', node: identity.nodeId });
+  const keeper = new SeatKeeper(wiring, report);
+  if (identity.generation === 0) {
+    await keeper.seek(scope);
+    await aborted(scope);
+    return;
+  }
+  const end = new AbortController();
+  const within = AbortSignal.any([scope, end.signal]);
   const closing: (() => Promise<void>)[] = [];
   let crash: (error: unknown) => void = () => undefined;
   const crashed = new Promise<never>((_, reject) => {
     crash = reject;
   });
   try {
-    const link = await ownLink(wiring, users.log, 'log', scope);
-    closing.unshift(() => link.close());
-    const log = new NatsLog({
-      link,
-      onError: (error) => report('log_tail_failed', { error: error.message }),
-    });
-    if (wiring.create) await log.createIfMissing();
-    const system = await ownLink(wiring, users.system, 'system', scope);
-    closing.unshift(() => system.close());
-    const bus = await connectBus({
-      servers: [busAddress(config)],
-      name: `manager ${identity.nodeId}`,
-      tls: () => tlsOf(files),
-      inboxPrefix: subjects.inboxPrefix(identity.nodeId),
-      onError: busErrors(report),
-      signal: scope,
-    });
-    closing.unshift(() => bus.close());
+    const links = await openLinks(wiring, users, report, closing, within);
+    if (identity.joining === true) keeper.seek(within).catch(crash);
+    await prepareLog(wiring, links, keeper, report, within);
     const manager = await Manager.open({
       ...managerPorts(wiring, report),
-      bus,
-      log,
+      ...links,
       onCrash: (error) => crash(error),
+      onClosed: () => void goOn(wiring, manager).catch(crash),
     });
     closing.unshift(() => manager.stop());
-    manager.watch((applied) => {
-      for (const nodeId of expelled(applied))
-        void kickNode(system, nodeId, limits.busConnectionsMax).then(
-          (connections) => report('node_cut_off', { member: nodeId, connections }),
-          (error: Error) => report('node_not_cut_off', { member: nodeId, error: error.message }),
-        );
-    });
+    attend(wiring, manager, links.system, report);
     manager.start();
     current.set(manager);
+    if (identity.joining === true) takeSeat(wiring, manager, report, within).catch(crash);
+    else if (identity.form === 'several') keeper.watch(manager, within).catch(crash);
     await Promise.race([aborted(scope), crashed]);
   } finally {
+    end.abort();
     current.set(undefined);
     for (const close of closing) await close();
   }
 }
 
+interface Links {
+  readonly bus: BusConnection;
+  readonly log: NatsLog;
+  readonly group: NatsLogGroup;
+  readonly logLink: Link;
+  readonly system: Link;
+}
+
+async function openLinks(
+  wiring: ManagerWiring,
+  users: OwnUsers,
+  report: LogEvent,
+  closing: (() => Promise<void>)[],
+  scope: AbortSignal,
+): Promise<Links> {
+  const { config, files, identity } = wiring;
+  const logLink = await ownLink(wiring, users.log, 'log', scope);
+  closing.unshift(() => logLink.close());
+  const system = await ownLink(wiring, users.system, 'system', scope);
+  closing.unshift(() => system.close());
+  const bus = await connectBus({
+    servers: [busAddress(config, identity)],
+    name: `manager ${identity.nodeId}`,
+    tls: () => tlsOf(files),
+    user: users.bus,
+    inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+    onError: busErrors(report),
+    signal: scope,
+  });
+  closing.unshift(() => bus.close());
+  const log = new NatsLog({
+    link: logLink,
+    onError: (error) => report('log_tail_failed', { error: error.message }),
+  });
+  return { bus, log, group: new NatsLogGroup({ log, link: logLink, system }), logLink, system };
+}
+
+/** Makes the log where it begins, gets the state where it is elsewhere. Rejects when the scope ends. */
+async function prepareLog(
+  wiring: ManagerWiring,
+  { log, logLink }: Links,
+  keeper: SeatKeeper,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  const { identity, files, onIdentity, create } = wiring;
+  const { founding, joining, form } = identity;
+  if (form === 'several' && (founding ?? joining) !== undefined) {
+    const patience = AbortSignal.timeout(foundingPatienceMs);
+    const limit = founding === undefined ? scope : AbortSignal.any([scope, patience]);
+    await waitForJetStream(logLink, limit).catch(async (error: unknown) => {
+      if (scope.aborted || !patience.aborted) throw error;
+      report('generation_given_up', { generation: identity.generation });
+      await giveUp(wiring);
+      await aborted(scope);
+      scope.throwIfAborted();
+    });
+  }
+  if (create) await log.createIfMissing();
+  if (founding !== undefined) {
+    await log.createIfMissing(founding.after + 1, form === 'several' ? 2 : 1);
+    const { founding: _, ...founded } = identity;
+    onIdentity(founded);
+    forgetOtherGenerations(files, identity.generation);
+  }
+  if (joining === true) await keeper.fetchState(scope);
+}
+
+/** The other managers did not come, and nothing was written: the log goes on here, in one more generation. */
+async function giveUp({ files, identity, onIdentity }: ManagerWiring): Promise<void> {
+  const { checkpoint } = await journalOf(files, identity.generation).load();
+  if (checkpoint === undefined) throw new Error('the journal of this generation has no beginning');
+  const generation = identity.generation + 1;
+  forgetGeneration(files, generation);
+  await beginJournal(files, generation, checkpoint);
+  onIdentity({ ...identity, generation, form: 'alone' });
+}
+
+/** This generation is closed: its founder begins the next one, the others look for it. */
+async function goOn(wiring: ManagerWiring, manager: Manager): Promise<void> {
+  const { identity, files, onIdentity } = wiring;
+  const next = manager.view().cluster()?.log?.next;
+  if (next === undefined) return;
+  if (next.founder !== identity.nodeId)
+    return onIdentity({ ...identity, generation: 0, form: 'several', joining: true });
+  const checkpoint = manager.snapshot();
+  files.writePeers(routePeers(manager.view()));
+  forgetGeneration(files, next.generation);
+  await beginJournal(files, next.generation, checkpoint);
+  onIdentity({
+    ...identity,
+    generation: next.generation,
+    form: next.form,
+    founding: { after: checkpoint.seq },
+  });
+}
+
+/** From here on this manager counts. */
+async function takeSeat(
+  wiring: ManagerWiring,
+  manager: Manager,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  const { identity, files, onIdentity } = wiring;
+  while (!scope.aborted)
+    try {
+      await manager.command('manager.seated', { nodeId: identity.nodeId });
+      report('manager_seated', { generation: identity.generation });
+      const { joining: _, ...seated } = identity;
+      onIdentity(seated);
+      return forgetOtherGenerations(files, identity.generation);
+    } catch (error) {
+      report('manager_not_seated', { error: String(error) });
+    }
+}
+
+/** What the node does about changes of the state, beside its manager. */
+function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: LogEvent): void {
+  const { files, identity } = wiring;
+  if (identity.joining === undefined && identity.founding === undefined)
+    files.writePeers(routePeers(manager.view()));
+  manager.watch((applied) => {
+    if (applied.some((change) => change.kind === 'node' && concernsPeers(change)))
+      files.writePeers(routePeers(manager.view()));
+    for (const nodeId of expelled(applied))
+      void kickNode(system, nodeId, limits.busConnectionsMax).then(
+        (connections) => report('node_cut_off', { member: nodeId, connections }),
+        (error: Error) => report('node_not_cut_off', { member: nodeId, error: error.message }),
+      );
+  });
+}
+
+const concernsPeers = ({ before, after }: Extract<Applied, { kind: 'node' }>): boolean =>
+  before?.manager !== after?.manager || before?.pins !== after?.pins;
+
 /** What a manager needs beside its connections. */
 function managerPorts(
   { files, identity, registry }: ManagerWiring,
   report: LogEvent,
-): Omit<ManagerOptions, 'bus' | 'log'> {
+): Omit<ManagerOptions, 'bus' | 'log' | 'group'> {
   const { nodeId, generation } = identity;
   return {
     nodeId,
     generation,
-    journal: new FileJournal({
-      dir: files.path('journal', String(generation)),
-      key: Buffer.from(files.keys().dataKey, 'hex'),
-      generation,
-    }),
+    form: identity.form ?? 'alone',
+    journal: journalOf(files, generation),
     clock: systemClock,
     wallNow: Date.now,
     random: Math.random,

@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
+import { isNoLeader } from '../actors/manager/faults.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
@@ -15,13 +17,16 @@ import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
 import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
+import { comeBack } from './come-back.ts';
 import { cliListenAddr, type Config } from './config.ts';
-import { firstObjects, newIdentity, type NewCluster } from './found-cluster.ts';
+import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
+import { ownCertificate } from './own-certificate.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent, tlsInfo } from './run-agent.ts';
+import { leaveWarning, text } from './swarm-texts.ts';
 import { managerChildren } from './wire-manager.ts';
 
 export interface SwarmNodeOptions {
@@ -35,25 +40,10 @@ export interface SwarmNodeOptions {
   readonly engineSubnets: () => Promise<readonly string[]>;
 }
 
-const text = {
-  notManager:
-    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
-  worker:
-    "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.",
-  joinTimeout:
-    'Timeout was reached before node joined. The attempt to join the swarm will continue in the background. Use the "docker info" command to see the current swarm status of your node.',
-  preparing:
-    'This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.',
-  inSwarm:
-    'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
-  notInSwarm: 'This node is not part of a swarm',
-  lastManager:
-    'You are attempting to leave the swarm on a node that is participating as a manager. Removing the last manager erases all current state of the swarm. Use `--force` to ignore this message. ',
-} as const;
 /** As long as Docker's daemon waits for a join, ms; it goes on afterwards. */
 const joinPatienceMs = 20_000;
 /** For a manager that is being started: at init the server's start counts in, ms. */
-const managerPatienceMs = { request: 5_000, init: 20_000 } as const;
+const managerPatienceMs = { request: 5_000, changing: 30_000, init: 20_000 } as const;
 
 /**
  * This daemon's place in a swarm: none, or a manager with its agent. `init` and `leave` add and remove the children
@@ -82,8 +72,7 @@ export class SwarmNode implements Swarm {
     files.recover();
     this.#identity = files.identity();
     if (this.#identity === undefined) files.wipe();
-    else if (isManager(this.#identity)) this.#addChildren(this.#identity, false);
-    else this.#addAgent(this.#identity);
+    else this.#addChildren(this.#identity);
   }
 
   local(): LocalState {
@@ -94,7 +83,7 @@ export class SwarmNode implements Swarm {
       nodeId: identity?.nodeId ?? '',
       nodeAddr: identity?.advertiseHost ?? '',
       manager: identity !== undefined && isManager(identity),
-      error: this.#error,
+      error: this.#error || (this.#renewal?.complaint() ?? ''),
       remoteManagers: this.#managers(),
     };
   }
@@ -102,19 +91,36 @@ export class SwarmNode implements Swarm {
   init(request: InitRequest): Promise<string> {
     return this.#inTurn(() => this.#init(request));
   }
-  join(request: JoinRequest): Promise<void> {
-    return this.#inTurn(() => this.#join(request));
+  async join(request: JoinRequest): Promise<void> {
+    await this.#inTurn(() => this.#join(request));
+    if (this.#identity === undefined || !isManager(this.#identity)) return;
+    // a manager has joined when it can be asked
+    await this.#awaitManagerUp(joinPatienceMs).catch(() => {
+      throw daemonFault('Unavailable', text.joinTimeout);
+    });
   }
   leave(force: boolean): Promise<void> {
     return this.#inTurn(() => this.#leave(force));
   }
 
   async command(name: string, body: unknown): Promise<unknown> {
-    const manager = await this.#awaitManager();
-    return (await manager.command(name, body)).result;
+    return (await this.#ask((manager) => manager.command(name, body))).result;
   }
-  async read(): Promise<View> {
-    return (await this.#awaitManager()).read();
+  read(): Promise<View> {
+    return this.#ask((manager) => manager.read());
+  }
+
+  /** Of the manager that runs. One that ends without having done anything is followed by another. */
+  async #ask<T>(question: (manager: Manager) => Promise<T>): Promise<T> {
+    for (;;) {
+      const manager = await this.#awaitManager();
+      try {
+        return await question(manager);
+      } catch (error) {
+        if (manager === this.#manager || this.#identity === undefined || !isNoLeader(error))
+          throw error;
+      }
+    }
   }
   leaderId(): string {
     return this.#manager?.leaderId() ?? '';
@@ -153,7 +159,7 @@ export class SwarmNode implements Swarm {
       const objects = firstObjects(
         cluster,
         { ...description, tls: tlsInfo(files) },
-        this.#options.config.busPort,
+        placeOf(cluster.identity, this.#options.config),
       );
       await Promise.race([
         failed,
@@ -176,6 +182,13 @@ export class SwarmNode implements Swarm {
   }
 
   async #join(request: JoinRequest): Promise<void> {
+    const identity = this.#identity;
+    if (identity !== undefined && !isManager(identity) && this.#agent?.isConnected() !== true) {
+      const signal = AbortSignal.timeout(joinPatienceMs);
+      await comeBack(this.#options.files, identity, request, text.inSwarm, signal);
+      await this.#removeChildren();
+      return this.#addAgent(identity);
+    }
     this.#refuseMember();
     const token = tokenFrom(request.joinToken);
     if (request.remoteAddrs.length === 0)
@@ -219,27 +232,66 @@ export class SwarmNode implements Swarm {
     files.prepare();
     files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
     files.writeManagers(grant.managers);
-    const identity: Identity = {
+    this.#error = '';
+    this.#begin({
       nodeId: grant.nodeId,
       clusterId: grant.clusterId,
       listenAddr,
       advertiseHost: advertise.host,
       advertisePort: advertise.port,
-      generation: 1,
-      role: grant.role,
-    };
-    files.writeIdentity(identity);
+      ...this.#placeFor(grant.role),
+    });
+  }
+
+  /** A worker has no place in the log. A new manager gets its own by asking the others. */
+  #placeFor(
+    role: 'manager' | 'worker',
+  ): Pick<Identity, 'role' | 'generation' | 'form' | 'joining'> {
+    if (role === 'worker') return { role, generation: 0 };
+    this.#options.files.writeKeys({
+      dataKey: randomBytes(32).toString('hex'),
+      busIssuerSeed: '',
+    });
+    return { role, generation: 0, form: 'several', joining: true };
+  }
+
+  /** Writes down what the node is and starts its parts. */
+  #begin(identity: Identity): void {
+    this.#options.files.writeIdentity(identity);
     this.#identity = identity;
-    this.#error = '';
-    this.#addAgent(identity);
+    this.#addChildren(identity);
+  }
+
+  /** The certificate says another role than the one that the node has. */
+  async #changeRole(role: 'manager' | 'worker'): Promise<void> {
+    const before = this.#identity;
+    if (before === undefined || isManager(before) === (role === 'manager')) return;
+    await this.#removeChildren();
+    const { nodeId, clusterId, listenAddr, advertiseHost, advertisePort } = before;
+    if (role === 'worker') this.#options.files.wipeManager();
+    const place = this.#placeFor(role);
+    this.#begin({ nodeId, clusterId, listenAddr, advertiseHost, advertisePort, ...place });
+  }
+
+  /** This manager goes on elsewhere in the log: its parts begin anew. */
+  async #reseat(identity: Identity): Promise<void> {
+    if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
+    await this.#removeChildren(managerParts);
+    this.#options.files.writeIdentity(identity);
+    this.#identity = identity;
+    this.#addManager(identity, false, () => undefined);
   }
 
   #managers(): readonly { readonly nodeId: string; readonly addr: string }[] {
     const identity = this.#identity;
     if (identity === undefined) return [];
-    return isManager(identity)
-      ? [{ nodeId: identity.nodeId, addr: managerAddr(identity) }]
-      : this.#options.files.managers().map(({ nodeId, addr }) => ({ nodeId, addr }));
+    const { files } = this.#options;
+    const known = isManager(identity) ? files.peers() : files.managers();
+    const others = known.filter(({ nodeId }) => nodeId !== identity.nodeId);
+    return [
+      ...(isManager(identity) ? [{ nodeId: identity.nodeId, addr: managerAddr(identity) }] : []),
+      ...others.map(({ nodeId, addr }) => ({ nodeId, addr })),
+    ];
   }
 
   async #newCluster(request: InitRequest): Promise<NewCluster> {
@@ -270,7 +322,8 @@ export class SwarmNode implements Swarm {
       return;
     }
     if (identity === undefined) throw daemonFault('Unavailable', text.notInSwarm);
-    if (isManager(identity) && !force) throw daemonFault('Unavailable', text.lastManager);
+    if (isManager(identity) && !force)
+      throw daemonFault('Unavailable', leaveWarning(this.#manager?.view()));
     await this.#agent?.removeAll();
     await this.#removeChildren();
     this.#options.files.wipe();
@@ -278,20 +331,33 @@ export class SwarmNode implements Swarm {
     this.#error = '';
   }
 
-  #addChildren(identity: Identity, create: boolean): void {
-    this.#addManager(identity, create, () => undefined);
+  #addChildren(identity: Identity): void {
+    if (isManager(identity)) this.#addManager(identity, false, () => undefined);
     this.#addAgent(identity);
   }
 
-  #addManager(identity: Identity, create: boolean, onFailure: (error: unknown) => void): void {
+  #addManager(first: Identity, create: boolean, onFailure: (error: unknown) => void): void {
     const { config, files, logger, supervisor, registry } = this.#options;
+    let identity = first;
+    const onIdentity = (next: Identity): void => {
+      if (next.generation !== identity.generation || next.form !== identity.form)
+        return void this.#inTurn(() => this.#reseat(next));
+      identity = next;
+      if (this.#identity === undefined) return;
+      files.writeIdentity(next);
+      this.#identity = next;
+    };
     for (const child of managerChildren({
       config,
       files,
-      identity,
+      get identity() {
+        return identity;
+      },
       logger,
       registry,
       create,
+      onIdentity,
+      onRefused: (addr) => this.#renewal?.now(addr),
       onManager: (manager) => this.#setManager(manager),
       onFailure: (error) => {
         this.#error = error instanceof Error ? error.message : String(error);
@@ -310,7 +376,14 @@ export class SwarmNode implements Swarm {
     };
     this.#renewal = this.#newRenewal(identity);
     const { config, files, executor, logger, registry } = this.#options;
-    const wiring = { config, files, identity, executor, logger, registry };
+    const wiring = {
+      config,
+      files,
+      identity: () => this.#identity ?? identity,
+      executor,
+      logger,
+      registry,
+    };
     const agent = runs((scope) =>
       runAgent(
         {
@@ -334,17 +407,19 @@ export class SwarmNode implements Swarm {
     const { files, logger } = this.#options;
     return new NodeRenewal({
       files,
+      own: () =>
+        this.#manager && ownCertificate(this.#manager.view(), identity, files.certificate('key')),
       managers: () => this.#managers().map(({ addr }) => addr),
-      onManagers: (managers) => {
-        if (!isManager(identity)) files.writeManagers(managers);
+      onIssued: ({ managers, role }) => {
+        files.writeManagers(managers);
+        void this.#inTurn(() => this.#changeRole(role));
       },
       report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
     });
   }
 
-  async #removeChildren(): Promise<void> {
-    for (const { id } of trees.daemon.children.toReversed())
-      await this.#options.supervisor.remove(id);
+  async #removeChildren(ids: readonly string[] = allParts): Promise<void> {
+    for (const id of ids.toReversed()) await this.#options.supervisor.remove(id);
   }
 
   #setManager(manager: Manager | undefined): void {
@@ -362,7 +437,9 @@ export class SwarmNode implements Swarm {
     if (this.#identity === undefined)
       return Promise.reject(daemonFault('Unavailable', text.notManager));
     if (!isManager(this.#identity)) return Promise.reject(daemonFault('Unavailable', text.worker));
-    return this.#awaitManagerUp(managerPatienceMs.request);
+    const { founding, joining } = this.#identity;
+    const changing = founding !== undefined || joining !== undefined;
+    return this.#awaitManagerUp(managerPatienceMs[changing ? 'changing' : 'request']);
   }
 
   #awaitManagerUp(patienceMs: number): Promise<Manager> {
@@ -382,6 +459,9 @@ export class SwarmNode implements Swarm {
     });
   }
 }
+
+const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
+const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener'] as const;
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {

@@ -1,12 +1,15 @@
 import { serveAuth } from '../bus/nats/auth.ts';
-import { startServer } from '../bus/nats/server.ts';
+import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
 import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
+import type { Manager } from '../actors/manager/manager.ts';
+import type { Unsubscribe } from '../bus/ports.ts';
 import { nkeyFromSeed, trustRoots } from '../pki/mod.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
 import { actorLog } from './log.ts';
 import type { NodeFiles } from './node-files.ts';
+import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
 import { aborted, CurrentManager, hostOf, type ManagerWiring, ownLink, tlsOf } from './wiring.ts';
@@ -40,9 +43,13 @@ async function runServer(
   wiring: ManagerWiring,
   users: OwnUsers,
   scope: AbortSignal,
-): Promise<void> {
+): Promise<undefined> {
   const { config, files, identity, logger } = wiring;
+  // no generation yet, no server
+  if (identity.generation === 0) return aborted(scope);
   const keys = files.keys();
+  const report = actorLog(logger, { actor: 'bus-server', node: identity.nodeId });
+  if (!wiring.create) await mendCertificate(files, identity, report);
   const log = logger.child({ actor: 'bus-server', node: identity.nodeId });
   const server = await startServer({
     binary: config.natsServer,
@@ -55,22 +62,39 @@ async function runServer(
     tls: tlsOf(files),
     issuer: nkeyFromSeed(keys.busIssuerSeed).publicKey,
     users,
+    ...(identity.form === 'several' && { cluster: clusterOf(wiring) }),
     // its banner is nobody's news
     log: (level, line) => log[level === 'info' ? 'debug' : level]({ line }, 'nats_server'),
     signal: scope,
   });
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
-  const forget = files.onCertificates(() => {
-    server.reload(tlsOf(files)).then(
+  const reload = (): void => {
+    server.reload(tlsOf(files), clusterOf(wiring)).then(
       () => log.info({}, 'bus_server_reloaded'),
       (error: Error) => log.warn({ error: error.message }, 'bus_server_not_reloaded'),
     );
-  });
+  };
+  const forget = [
+    files.onCertificates(reload),
+    identity.form === 'several' ? files.onPeers(reload) : () => undefined,
+  ];
   const exit = await Promise.race([server.exited, aborted(scope)]);
-  forget();
+  for (const end of forget) end();
   if (exit !== undefined)
     throw new Error(`nats-server ended (${exit.signal ?? `code ${exit.code}`})`);
   await server.stop();
+}
+
+/** The group of the log's servers: one name for each generation, so that a server of an older one stays outside. */
+function clusterOf({ config, files, identity }: ManagerWiring): ClusterOptions {
+  const others = files.peers().filter(({ nodeId }) => nodeId !== identity.nodeId);
+  return {
+    name: `${identity.clusterId}-${identity.generation}`,
+    host: hostOf(identity.listenAddr),
+    port: config.routePort,
+    routes: others.map(({ route }) => route),
+    pinnedCerts: others.flatMap(({ pins }) => pins),
+  };
 }
 
 async function runAuth(
@@ -80,22 +104,29 @@ async function runAuth(
   scope: AbortSignal,
 ): Promise<void> {
   const { files, identity, logger } = wiring;
+  if (identity.generation === 0) return aborted(scope);
   const report = actorLog(logger, { actor: 'bus-auth', node: identity.nodeId });
   const link = await ownLink(wiring, users.auth, 'auth', scope);
-  const stop = serveAuth(link, {
-    issuer: nkeyFromSeed(files.keys().busIssuerSeed),
-    clusterId: identity.clusterId,
-    roots: cachedRoots(files),
-    isRevoked: (nodeId, role) => {
-      // this manager's own parts connect before it has read what the cluster is
-      if (nodeId === identity.nodeId) return false;
-      const node = current.manager?.view().node(nodeId);
-      return node === undefined || (role === 'manager' && node.role !== 'manager');
-    },
-    now: Date.now,
-    onDenied: (denial) => report('bus_connection_denied', denial),
+  const serve = ({ view }: Pick<Manager, 'view'>): Unsubscribe =>
+    serveAuth(link, {
+      issuer: nkeyFromSeed(files.keys().busIssuerSeed),
+      clusterId: identity.clusterId,
+      roots: cachedRoots(files),
+      isRevoked: (nodeId, role) => {
+        const node = view().node(nodeId);
+        return node === undefined || (role === 'manager' && node.role !== 'manager');
+      },
+      now: Date.now,
+      onDenied: (denial) => report('bus_connection_denied', denial),
+    });
+  // One that does not know the cluster's nodes leaves the question to the other managers.
+  let stop: Unsubscribe = () => undefined;
+  const forget = current.watch((manager) => {
+    stop();
+    stop = manager === undefined ? () => undefined : serve({ view: () => manager.view() });
   });
   await aborted(scope);
+  forget();
   stop();
   await link.close();
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connectLink, type Link, type TlsMaterial } from '../bus/nats/link.ts';
+import { localAddress } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
@@ -14,6 +15,7 @@ import type { Identity, NodeFiles } from './node-files.ts';
 export interface ManagerWiring {
   readonly config: Config;
   readonly files: NodeFiles;
+  /** As it is now: it changes in place when only the state of its seat does. */
   readonly identity: Identity;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -21,6 +23,10 @@ export interface ManagerWiring {
   readonly create: boolean;
   /** Told when the manager runs, and with undefined when it does not any more. */
   readonly onManager: (manager: Manager | undefined) => void;
+  /** This manager is to go on as another one: in another generation, or with its seat. */
+  readonly onIdentity: (identity: Identity) => void;
+  /** The manager whose join listener is at `addr` says that this node is not to be one. */
+  readonly onRefused: (addr: string) => void;
   /** An attempt to start a part failed; the supervisor tries again. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -36,20 +42,31 @@ export const busErrors =
       : report('bus_failed', { error, subject });
 
 /** Where this daemon's own clients find its bus server. */
-export const busAddress = (config: Config): string => `127.0.0.1:${config.busPort}`;
+export const busAddress = (
+  { busPort }: Pick<Config, 'busPort'>,
+  { listenAddr }: Pick<Identity, 'listenAddr'>,
+): string => localAddress({ host: hostOf(listenAddr), port: busPort });
 
 /** The manager that runs now, for the parts beside it. */
 export class CurrentManager {
-  readonly #told: ManagerWiring['onManager'];
+  readonly #listeners = new Set<(manager: Manager | undefined) => void>();
   manager: Manager | undefined;
 
+  /** `told` hears of every change. */
   constructor(told: ManagerWiring['onManager']) {
-    this.#told = told;
+    this.#listeners.add(told);
   }
 
   set(manager: Manager | undefined): void {
     this.manager = manager;
-    this.#told(manager);
+    for (const listener of this.#listeners) listener(manager);
+  }
+
+  /** The listener is told at once, and of every change. */
+  watch(listener: (manager: Manager | undefined) => void): () => void {
+    this.#listeners.add(listener);
+    listener(this.manager);
+    return () => this.#listeners.delete(listener);
   }
 }
 
@@ -79,7 +96,7 @@ export function ownLink(
   const report = wiring.logger.child({ actor: name, node: wiring.identity.nodeId });
   return connectLink(
     {
-      servers: [busAddress(wiring.config)],
+      servers: [busAddress(wiring.config, wiring.identity)],
       name: `${name} ${wiring.identity.nodeId}`,
       tls: () => tlsOf(wiring.files),
       user,

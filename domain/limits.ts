@@ -78,11 +78,13 @@ export const limits = {
   /** Labels that a node brings along when it joins; names and values together, characters. */
   joinLabelsMax: 256,
   joinLabelsTextMax: 16 * KiB,
-  /** A request to the join listener, and an answer of it, bytes. */
   /** Roots that a node trusts together, PEM, characters; and managers of one cluster. */
   rootsTextMax: 48 * KiB,
   managersMax: 64,
+  /** A request to the join listener, and an answer of it, bytes. */
   joinBodyBytesMax: 64 * KiB,
+  /** The whole state, given to a new manager, bytes. */
+  checkpointBytesMax: 2_048 * MiB - 1,
   /** Connections of strangers to the join listener at a time. */
   joinConnectionsMax: 1_024,
   /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */

@@ -63,7 +63,8 @@ export {
   verifyWithNKey,
 } from './nkey.ts';
 export { normalizeCertificates } from './pem.ts';
-export { checkRejoin, newRejoinNonce, proveRejoin, type RejoinClaim } from './rejoin.ts';
+export { pinOf, pinOfKey } from './pin.ts';
+export { checkRejoin, proveRejoin, rejoinChannel, type RejoinClaim } from './rejoin.ts';
 export { createRequest, readRequest } from './request.ts';
 export {
   formatUnlockKey,

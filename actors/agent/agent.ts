@@ -38,7 +38,9 @@ export interface AgentOptions {
 /** A node's agent: keeps the containers of the tasks that the leader assigns, whether or not there is a leader. */
 export interface Agent {
   start(): void;
-  /** Says hello anew: what the node is has changed. Tasks go on. */
+  /** Whether the bus has let it in. */
+  isConnected(): boolean;
+  /** What the node is may have changed: says hello anew if it has. Tasks go on. */
   refresh(): void;
   /** Ends the agent for good; containers run on, and the next agent of this node adopts them. */
   stop(): Promise<void>;
@@ -136,8 +138,12 @@ class NodeAgent implements Agent {
     }
   }
 
+  isConnected(): boolean {
+    return this.#options.bus.isConnected();
+  }
+
   refresh(): void {
-    this.#resync();
+    this.#supervisor.get('session')?.send({ type: 'refresh' });
   }
 
   #resync(): void {

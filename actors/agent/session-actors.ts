@@ -28,7 +28,9 @@ export type SessionEvent =
   | { readonly type: 'assign'; readonly assign: Assign }
   | { readonly type: 'notice'; readonly epoch: Epoch }
   /** The full set is needed again. */
-  | { readonly type: 'resync' };
+  | { readonly type: 'resync' }
+  /** What the node is may have changed. */
+  | { readonly type: 'refresh' };
 
 export interface SessionContext extends SessionInput {
   readonly session: string;

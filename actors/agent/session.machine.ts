@@ -120,6 +120,7 @@ export const sessionMachine = setup({
       states: {
         pausing: { after: { backoff: 'describing' } },
         describing: {
+          on: { refresh: { target: 'describing', reenter: true } },
           invoke: {
             src: 'describe',
             input: ({ context }) => context,
@@ -150,6 +151,7 @@ export const sessionMachine = setup({
         },
         hailing: {
           entry: 'openSession',
+          on: { refresh: 'describing' },
           invoke: {
             src: 'hello',
             input: ({ context }) => context,
@@ -220,15 +222,17 @@ export const sessionMachine = setup({
       },
       initial: 'steady',
       states: {
-        steady: { after: { describeEvery: 'checking' } },
+        steady: { on: { refresh: 'checking' }, after: { describeEvery: 'checking' } },
         checking: {
+          on: { refresh: { target: 'checking', reenter: true } },
           invoke: {
             src: 'describe',
             input: ({ context }) => context,
             onDone: [
               {
                 guard: { type: 'isChanged', params: ({ event }) => event.output },
-                target: '#session.greeting',
+                target: '#session.greeting.hailing',
+                actions: { type: 'describeNode', params: ({ event }) => event.output },
               },
               { target: 'steady' },
             ],

@@ -3,9 +3,11 @@ import type { Bus } from '../../bus/ports.ts';
 import type { Epoch, MembershipNotice } from '../../bus/protocol.ts';
 import { type Membership, membershipOf, sameMembership } from '../../domain/assign/membership.ts';
 import { planRotation } from '../../domain/ca/plan-rotation.ts';
-import type { LocalCaTools } from '../../domain/ca/ports.ts';
+import type { Issuer, LocalCaTools } from '../../domain/ca/ports.ts';
 import { type CaAnswer, CaInquiry, type CaQuestion } from '../../domain/ca/questions.ts';
+import { wantedRootPem } from '../../domain/ca/signing.ts';
 import type { Command, CommandContext } from '../../domain/commands/command.ts';
+import { limits } from '../../domain/limits.ts';
 import type { Context, View } from '../../domain/store/view.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 import type { Committed, Decide } from './committer.ts';
@@ -29,6 +31,8 @@ export interface CaDutyPorts extends CaPorts {
 export class CaDuty {
   readonly #ports: CaDutyPorts;
   #told: Membership | undefined;
+  /** When nodes were told to renew, ms: plans come with every change, and a node needs a moment. */
+  readonly #asked = new Map<string, number>();
 
   constructor(ports: CaDutyPorts) {
     this.#ports = ports;
@@ -57,14 +61,32 @@ export class CaDuty {
     const { propose, tools, newJoinToken } = this.#ports;
     const { result } = await propose((view: View, { now }: Context) => {
       const { changes, wakeAt, renew } = planRotation(view, { now, newJoinToken, ca: tools });
-      return { changes, result: { renew, wakeAt, gone: false, idle: changes.length === 0 } };
+      const idle = changes.length === 0;
+      return { changes, result: { renew, wakeAt, gone: false, idle, now } };
     });
-    for (const nodeId of result.renew) this.tell(nodeId, true);
+    for (const nodeId of result.renew) this.#askToRenew(nodeId, result.now);
     return result;
+  }
+
+  #askToRenew(nodeId: string, now: number): void {
+    const asked = this.#asked.get(nodeId);
+    if (asked !== undefined && now < asked + limits.rotationRoundMs) return;
+    this.#asked.set(nodeId, now);
+    const cluster = this.#ports.view.cluster();
+    if (cluster !== undefined)
+      this.tell(nodeId, true, this.#ports.tools.issuerOf(wantedRootPem(cluster)));
   }
 
   /** Whether a plan may be due. Nodes hear of other roots and managers at once. */
   observe(applied: readonly Applied[]): boolean {
+    for (const change of applied)
+      if (
+        change.kind === 'node' &&
+        change.before !== undefined &&
+        change.after !== undefined &&
+        change.before.role !== change.after.role
+      )
+        this.tell(change.id, false);
     const relevant = applied.some(
       (change) =>
         change.kind === 'cluster' ||
@@ -77,6 +99,7 @@ export class CaDuty {
     const now = membershipOf(this.#ports.view);
     if (!sameMembership(now, this.#told)) {
       this.#told = now;
+      this.#asked.clear();
       for (const { id, status } of this.#ports.view.list('node'))
         if (status.state === 'ready') this.tell(id, false);
     }
@@ -84,14 +107,17 @@ export class CaDuty {
   }
 
   /** Sends one node what it must know. One that misses it hears it with its next hello. */
-  tell(nodeId: string, renew: boolean): void {
+  tell(nodeId: string, renew: boolean, issuer?: Issuer): void {
     const { bus, view, epoch } = this.#ports;
     const membership = membershipOf(view);
-    if (membership !== undefined)
+    const node = view.node(nodeId);
+    if (membership !== undefined && node !== undefined)
       bus.publish(subjects.node(nodeId, 'membership'), {
         ...epoch(),
         ...membership,
         renew,
+        ...(issuer !== undefined && { issuer }),
+        role: node.role,
       } satisfies MembershipNotice);
   }
 }

@@ -2,6 +2,7 @@ import { encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
 import type { StateLog } from '../../bus/ports.ts';
 import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
+import { isClosed } from '../../domain/members/form.ts';
 import type { Change, Transaction } from '../../domain/store/changes.ts';
 import type { Store } from '../../domain/store/store.ts';
 import type { Context, View } from '../../domain/store/view.ts';
@@ -94,10 +95,10 @@ export class Committer {
     return this.#time.now();
   }
 
-  /** Appends the record that names this node leader of the next epoch. */
-  claim(): Promise<Committed<undefined>> {
+  /** Appends the record that names this node leader of the next epoch, with what must be in it. */
+  claim(decide: Decide<undefined>): Promise<Committed<undefined>> {
     this.#epoch = this.#ports.replica.epoch + 1;
-    return this.#enqueue(() => ({ changes: [], result: undefined }), true);
+    return this.#enqueue(decide, true);
   }
 
   /** Resolves when the decision's changes are durable and in the replica's store. Rejects with its Fault. */
@@ -140,12 +141,17 @@ export class Committer {
     if (this.#running) return;
     this.#running = true;
     try {
-      while (this.#queue.length > 0 && this.#stopped === undefined) await this.#commitBatch();
+      while (this.#queue.length > 0 && this.#stopped === undefined) {
+        // What is written to a closed generation is void.
+        if (isClosed(this.#ports.replica.store, this.#ports.generation)) return this.#depose();
+        await this.#commitBatch();
+      }
     } catch (error) {
       this.stop();
       this.#ports.onCrash(error);
+    } finally {
+      this.#running = false;
     }
-    this.#running = false;
   }
 
   async #commitBatch(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
+import type { Bus, BusMessage, LogGroup, Unsubscribe } from '../../bus/ports.ts';
 import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
@@ -21,6 +21,7 @@ import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
+import { MembersDuty } from './members.ts';
 import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
@@ -37,8 +38,15 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly generation: number;
   readonly newJoinToken: CommandContext['newJoinToken'];
+  readonly nodeId: string;
   /** Without it the CA stays as it is. */
   readonly ca?: CaPorts;
+  /** Without it the log's servers stay as they are. */
+  readonly group?: LogGroup;
+  /** When the last beat was sent that a manager has acknowledged, on the clock. */
+  readonly heardAt: (manager: string) => number | undefined;
+  /** Ends this leadership in favour of another manager. */
+  readonly abdicate: () => void;
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
   readonly registry?: Registry;
@@ -65,6 +73,7 @@ export class Leader {
   readonly #scheduler: Scheduler;
   readonly #subscriptions: Unsubscribe[] = [];
   readonly #ca: CaDuty | undefined;
+  readonly #members: MembersDuty;
   #serving = false;
 
   constructor(options: LeaderOptions) {
@@ -91,6 +100,14 @@ export class Leader {
         newJoinToken,
         epoch: () => this.#epoch(),
       });
+    this.#members = new MembersDuty({
+      ...options,
+      view: replica.store,
+      group: options.group,
+      propose: (decide) => committer.propose(decide),
+      now: () => committer.now(),
+      report: options.log,
+    });
   }
 
   /**
@@ -122,12 +139,24 @@ export class Leader {
       pass: () => this.#schedule(),
       settleMs: settleMs.scheduler,
     }));
-    if (this.#ca !== undefined)
-      this.#singles.start('ca', serviceMachine, () => ({
-        plan: () => this.#ca?.plan() ?? Promise.reject(new Error('no CA')),
-        now: () => committer.now(),
-        settleMs: settleMs.service,
-      }));
+    const { service: settling } = settleMs;
+    const duty = (plan: () => Promise<PlanOutcome>) => () => ({
+      plan,
+      now: () => committer.now(),
+      settleMs: settling,
+    });
+    const ca = this.#ca;
+    if (ca !== undefined)
+      this.#singles.start(
+        'ca',
+        serviceMachine,
+        duty(() => ca.plan()),
+      );
+    this.#singles.start(
+      'members',
+      serviceMachine,
+      duty(() => this.#members.plan()),
+    );
     if (serving) this.#announce();
   }
 
@@ -332,6 +361,7 @@ export class Leader {
     let schedule = false;
     this.#scheduler.observe(applied);
     if (this.#ca?.observe(applied) === true) this.#singles.get('ca')?.send({ type: 'dirty' });
+    if (this.#members.observe(applied)) this.#singles.get('members')?.send({ type: 'dirty' });
     for (const change of applied) {
       if (change.kind === 'service') services.add(change.id);
       else if (change.kind === 'task') {

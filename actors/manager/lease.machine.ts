@@ -10,6 +10,8 @@ export interface LeaseInput {
   readonly epoch: number;
   /** The managers of the cluster, as committed now. */
   readonly managers: () => readonly string[];
+  /** Those that are told that this manager leads: the managers, and those that are about to be. */
+  readonly listeners: () => readonly string[];
   /** Since when this manager supports itself. */
   readonly ownFrom: number;
   /** Tells another manager that this one leads; undefined for no answer. Never rejects. */
@@ -43,7 +45,7 @@ export function holdsLease(context: Context): boolean {
 
 /** A beat to every other manager, again and again; each tick is a moment to look at the lease. */
 const beats = fromCallback<LeaseEvent, LeaseInput>(({ input, sendBack }) => {
-  const { clock, scope, managers, nodeId, beat } = input;
+  const { clock, scope, listeners, nodeId, beat } = input;
   let timer: number | undefined;
   let open = true;
   const close = (): void => {
@@ -58,7 +60,7 @@ const beats = fromCallback<LeaseEvent, LeaseInput>(({ input, sendBack }) => {
   const round = (): void => {
     if (scope.aborted) return;
     timer = clock.setTimeout(round, termMs.beatEvery);
-    for (const id of managers()) if (id !== nodeId) void tell(id);
+    for (const id of listeners()) if (id !== nodeId) void tell(id);
     sendBack({ type: 'tick' });
   };
   scope.addEventListener('abort', close, { once: true });

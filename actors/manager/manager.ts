@@ -1,7 +1,9 @@
 import { type ActorRefFrom, createActor } from 'xstate';
-import type { Bus, Journal, StateLog } from '../../bus/ports.ts';
+import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/ports.ts';
 import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
+import { enterGeneration, isClosed } from '../../domain/members/form.ts';
+import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
@@ -10,7 +12,7 @@ import { type Committed, Committer, type Decide } from './committer.ts';
 import { leadershipMachine } from './leadership.machine.ts';
 import { LogTail } from './log-tail.ts';
 import { Peers, type Serving } from './peers.ts';
-import { isAlone, managersOf, termMs } from './quorum.ts';
+import { isAlone, listenersOf, managersOf, termMs } from './quorum.ts';
 import { Reign } from './reign.ts';
 import { Replica, type Watcher } from './replica.ts';
 import { Router } from './router.ts';
@@ -19,6 +21,7 @@ import { Support } from './support.ts';
 export interface ManagerOptions {
   readonly nodeId: string;
   readonly generation: number;
+  readonly form: LogForm['form'];
   readonly bus: Bus;
   readonly log: StateLog;
   readonly journal: Journal;
@@ -29,6 +32,8 @@ export interface ManagerOptions {
   readonly newJoinToken: CommandContext['newJoinToken'];
   /** Without it the CA stays as it is. */
   readonly ca?: CaPorts;
+  /** Without it the log's servers stay as they are. */
+  readonly group?: LogGroup;
   readonly report: (event: string, fields: object) => void;
   /** Records between two checkpoints of the journal, where not `limits.checkpointEveryRecords`. */
   readonly checkpointEvery?: number;
@@ -36,6 +41,8 @@ export interface ManagerOptions {
   readonly registry?: Registry;
   /** A rule was broken inside: the manager does nothing any more and must be opened anew. */
   readonly onCrash?: (error: unknown) => void;
+  /** This generation of the log has ended (`view` tells how it goes on): nothing is written any more. Told once. */
+  readonly onClosed?: () => void;
 }
 
 /** The journal is a cache of the durable log: it is synced in the background, at most this often, ms. */
@@ -57,6 +64,7 @@ export class Manager {
   #reign: Reign | undefined;
   #tail: LogTail | undefined;
   #flushTimer: number | undefined;
+  #isClosed = false;
   /** Ends the reign; does nothing while there is none. */
   #depose: () => void = () => undefined;
   /** The managers of the cluster, until one comes or goes. */
@@ -85,6 +93,7 @@ export class Manager {
     manager.#replica.watch((applied) => {
       if (applied.some((change) => change.kind === 'node')) manager.#managers = undefined;
       manager.#afterCommit();
+      if (applied.some((change) => change.kind === 'cluster')) manager.#lookForEnd();
     });
     return manager;
   }
@@ -101,6 +110,7 @@ export class Manager {
       hearsNobody: () => this.#serving() === undefined && this.#support.isSilent(clock.now()),
       leader: () => this.#serving(),
     });
+    this.#lookForEnd();
     const off = bus.onConnection((connected) => {
       if (connected) this.#tail?.fill();
     });
@@ -145,6 +155,11 @@ export class Manager {
     await journal.close().catch((error: unknown) => this.#journalFailed(error));
   }
 
+  /** Of the log that this manager is of. */
+  get generation(): number {
+    return this.#options.generation;
+  }
+
   /** This manager leads and may speak for the cluster. */
   isLeading(): boolean {
     return this.#serving() !== undefined;
@@ -159,6 +174,11 @@ export class Manager {
   }
   watch(watcher: Watcher): () => void {
     return this.#replica.watch(watcher);
+  }
+
+  /** The state as this manager has it now, to begin another journal with. */
+  snapshot(): Checkpoint {
+    return this.#replica.snapshot();
   }
 
   /** Runs a command on the leader; durable and in `view()` when it resolves. Rejects with a Fault. */
@@ -231,13 +251,16 @@ export class Manager {
   }
 
   async #canvass(): Promise<boolean> {
+    const { nodeId } = this.#options;
     const managers = this.#members();
-    if (managers.length > 0 && !managers.includes(this.#options.nodeId)) return false;
+    if (managers.length > 0 && !managers.includes(nodeId)) return false;
+    // one that is to be a worker leaves the lead to those that stay
+    if (this.#replica.store.node(nodeId)?.spec.Role === 'worker') return false;
     return (await this.#peers?.canvass(managers, this.#replica.epoch + 1)) ?? false;
   }
 
   async #claim(): Promise<void> {
-    const { log, clock, wallNow, newId, nodeId, generation } = this.#options;
+    const { log, clock, wallNow, newId, nodeId, generation, form } = this.#options;
     this.#committer?.stop();
     this.#committer = new Committer({
       log,
@@ -253,7 +276,17 @@ export class Manager {
       onDeposed: () => this.#depose(),
       onCrash: (error) => this.#crash(error),
     });
-    await this.#committer.claim();
+    await this.#committer.claim((view) => ({
+      changes: enterGeneration(view, nodeId, { generation, form }),
+      result: undefined,
+    }));
+  }
+
+  #lookForEnd(): void {
+    const { generation, onClosed } = this.#options;
+    if (this.#isClosed || !isClosed(this.#replica.store, generation)) return;
+    this.#isClosed = true;
+    onClosed?.();
   }
 
   #crash(error: unknown): void {
@@ -269,6 +302,8 @@ export class Manager {
       replica: this.#replica,
       committer,
       managers: () => this.#members(),
+      listeners: () => listenersOf(this.#replica.store),
+      abdicate: () => this.#yield(),
       ownFrom: this.#support.ownFrom,
       command: async (name, body) => (await this.#router.lead()).command(name, body),
       onChange: () => this.#router.wake(),
@@ -293,6 +328,13 @@ export class Manager {
       this.#depose = () => undefined;
       end();
     };
+  }
+
+  /** Another manager is to lead: this one lets go at once, and says so. */
+  #yield(): void {
+    const reign = this.#reign;
+    this.#depose();
+    reign?.abdicate();
   }
 
   #afterCommit(): void {

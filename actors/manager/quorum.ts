@@ -1,3 +1,4 @@
+import { isVoter, placedManagers } from '../../domain/members/form.ts';
 import type { View } from '../../domain/store/view.ts';
 
 /**
@@ -14,6 +15,8 @@ export const termMs = {
   /** A follower that has heard nothing for this long, and up to `silenceJitter` more, would lead. */
   silence: 1_500,
   silenceJitter: 500,
+  /** A manager that has acknowledged no beat for this long is shown as unreachable. */
+  unreachable: 3_000,
   /** Without lease or without a commit for this long a leader lets go. */
   stepDown: 15_000,
 } as const;
@@ -21,9 +24,13 @@ export const termMs = {
 /** The managers of the cluster: who counts for a majority. */
 export function managersOf(view: View): readonly string[] {
   const ids: string[] = [];
-  for (const { id, role } of view.list('node')) if (role === 'manager') ids.push(id);
+  for (const node of view.list('node')) if (isVoter(node)) ids.push(node.id);
   return ids;
 }
+
+/** Those that are to hear of the leader: the managers, and those that are about to be. */
+export const listenersOf = (view: View): readonly string[] =>
+  placedManagers(view).map(({ id }) => id);
 
 /** One manager, or a cluster that is only being founded: there is nobody to ask, to wait for or to lose against. */
 export const isAlone = (managers: readonly string[], self: string): boolean =>

@@ -7,9 +7,9 @@ import { Leader, type LeaderOptions } from './leader.ts';
 import { holdsLease, leaseMachine } from './lease.machine.ts';
 import { keptByAll, termMs } from './quorum.ts';
 
-export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log'> {
-  readonly nodeId: string;
+export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt'> {
   readonly managers: () => readonly string[];
+  readonly listeners: () => readonly string[];
   /** Since when this manager may support itself. */
   readonly ownFrom: number;
   readonly report: (event: string, fields: object) => void;
@@ -29,10 +29,15 @@ export class Reign {
   readonly #lease: ActorRefFrom<typeof leaseMachine>;
 
   constructor(options: ReignOptions) {
-    const { clock, nodeId, managers, ownFrom, committer, report } = options;
+    const { clock, nodeId, managers, listeners, ownFrom, committer, report } = options;
     this.#options = options;
     this.epoch = committer.epoch;
-    this.#leader = new Leader({ ...options, log: report, mayServe: () => this.mayServe() });
+    this.#leader = new Leader({
+      ...options,
+      log: report,
+      mayServe: () => this.mayServe(),
+      heardAt: (manager) => this.#lease.getSnapshot().context.sentAt.get(manager),
+    });
     this.#lease = createActor(leaseMachine, {
       clock,
       input: {
@@ -41,6 +46,7 @@ export class Reign {
         nodeId,
         epoch: this.epoch,
         managers,
+        listeners,
         ownFrom,
         beat: (manager) => this.#beat(manager),
         onLease: (held) => this.#onLease(held),

@@ -1,5 +1,5 @@
 import { decodeEntry, hashOf, type LogEntry } from '../../bus/log-entry.ts';
-import type { Journal, LogRecord, StateLog } from '../../bus/ports.ts';
+import type { Checkpoint, Journal, LogRecord, StateLog } from '../../bus/ports.ts';
 import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Applied } from '../../domain/store/changes.ts';
@@ -149,6 +149,18 @@ export class Replica {
     this.#kept = Math.max(this.#kept, seq);
   }
 
+  /** This copy as it is, to begin another journal with. */
+  snapshot(): Checkpoint {
+    const { index: seq } = this.#store;
+    const data = encodeCheckpoint({
+      epoch: this.#epoch,
+      at: this.#at,
+      leader: this.#leader,
+      objects: this.#store.dump(),
+    });
+    return { seq, hash: this.#hash, data };
+  }
+
   /**
    * Writes a checkpoint when enough has been applied since the last, then lets the log forget what is behind it and
    * behind `needed`.
@@ -158,15 +170,10 @@ export class Replica {
     if (this.#compacting || this.#sinceCheckpoint < this.#checkpointEvery) return;
     this.#compacting = true;
     this.#sinceCheckpoint = 0;
-    const seq = this.#store.index;
-    const data = encodeCheckpoint({
-      epoch: this.#epoch,
-      at: this.#at,
-      leader: this.#leader,
-      objects: this.#store.dump(),
-    });
+    const checkpoint = this.snapshot();
+    const { seq } = checkpoint;
     try {
-      await this.#journal.checkpoint({ seq, hash: this.#hash, data });
+      await this.#journal.checkpoint(checkpoint);
       this.#kept = Math.max(this.#kept, seq);
       const end = Math.min(seq, needed()) - limits.logTailRecordsKept;
       if (end > 0) await log.purge(end);

@@ -1,6 +1,7 @@
 import { limits } from '../../domain/limits.ts';
+import type { OwnUsers } from './users.ts';
 
-/** Accounts of a manager's server. Only the daemon itself has users in any but `bus`. */
+/** Accounts of a manager's server. In any but `bus` only the daemon itself has a user. */
 export const accounts = { bus: 'bus', log: 'log', system: 'system', auth: 'auth' } as const;
 
 /** Environment variable that hands the key of the store to the server. */
@@ -13,10 +14,25 @@ export interface ConfigOptions {
   readonly port: number;
   readonly storeDir: string;
   readonly tlsFiles: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** With it the server is one of several managers' that keep the log together. */
+  readonly cluster?: ClusterOptions;
   /** Public account key that signs the answers to the server's question who a connection is. */
   readonly issuer: string;
   /** Public user keys of the daemon itself. */
-  readonly users: { readonly log: string; readonly system: string; readonly auth: string };
+  readonly users: { readonly [K in keyof OwnUsers]: string };
+}
+
+/** The group of several managers' servers. */
+export interface ClusterOptions {
+  /** Of the cluster and its generation: a server of another generation is refused by it. */
+  readonly name: string;
+  /** Address and port for the servers of other managers. */
+  readonly host: string;
+  readonly port: number;
+  /** `host:port` of the others. */
+  readonly routes: readonly string[];
+  /** Digests of the keys that may show up there (`pinOf`). */
+  readonly pinnedCerts: readonly string[];
 }
 
 /** Thousands of nodes may come back at once; each waits for its turn. */
@@ -26,7 +42,7 @@ export const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
 
 /**
- * Configuration of a server that stands alone. It holds no secret: the daemon's users are public keys, the key of the
+ * Configuration of a manager's server. It holds no secret: the daemon's users are public keys, the key of the
  * store comes by environment, TLS keys stand in files of their own. NATS reads JSON as it is.
  */
 export function serverConfig(options: ConfigOptions): string {
@@ -56,19 +72,20 @@ export function serverConfig(options: ConfigOptions): string {
       sync_interval: 'always',
     },
     accounts: {
-      [accounts.bus]: {},
+      [accounts.bus]: { users: [{ nkey: users.bus }] },
       [accounts.log]: { jetstream: 'enabled', users: [{ nkey: users.log }] },
       [accounts.system]: { users: [{ nkey: users.system }] },
       // Of its own, so that a question in it can only come from the server.
       [accounts.auth]: { users: [{ nkey: users.auth }] },
     },
+    ...(options.cluster !== undefined && { cluster: clusterConfig(options, options.cluster) }),
     system_account: accounts.system,
     authorization: {
       timeout: authTimeoutSeconds,
       auth_callout: {
         issuer: options.issuer,
         account: accounts.auth,
-        auth_users: [users.log, users.system, users.auth],
+        auth_users: [users.log, users.system, users.bus, users.auth],
       },
     },
   };
@@ -76,6 +93,36 @@ export function serverConfig(options: ConfigOptions): string {
     `"${storeKeyMark}"`,
     () => `$${storeKeyVariable}`,
   );
+}
+
+/** User that a certificate is mapped to: the DNS name that only the CA gives, and only to managers. */
+const routeUser = 'swarm-manager';
+/** No key has this digest. An empty list would let in every key. */
+const noKey = '0'.repeat(64);
+
+function clusterConfig(
+  { tlsFiles }: ConfigOptions,
+  { name, host, port, routes, pinnedCerts }: ClusterOptions,
+): object {
+  return {
+    name,
+    host,
+    port,
+    routes: routes.map((route) => `nats-route://${route}`),
+    // Where managers are is the cluster's to say.
+    no_advertise: true,
+    authorization: { user: routeUser, timeout: tlsTimeoutSeconds },
+    tls: {
+      cert_file: tlsFiles.cert,
+      key_file: tlsFiles.key,
+      ca_file: tlsFiles.ca,
+      verify_and_map: true,
+      // For the servers that are dialled: they are known by their keys, while their addresses are in no certificate.
+      insecure: true,
+      pinned_certs: [noKey, ...pinnedCerts],
+      timeout: tlsTimeoutSeconds,
+    },
+  };
 }
 
 /** The key as the variable must hold it: quoted, since NATS parses the value as configuration. */

@@ -19,7 +19,7 @@ export interface NatsLogOptions {
 }
 
 /** Settings of the stream; the reason of each is in docs/state-log.md. */
-export function streamConfig(firstSeq: number): Readonly<Record<string, unknown>> {
+export function streamConfig(firstSeq: number, replicas = 1): Readonly<Record<string, unknown>> {
   return {
     name: logNames.stream,
     subjects: [logNames.subject],
@@ -32,7 +32,7 @@ export function streamConfig(firstSeq: number): Readonly<Record<string, unknown>
     max_msg_size: -1,
     max_age: 0,
     max_consumers: -1,
-    num_replicas: 1,
+    num_replicas: replicas,
     compression: 'none',
     // Nanoseconds: 100 ms, the smallest. Nothing is ever sent that it could apply to.
     duplicate_window: 100_000_000,
@@ -61,19 +61,29 @@ export class NatsLog implements StateLog {
   }
 
   /**
-   * Makes the stream unless it is there; true when it was made. Its first record gets `firstSeq`. Throws `LogError` for
+   * Makes the stream unless it is there; true when it was made. Its first record gets `firstSeq`; `replicas` servers
+   * keep it. Throws `LogError` for
    * a stream with other settings, `BusError` without connection or answer.
    */
-  async createIfMissing(firstSeq = 1): Promise<boolean> {
+  async createIfMissing(firstSeq = 1, replicas = 1): Promise<boolean> {
     const found = await this.#api<StreamInfo>('STREAM.INFO');
     if (found.error === undefined) {
       requireSettings(found.config);
       return false;
     }
     if (found.error.err_code !== streamNotFound) throw apiError('STREAM.INFO', found.error);
-    const { error } = await this.#api('STREAM.CREATE', streamConfig(firstSeq));
+    const { error } = await this.#api('STREAM.CREATE', streamConfig(firstSeq, replicas));
     if (error !== undefined) throw apiError('STREAM.CREATE', error);
     return true;
+  }
+
+  /** How many servers are to keep the stream; answered before anything has moved. Throws as `createIfMissing`. */
+  async setReplicas(count: number): Promise<void> {
+    const { config, error } = await this.#api<StreamInfo>('STREAM.INFO');
+    if (error !== undefined) throw apiError('STREAM.INFO', error);
+    if (config?.['num_replicas'] === count) return;
+    const updated = await this.#api('STREAM.UPDATE', { ...config, num_replicas: count });
+    if (updated.error !== undefined) throw apiError('STREAM.UPDATE', updated.error);
   }
 
   async append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome> {

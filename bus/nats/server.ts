@@ -3,13 +3,15 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { replaceFile } from '../durable-file.ts';
 import { type Exit, clearStale, recordChild, spawnBound } from './child.ts';
-import { serverConfig, storeKeyValue, storeKeyVariable } from './config.ts';
+import { type ClusterOptions, serverConfig, storeKeyValue, storeKeyVariable } from './config.ts';
 import { ServerError } from './errors.ts';
 import { connectLink, type Link, type TlsMaterial } from './link.ts';
 import type { OwnUsers } from './users.ts';
 
+export type { ClusterOptions } from './config.ts';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 export interface ServerOptions {
@@ -28,6 +30,8 @@ export interface ServerOptions {
   /** Public account key of the auth callout. */
   readonly issuer: string;
   readonly users: OwnUsers;
+  /** Absent: the server stands alone. */
+  readonly cluster?: ClusterOptions;
   readonly log: (level: LogLevel, line: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -40,10 +44,10 @@ export interface NatsServer {
   readonly address: string;
   readonly exited: Promise<Exit>;
   /**
-   * Takes new certificates and roots into use. nats-server asks again who everybody is, and to do so it closes every
+   * Takes new certificates, roots and servers of other managers into use; nothing happens when they are as they were. nats-server asks again who everybody is, and to do so it closes every
    * connection that a certificate let in: they come back at once, but all together. Throws `ServerError`.
    */
-  reload(tls: TlsMaterial): Promise<void>;
+  reload(tls: TlsMaterial, cluster?: ClusterOptions): Promise<void>;
   /** SIGTERM, and SIGKILL if that does not end it. Resolves when the process is gone. */
   stop(): Promise<void>;
 }
@@ -51,6 +55,7 @@ export interface NatsServer {
 /** Opening a large encrypted store takes seconds. */
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 5_000;
+const jetStreamPauseMs = 50;
 const requestTimeoutMs = 1_000;
 const reloadTimeoutMs = 10_000;
 /** What nats-server says at the end of a reload. */
@@ -58,7 +63,8 @@ const reloadDone = 'Reloaded server configuration';
 const reloadFailed = 'Failed to reload server configuration';
 
 /**
- * Starts nats-server on its store and waits until it serves the log's account with JetStream. Starting it again on the
+ * Starts nats-server on its store and waits until it serves the log's account, and has opened the log when it stands
+ * alone; several servers open it together (`waitForJetStream`). Starting it again on the
  * same store loses nothing. Throws `ServerError`, or the signal's reason; no process is left behind then.
  */
 export async function startServer(options: ServerOptions): Promise<NatsServer> {
@@ -86,6 +92,8 @@ class Child implements NatsServer {
   readonly exited: Promise<Exit>;
   readonly #process: ChildProcess;
   readonly #files: Files;
+  #options: ServerOptions;
+  #reloading: Promise<void> = Promise.resolve();
   /** What the server complained about last: the reason when it ends. */
   #complaint = '';
   #ended = false;
@@ -93,8 +101,9 @@ class Child implements NatsServer {
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
-    this.address = addressOf(options);
+    this.address = localAddress(options);
     this.#files = files;
+    this.#options = options;
     const env = { [storeKeyVariable]: storeKeyValue(options.storeKey) };
     this.#process = spawnBound([options.binary, '-c', files.config], env);
     this.#readLines(options.log);
@@ -128,15 +137,28 @@ class Child implements NatsServer {
     if (options.signal?.aborted === true) abort();
     void this.exited.then((exit) => giveUp.abort(this.#failure(exit)));
     try {
-      await waitForJetStream(options, this.name, giveUp.signal);
+      await waitForServer(options, this.name, giveUp.signal);
     } finally {
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', abort);
     }
   }
 
-  async reload(tls: TlsMaterial): Promise<void> {
+  /** One after the other: nats-server tells of the end of a reload, but not of which. */
+  reload(tls: TlsMaterial, cluster?: ClusterOptions): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload(tls, cluster));
+    this.#reloading = reloaded.catch(() => undefined);
+    return reloaded;
+  }
+
+  async #reload(tls: TlsMaterial, cluster = this.#options.cluster): Promise<void> {
+    const next = { ...this.#options, tls, ...(cluster !== undefined && { cluster }) };
+    const before = configText(this.#options, this.name, this.#files);
+    const config = configText(next, this.name, this.#files);
+    if (config === before && JSON.stringify(tls) === JSON.stringify(this.#options.tls)) return;
+    this.#options = next;
     await writeTls(this.#files, tls);
+    await replaceFile(this.#files.config, config);
     const reloaded = new Promise<void>((resolve, reject) => {
       const fail = (message: string): void => reject(new ServerError('failed', message));
       const timer = setTimeout(() => fail('nats-server does not reload'), reloadTimeoutMs);
@@ -184,14 +206,14 @@ class Child implements NatsServer {
   }
 }
 
-/** Ready is: the log's account gets in and its JetStream answers. A foreign server on the port lets nobody in. */
-async function waitForJetStream(
+/** Ready is: the log's account gets in, and its JetStream answers. A foreign server on the port lets nobody in. */
+async function waitForServer(
   options: ServerOptions,
   name: string,
   signal: AbortSignal,
 ): Promise<void> {
   const linkOptions = {
-    servers: [addressOf(options)],
+    servers: [localAddress(options)],
     name: 'readiness',
     tls: () => options.tls,
     user: options.users.log,
@@ -199,10 +221,18 @@ async function waitForJetStream(
   const link = await connectLink(linkOptions, () => {}, signal);
   try {
     if (link.connection().info?.server_name !== name)
-      throw new ServerError('failed', `another server answers at ${addressOf(options)}`);
-    while (!(await answersJetStream(link))) signal.throwIfAborted();
+      throw new ServerError('failed', `another server answers at ${localAddress(options)}`);
+    if (options.cluster === undefined) await waitForJetStream(link, signal);
   } finally {
     await link.close();
+  }
+}
+
+/** Resolves when JetStream serves the account of `link`. Rejects with the signal's reason. */
+export async function waitForJetStream(link: Link, signal: AbortSignal): Promise<void> {
+  while (!(await answersJetStream(link))) {
+    signal.throwIfAborted();
+    await sleep(jetStreamPauseMs);
   }
 }
 
@@ -224,17 +254,19 @@ const fileNames = (dir: string) => ({
 });
 
 function configText(options: ServerOptions, serverName: string, files: Files): string {
-  const { host, port, storeDir, issuer, users } = options;
+  const { host, port, storeDir, issuer, users, cluster } = options;
   return serverConfig({
     serverName,
     host,
     port,
     storeDir,
     tlsFiles: files.tls,
+    ...(cluster !== undefined && { cluster }),
     issuer,
     users: {
       log: users.log.publicKey,
       system: users.system.publicKey,
+      bus: users.bus.publicKey,
       auth: users.auth.publicKey,
     },
   });
@@ -267,7 +299,7 @@ async function incarnation(storeDir: string, storeKey: Uint8Array): Promise<stri
 }
 
 /** Where the daemon itself reaches a server that may listen everywhere. */
-function addressOf({ host, port }: Pick<ServerOptions, 'host' | 'port'>): string {
+export function localAddress({ host, port }: Pick<ServerOptions, 'host' | 'port'>): string {
   if (host === '0.0.0.0') return `127.0.0.1:${port}`;
   if (host === '::') return `[::1]:${port}`;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

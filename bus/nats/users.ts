@@ -11,12 +11,15 @@ export interface OwnUsers {
   readonly log: NKey;
   /** The server's own events and requests. */
   readonly system: NKey;
+  /** What the manager says to nodes and other managers. */
+  readonly bus: NKey;
   /** Answers the server's question who a connection is. */
   readonly auth: NKey;
 }
 
 export function createOwnUsers(): OwnUsers {
-  return { log: createNKey('user'), system: createNKey('user'), auth: createNKey('user') };
+  const user = (): NKey => createNKey('user');
+  return { log: user(), system: user(), bus: user(), auth: user() };
 }
 
 /** Answers the server's challenge; natively, since the client library's own signing takes 40–90 ms. */

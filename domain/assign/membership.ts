@@ -20,7 +20,7 @@ export function membershipOf(view: View): Membership | undefined {
   if (cluster === undefined) return undefined;
   const managers: ManagerAddress[] = [];
   for (const { id, manager } of view.list('node'))
-    if (manager?.bus !== undefined)
+    if (manager !== undefined && manager.joining !== true)
       managers.push({ nodeId: id, addr: manager.addr, bus: manager.bus });
   return { roots: trustedRootsPem(cluster), managers };
 }

@@ -53,6 +53,12 @@ export function authorityOf(cluster: Cluster): AuthorityMaterial | undefined {
   };
 }
 
+const defaultLifeMs = 90 * 24 * 3_600_000;
+
+/** How long certificates are good for from now on. An update that says nothing of it makes it 0, which is the default. */
+export const certificateLifeMs = ({ spec }: Pick<Cluster, 'spec'>): number =>
+  spec.CAConfig.NodeCertExpiry / 1e6 || defaultLifeMs;
+
 /** The addresses of the external CAs that have the key of `rootPem`; those that name no root are the present root's. */
 export const externalUrls = (
   cas: readonly ExternalCa[],

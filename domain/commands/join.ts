@@ -2,11 +2,11 @@ import { Fault } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Cluster } from '../model/objects.ts';
 import type { Availability, NodeRole } from '../model/spec.ts';
-import { notYet } from '../spec/faults.ts';
 import { nodeLabelsFrom } from '../spec/node.ts';
 import { Body } from './body.ts';
 import type { Command } from './command.ts';
 import { notFound } from './faults.ts';
+import { pinFrom } from './manager.ts';
 
 /** Swarm's text, whatever is wrong with the secret of a token. */
 export const badTokenFault = (): Fault =>
@@ -35,7 +35,7 @@ function availabilityFrom(text: string): Availability {
 }
 
 /**
- * `{nodeId, token, availability?, addr?, labels?}` → `{role}`: a new node, not yet seen. The ID comes from the key of the
+ * `{nodeId, token, pin, availability?, addr?, labels?}` → `{role}`: a new node, not yet seen. The ID comes from the key of the
  * joiner's request, so a join that is made again (the answer got lost) finds its own node and adds none.
  */
 export const nodeJoin: Command = {
@@ -46,7 +46,7 @@ export const nodeJoin: Command = {
     const id = body.text('nodeId');
     if (!isId(id)) throw new Fault('InvalidArgument', 'node.join: "nodeId" must be an ID');
     const role = roleOfToken(cluster, body.text('token'));
-    if (role === 'manager') throw notYet('joining as a manager is');
+    const pin = pinFrom(body.text('pin'));
     const availability = availabilityFrom(body.text('availability'));
     const Labels = nodeLabelsFrom(body.raw('labels'));
     const known = view.node(id);
@@ -65,6 +65,7 @@ export const nodeJoin: Command = {
             spec: { Labels, Role: role, Availability: availability },
             role,
             status: { state: 'unknown', message: '', addr: body.text('addr') },
+            ...(role === 'manager' && { pins: [pin] }),
           },
         },
       ],

@@ -1,6 +1,7 @@
 import { clusterUpdate } from './cluster.ts';
 import type { Command } from './command.ts';
 import { nodeJoin } from './join.ts';
+import { managerEnroll, managerSeated, nodePin } from './manager.ts';
 import { nodeRemove, nodeUpdate } from './node.ts';
 import { serviceCreate, serviceRemove, serviceUpdate } from './service.ts';
 
@@ -12,8 +13,11 @@ export const commands: Readonly<Record<string, Command>> = Object.assign(
     'service.update': serviceUpdate,
     'service.remove': serviceRemove,
     'node.join': nodeJoin,
+    'node.pin': nodePin,
     'node.update': nodeUpdate,
     'node.remove': nodeRemove,
+    'manager.enroll': managerEnroll,
+    'manager.seated': managerSeated,
     'cluster.update': clusterUpdate,
   },
 );

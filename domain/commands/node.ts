@@ -2,7 +2,7 @@ import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Node, Task } from '../model/objects.ts';
 import type { NodeSpec } from '../model/spec.ts';
-import { notYet } from '../spec/faults.ts';
+import { isVoter } from '../members/form.ts';
 import { nodeSpecFrom } from '../spec/node.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
@@ -17,18 +17,30 @@ function nodeOf(view: View, id: string): Node {
   return node;
 }
 
-function countManagers(view: View): number {
+/** Swarm's rules: the last manager stays, and so does one without which the others would be no majority. */
+function checkDemotion(view: View, node: Node): void {
   let managers = 0;
-  for (const { spec } of view.list('node')) if (spec.Role === 'manager') managers += 1;
-  return managers;
+  let voters = 0;
+  let reachable = 0;
+  for (const other of view.list('node')) {
+    if (other.spec.Role === 'manager') managers += 1;
+    if (other.id === node.id || !isVoter(other)) continue;
+    voters += 1;
+    if (other.manager?.reachability === 'reachable') reachable += 1;
+  }
+  if (managers === 1)
+    throw new Fault('FailedPrecondition', 'attempting to demote the last manager of the swarm');
+  if (isVoter(node) && reachable < Math.floor(voters / 2) + 1)
+    throw new Fault(
+      'FailedPrecondition',
+      "can't remove member from the raft: this would result in a loss of quorum",
+    );
 }
 
-function checkRoleChange(view: View, node: Node, spec: NodeSpec): void {
-  if (node.spec.Role === spec.Role) return;
-  if (spec.Role === 'manager') throw notYet('promotion of nodes is');
-  if (countManagers(view) === 1)
-    throw new Fault('FailedPrecondition', 'attempting to demote the last manager of the swarm');
-  throw notYet('demotion of managers is');
+/** The role follows at once, but for a manager that has a part in the log: the leader takes it out first. */
+function roleAfter(node: Node, spec: NodeSpec): Pick<Node, 'role'> {
+  const stays = spec.Role === 'worker' && node.manager !== undefined;
+  return { role: stays ? node.role : spec.Role };
 }
 
 /** `{id, version, spec}` → `{}`; the spec replaces the old one. */
@@ -37,9 +49,10 @@ export const nodeUpdate: Command = {
     const body = new Body('node.update', input);
     const spec = nodeSpecFrom(body.raw('spec'));
     const node = nodeOf(view, body.id());
-    checkRoleChange(view, node, spec);
+    if (node.spec.Role === 'manager' && spec.Role === 'worker') checkDemotion(view, node);
     checkVersion(node, body.version());
-    return { changes: [{ op: 'patch', kind: 'node', id: node.id, fields: { spec } }], result: {} };
+    const fields = { spec, ...roleAfter(node, spec) };
+    return { changes: [{ op: 'patch', kind: 'node', id: node.id, fields }], result: {} };
   },
 };
 
@@ -73,8 +86,8 @@ function orphans(view: View, nodeId: string, ctx: CommandContext): Change[] {
 export const nodeRemove: Command = {
   decide(view, ctx, input) {
     const body = new Body('node.remove', input);
-    const { id, spec, status } = nodeOf(view, body.id());
-    if (spec.Role === 'manager')
+    const { id, spec, role, status } = nodeOf(view, body.id());
+    if (spec.Role === 'manager' || role === 'manager')
       throw new Fault(
         'FailedPrecondition',
         `node ${id} is a cluster manager and is a member of the raft cluster. It must be demoted to worker before removal`,

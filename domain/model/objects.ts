@@ -59,6 +59,17 @@ export interface Cluster extends Stored {
   readonly defaultAddrPool: readonly string[];
   readonly subnetSize: number;
   readonly dataPathPort: number;
+  /** The log that this state is in; absent in the first generation of a manager that stands alone. */
+  readonly log?: LogForm & {
+    /** This generation is closed: nothing written to its log after this counts (docs/state-log.md). */
+    readonly next?: LogForm & { readonly founder: NodeId };
+  };
+}
+
+/** A generation of the log: on the server of one manager that stands `alone`, or on `several` managers' together. */
+export interface LogForm {
+  readonly generation: number;
+  readonly form: 'alone' | 'several';
 }
 
 /** A node's certificate, as the API shows it. */
@@ -66,6 +77,8 @@ export interface NodeTls {
   readonly trustRoot: string;
   readonly issuerSubject: string;
   readonly issuerPublicKey: string;
+  /** The certificate's own key, by which the node is known again when the certificate has expired. */
+  readonly publicKey?: string;
 }
 
 export interface NodeDescription {
@@ -85,6 +98,18 @@ export interface NodeDescription {
   readonly tls?: NodeTls;
 }
 
+/** Where a manager is. Addresses are `host:port`. */
+export interface ManagerPlace {
+  /** Of the join listener. */
+  readonly addr: string;
+  /** Of the bus server, for nodes and for the servers of other managers. */
+  readonly bus: string;
+  readonly route: string;
+  /** It gets the state for the first time: it does not count as a manager yet. */
+  readonly joining?: true;
+  readonly reachability: 'unknown' | 'reachable' | 'unreachable';
+}
+
 /** A node was silent. */
 export interface Outage {
   /** When it was declared down, ms. */
@@ -97,23 +122,20 @@ export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
 export interface Node extends Stored {
   readonly id: NodeId;
   readonly spec: NodeSpec;
-  /** Observed role: what the node's certificate says. */
+  /** What the node's certificates are issued for: a manager's from its promotion on, until the log is without it. */
   readonly role: NodeRole;
   readonly description?: NodeDescription;
   readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
+  /** Digests of the keys that a manager's server may show to another's: the newest last. */
+  readonly pins?: readonly string[];
+  /** Set on managers from when they have told where they are. */
+  readonly manager?: ManagerPlace;
   /** The last ones, oldest first. */
   readonly outages?: readonly Outage[];
   /** While the node is down: until then it keeps its tasks, ms. */
   readonly heldUntil?: number;
   /** While the node is ready: until then it gets no new tasks, ms. */
   readonly restUntil?: number;
-  /** Set on managers. `addr` is `ip:2377`. */
-  readonly manager?: {
-    readonly addr: string;
-    /** `host:port` of its bus server, for other nodes. */
-    readonly bus?: string;
-    readonly reachability: 'unknown' | 'reachable' | 'unreachable';
-  };
 }
 
 export type UpdateState =

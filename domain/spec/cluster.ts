@@ -188,6 +188,10 @@ const caRequestOf = ({ CAConfig }: Wire): CaRequest => ({
 /** Refuses what needs a CA's tools, where there are none; `rotations` is the cluster's present ForceRotate count. */
 export function refuseCaRequest(request: CaRequest, rotations: number): void {
   if (request.externalCas.length > 0) throw notYet('external CAs are');
+  refuseRotation(request, rotations);
+}
+
+function refuseRotation(request: CaRequest, rotations: number): void {
   if (request.signingCert !== '' || request.signingKey !== '' || request.forceRotate !== rotations)
     throw notYet('rotation of the root CA is');
 }
@@ -201,10 +205,13 @@ function specFrom(input: unknown, base: ClusterSpec): { spec: ClusterSpec; ca: C
   return { spec, ca: caRequestOf(wire) };
 }
 
-/** The spec of a new cluster: `input` (Swarm.Spec as sent) over the defaults. */
+/**
+ * The spec of a new cluster: `input` (Swarm.Spec as sent) over the defaults. A new cluster has a root and a key of its
+ * own; external CAs sign for it from then on, if they have that root, or once it is rotated to theirs.
+ */
 export function clusterSpecForInit(input: unknown): ClusterSpec {
   const { spec, ca } = specFrom(input, clusterDefaults);
-  refuseCaRequest(ca, 0);
+  refuseRotation(ca, 0);
   return spec;
 }
 

@@ -1,5 +1,5 @@
 // `docker swarm ca --rotate` of the real CLI, with its progress, against the API in front of decisions of domain/ca and
-// real certificates. Manager and nodes are played here: what they will do is not wired yet.
+// real certificates. Manager and nodes are played here; the real ones are in ca-rotation.test.ts.
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -2,11 +2,6 @@
 // The unit tests have a server that signs with openssl.
 
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { cfsslConnect } from '../../pki/adapters/cfssl.ts';
 import {
   askExternalCa,
@@ -20,32 +15,9 @@ import {
   signExternally,
   verifyNodeCertificate,
 } from '../../pki/mod.ts';
-import { opensslSign } from '../support/cfssl-server.ts';
-import { freePort } from '../support/free-port.ts';
+import { isCfsslInstalled, startCfssl } from '../support/cfssl.ts';
 import { type KeyKind, keyKinds, opensslRoot } from '../unit/ca/helpers.ts';
 import { openssl } from '../unit/pki/support.ts';
-
-const isInstalled = ((): boolean => {
-  try {
-    execFileSync('cfssl', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
-/** As an administrator configures it for Swarm. */
-const config = {
-  signing: {
-    default: {
-      expiry: '2160h',
-      usages: ['digital signature', 'key encipherment', 'server auth', 'client auth'],
-    },
-    profiles: {
-      CA: { expiry: '43800h', usages: ['cert sign', 'crl sign'], ca_constraint: { is_ca: true } },
-    },
-  },
-};
 
 /** cfssl's certificates begin five minutes ago, openssl's now. */
 const nowMs = (): number => Date.now() + 5_000;
@@ -73,51 +45,18 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-async function startCfssl(root: { certPem: string; keyPem: string }): Promise<string> {
-  const dir = mkdtempSync(join(tmpdir(), 'cfssl-'));
-  const { privateKey } = generateKeys();
-  const files: Readonly<Record<string, string>> = {
-    ca: root.certPem,
-    'ca-key': root.keyPem,
-    'tls-cert': opensslSign(root, createRequest(privateKey), '/CN=ca', [
-      'subjectAltName=IP:127.0.0.1',
-    ]),
-    'tls-key': privateKeyToPem(privateKey),
-    'mutual-tls-ca': own.rootCertPem,
-    config: JSON.stringify(config),
-  };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
-  const port = await freePort();
-  const flags = Object.keys(files).map((name) => `-${name}=${join(dir, name)}`);
-  const child = spawn('cfssl', ['serve', `-port=${port}`, '-address=127.0.0.1', ...flags], {
-    stdio: 'ignore',
-  });
-  closing.push(() => stop(child, dir));
-  const url = `https://127.0.0.1:${port}/api/v1/cfssl/sign`;
-  for (let tries = 0; tries < 100; tries++) {
-    const isUp = await connect(root.certPem)
-      .reach(url)
-      .then(
-        () => true,
-        () => false,
-      );
-    if (isUp) return url;
-    await sleep(50);
-  }
-  throw new Error('cfssl does not listen');
+async function started(root: { certPem: string; keyPem: string }): Promise<string> {
+  const cfssl = await startCfssl(root, own.rootCertPem);
+  closing.push(() => cfssl.stop());
+  return cfssl.url;
 }
 
-function stop(child: ChildProcess, dir: string): void {
-  child.kill('SIGKILL');
-  rmSync(dir, { recursive: true });
-}
-
-const describeIf = isInstalled ? describe : describe.skip;
+const describeIf = isCfsslInstalled ? describe : describe.skip;
 describeIf.each(Object.keys(keyKinds) as KeyKind[])('cfssl with a root of %s', (kind) => {
   const root = opensslRoot(kind);
 
   test.each(['worker', 'manager'] as const)('signs for a %s', async (role) => {
-    const url = await startCfssl(root);
+    const url = await started(root);
     const signing = {
       rootCertPem: root.certPem,
       trustedRootsPem: root.certPem,
@@ -135,7 +74,7 @@ describeIf.each(Object.keys(keyKinds) as KeyKind[])('cfssl with a root of %s', (
   });
 
   test('signs the root that takes over from its own', async () => {
-    const url = await startCfssl(root);
+    const url = await started(root);
     const newRoot = caTools(nowMs).newRoot();
     const question = { ask: 'cross-sign', rootPem: root.certPem, urls: [url], newRoot } as const;
     const crossed = await askExternalCa(connect, question, nowMs);

@@ -45,7 +45,7 @@ export const aNode = (more: Partial<Node> = {}): Node => ({
     tls: { trustRoot: 'PEM', issuerSubject: 'c3ViamVjdA==', issuerPublicKey: 'a2V5' },
   },
   status: { state: 'ready', message: '', addr: '10.0.0.1' },
-  manager: { addr: '10.0.0.1:2377', reachability: 'reachable' },
+  manager: { addr: '10.0.0.1:2377', bus: '', route: '', reachability: 'reachable' },
   ...more,
 });
 

@@ -124,6 +124,38 @@ describe('says hello again', () => {
     expect(h.leader.hellos).toHaveLength(2);
   });
 
+  test('at once when what it is has changed, however often it failed before; else not', async () => {
+    const h = await runningAgent();
+    h.agent.refresh();
+    await h.go(1_000, 10);
+    expect(h.leader.hellos).toHaveLength(1);
+    for (let i = 0; i < 6; i++) {
+      h.bus.setConnected(false);
+      h.bus.setConnected(true);
+    }
+    await h.go(8_000, 10);
+    const before = h.leader.hellos.length;
+    h.engine.description = { ...description, hostname: 'other' };
+    h.agent.refresh();
+    h.agent.refresh();
+    await h.go(10);
+    expect(h.leader.hellos).toHaveLength(before + 1);
+    expect(h.leader.hellos.at(-1)?.description.hostname).toBe('other');
+    expect(h.state('session')).toBe('active.steady');
+  });
+
+  test('with what it is now, if that changes while it greets', async () => {
+    const h = buildAgent();
+    h.leader.onHello = () => undefined;
+    h.agent.start();
+    await h.go(1);
+    h.engine.description = { ...description, hostname: 'other' };
+    h.leader.onHello = undefined;
+    h.agent.refresh();
+    await h.go(1_000, 10);
+    expect(h.leader.hellos.at(-1)?.description.hostname).toBe('other');
+  });
+
   test('after the connection was lost', async () => {
     const h = await runningAgent();
     h.bus.setConnected(false);

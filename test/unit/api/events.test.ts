@@ -66,7 +66,7 @@ test('a node changes', () => {
     meta: later,
     spec: { Labels: {}, Role: 'manager', Availability: 'drain' },
     status: { state: 'down', message: 'heartbeat failure', addr: '' },
-    manager: { addr: '', reachability: 'unreachable' },
+    manager: { addr: '', bus: '', route: '', reachability: 'unreachable' },
   });
   expect(eventOf(node(aNode(), after), 1)?.attributes).toEqual({
     name: 'host1',

@@ -12,7 +12,7 @@ test('the configuration names the key of the store, and holds none', () => {
     storeDir: '/state/a "quoted" dir',
     tlsFiles: { cert: '/run/cert', key: '/run/key', ca: '/run/ca' },
     issuer: 'AISSUER',
-    users: { log: 'ULOG', system: 'USYSTEM', auth: 'UAUTH' },
+    users: { log: 'ULOG', system: 'USYSTEM', bus: 'UBUS', auth: 'UAUTH' },
   });
   expect(text).toContain('"key": $NATSWARM_STORE_KEY\n'.trimEnd());
   const config = JSON.parse(text.replace('$NATSWARM_STORE_KEY', '"key"'));
@@ -25,11 +25,12 @@ test('the configuration names the key of the store, and holds none', () => {
     sync_interval: 'always',
   });
   expect(Object.keys(config.accounts).sort()).toEqual(['auth', 'bus', 'log', 'system']);
-  expect(config.accounts.bus).toEqual({});
+  expect(config.accounts.bus).toEqual({ users: [{ nkey: 'UBUS' }] });
+  expect(config.cluster).toBeUndefined();
   expect(config.authorization.auth_callout).toEqual({
     issuer: 'AISSUER',
     account: 'auth',
-    auth_users: ['ULOG', 'USYSTEM', 'UAUTH'],
+    auth_users: ['ULOG', 'USYSTEM', 'UBUS', 'UAUTH'],
   });
 });
 

@@ -35,10 +35,6 @@ const refused: readonly [object, string][] = [
     { spec: workerSpec, version: 7 },
     'FailedPrecondition: attempting to demote the last manager of the swarm',
   ],
-  [
-    { id: 'n2', spec: manager },
-    'Unimplemented: promotion of nodes is not supported by this version of natswarm yet',
-  ],
 ];
 test.each(refused)('refused update: %j', (fields, text) => {
   const world = withWorker();
@@ -46,10 +42,43 @@ test.each(refused)('refused update: %j', (fields, text) => {
   expect(faultOf(() => world.run('node.update', input))).toBe(text);
 });
 
-test('demotion of one of several managers comes later', () => {
-  const world = new World({ op: 'put', kind: 'node', object: nodeDraft('n2') });
-  expect(faultOf(() => world.run('node.update', { id: 'n1', version: 1, spec: workerSpec }))).toBe(
-    'Unimplemented: demotion of managers is not supported by this version of natswarm yet',
+const place = { addr: 'h:2377', bus: 'h:7946', route: 'h:7947' };
+const seated = (id: string, reachability: 'reachable' | 'unreachable') => ({
+  op: 'put' as const,
+  kind: 'node' as const,
+  object: { ...nodeDraft(id), manager: { ...place, reachability } },
+});
+const roles = (world: World, id: string): readonly unknown[] => {
+  const node = world.store.node(id);
+  return [node?.spec.Role, node?.role];
+};
+
+test('a worker that is promoted gets a manager’s certificates at once', () => {
+  const world = withWorker();
+  world.run('node.update', { id: 'n2', version: 1, spec: manager });
+  expect(roles(world, 'n2')).toEqual(['manager', 'manager']);
+});
+
+test('a manager with a part in the log keeps its role until the leader has taken it out', () => {
+  const world = new World(
+    seated('n2', 'reachable'),
+    seated('n3', 'reachable'),
+    seated('n4', 'reachable'),
+  );
+  const version = world.store.node('n2')?.meta.version ?? 0;
+  world.run('node.update', { id: 'n2', version, spec: workerSpec });
+  expect(roles(world, 'n2')).toEqual(['worker', 'manager']);
+});
+
+test('a manager stays when the others would be no majority without it', () => {
+  const world = new World(
+    seated('n2', 'reachable'),
+    seated('n3', 'unreachable'),
+    seated('n4', 'reachable'),
+  );
+  const version = world.store.node('n2')?.meta.version ?? 0;
+  expect(faultOf(() => world.run('node.update', { id: 'n2', version, spec: workerSpec }))).toBe(
+    "FailedPrecondition: can't remove member from the raft: this would result in a loss of quorum",
   );
 });
 

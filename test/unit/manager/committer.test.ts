@@ -40,7 +40,9 @@ async function buildCommitter() {
 
 test('a record that comes through after the stop is left to the next catch-up', async () => {
   const { committer, log, replica, crashes, journal, go } = await buildCommitter();
-  const claim = expect(committer.claim()).rejects.toThrow(lostLeadership().message);
+  const claim = expect(committer.claim(() => ({ changes: [], result: undefined }))).rejects.toThrow(
+    lostLeadership().message,
+  );
   await go(1);
   committer.stop();
   void journal.close();
@@ -70,7 +72,7 @@ const nothing = () => ({ changes: [], result: 'nothing' });
 
 async function buildLeading() {
   const built = await buildCommitter();
-  void built.committer.claim();
+  void built.committer.claim(() => ({ changes: [], result: undefined }));
   await built.go(100);
   return built;
 }

@@ -80,10 +80,6 @@ test.each(bad)('%j', (input, text) => {
 
 const notAtFirst: readonly [unknown, string][] = [
   [
-    { CAConfig: { ExternalCAs: [{ Protocol: 'CFSSL', URL: 'https://x' }] } },
-    'Unimplemented: external CAs are not supported by this version of natswarm yet',
-  ],
-  [
     { CAConfig: { ForceRotate: 1 } },
     'Unimplemented: rotation of the root CA is not supported by this version of natswarm yet',
   ],
@@ -94,6 +90,13 @@ const notAtFirst: readonly [unknown, string][] = [
 ];
 test.each(notAtFirst)('a new cluster cannot begin with %j', (input, text) => {
   expect(faultOf(() => clusterSpecForInit(input))).toBe(text);
+});
+
+test('a new cluster can have external CAs', () => {
+  const ExternalCAs = [{ Protocol: 'CFSSL', URL: 'https://x', CACert: 'PEM' }];
+  expect(clusterSpecForInit({ CAConfig: { ExternalCAs } }).CAConfig.ExternalCAs).toEqual([
+    { Protocol: 'cfssl', URL: 'https://x', CACert: 'PEM' },
+  ]);
 });
 
 test('what an update asks of the CA: the signing certificate and key are no part of the spec', () => {

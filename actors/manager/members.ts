@@ -1,0 +1,168 @@
+import type { LogGroup } from '../../bus/ports.ts';
+import { formOf, isVoter, placedManagers, releaseOf } from '../../domain/members/form.ts';
+import { type LogSurvey, type MemberStep, planMembers } from '../../domain/members/plan.ts';
+import type { LogForm, Node } from '../../domain/model/objects.ts';
+import type { Applied, Change } from '../../domain/store/changes.ts';
+import type { View } from '../../domain/store/view.ts';
+import type { Clock } from '../../supervisors/clock.ts';
+import type { Committed, Decide } from './committer.ts';
+import { termMs } from './quorum.ts';
+import type { PlanOutcome } from './service.machine.ts';
+
+export interface MembersPorts {
+  readonly nodeId: string;
+  readonly view: View;
+  /** Without it the log's servers are left as they are. */
+  readonly group: LogGroup | undefined;
+  readonly propose: <T>(decide: Decide<T>) => Promise<Committed<T>>;
+  readonly clock: Clock;
+  /** The log's time, ms. */
+  readonly now: () => number;
+  /** When the last beat was sent that a manager has acknowledged, on the clock; undefined for none. */
+  readonly heardAt: (manager: string) => number | undefined;
+  /** Ends this leadership in favour of another manager. */
+  readonly abdicate: () => void;
+  readonly report: (event: string, fields: object) => void;
+}
+
+/** How often the group is looked at: while something is to be done, and otherwise, ms. */
+const lookMs = { busy: 300, idle: 2_000 } as const;
+
+/** The leader's duty to managers: who is reachable, and the log on the right servers, one step at a time. */
+export class MembersDuty {
+  readonly #ports: MembersPorts;
+  /** A manager that has not acknowledged anything yet has until then plus a while. */
+  readonly #since: number;
+  #said = '';
+
+  constructor(ports: MembersPorts) {
+    this.#ports = ports;
+    this.#since = ports.clock.now();
+  }
+
+  async plan(): Promise<PlanOutcome> {
+    const { view, nodeId, group, now } = this.#ports;
+    await this.#noteReachability();
+    const alone = formOf(view).form === 'alone';
+    const survey = alone ? undefined : await group?.survey().catch(() => undefined);
+    const step = group === undefined ? none : planMembers(view, nodeId, survey);
+    await this.#take(step, survey);
+    const idle = step.step === 'none';
+    return {
+      wakeAt: alone && idle ? undefined : now() + (idle ? lookMs.idle : lookMs.busy),
+      gone: false,
+      idle,
+    };
+  }
+
+  /** Whether a plan may be due. */
+  observe(applied: readonly Applied[]): boolean {
+    return applied.some(
+      (change) =>
+        change.kind === 'node' &&
+        (change.before?.manager !== change.after?.manager ||
+          change.before?.spec.Role !== change.after?.spec.Role),
+    );
+  }
+
+  async #take(step: MemberStep, survey: LogSurvey | undefined): Promise<void> {
+    const { group, abdicate, report } = this.#ports;
+    if (step.step === 'none') return;
+    if (step.step === 'wait') {
+      if (step.why !== this.#said) report('managers_wait', { why: step.why });
+      this.#said = step.why;
+      return;
+    }
+    this.#said = '';
+    switch (step.step) {
+      case 'close':
+        return this.#close(step.form, survey);
+      case 'release':
+        report('manager_released', { member: step.nodeId });
+        return this.#commit(survey, step, (view) => {
+          const node = view.node(step.nodeId);
+          return node === undefined ? [] : [releaseOf(node)];
+        });
+      case 'forget':
+        report('log_server_forgotten', { server: step.server });
+        return group?.forget(step.server);
+      case 'replicas':
+        report('log_copies', { copies: step.count });
+        return group?.setReplicas(step.count);
+      case 'lead-elsewhere':
+        return group?.leadElsewhere();
+      case 'yield':
+        return abdicate();
+    }
+  }
+
+  /** The point of no return: from this record on the next generation counts, which begins at this manager. */
+  async #close(form: LogForm['form'], survey: LogSurvey | undefined): Promise<void> {
+    const { nodeId, view, report } = this.#ports;
+    if (form === 'several' && !(await this.#joinerAnswers())) return;
+    report('generation_closing', { form });
+    await this.#commit(survey, { step: 'close', form }, (current) => {
+      const cluster = current.cluster();
+      if (cluster === undefined) return [];
+      const { generation, form: before } = formOf(current);
+      const next = { generation: generation + 1, form, founder: nodeId };
+      return [
+        {
+          op: 'patch',
+          kind: 'cluster',
+          id: cluster.id,
+          fields: { log: { generation, form: before, next } },
+        },
+      ];
+    });
+    report('generation_closed', { index: view.index });
+  }
+
+  /** A group needs two servers; with a manager that is not there the cluster would stand still. */
+  async #joinerAnswers(): Promise<boolean> {
+    const { group, view, nodeId } = this.#ports;
+    const asked = placedManagers(view)
+      .filter(({ id, spec }) => id !== nodeId && spec.Role === 'manager')
+      .map(({ manager }) => group?.answers(manager.route) ?? Promise.resolve(false));
+    return (await Promise.all(asked)).some(Boolean);
+  }
+
+  /** Commits the step, if it is still the one to take. */
+  async #commit(
+    survey: LogSurvey | undefined,
+    step: MemberStep,
+    changes: (view: View) => readonly Change[],
+  ): Promise<void> {
+    const { propose, nodeId } = this.#ports;
+    const wanted = JSON.stringify(step);
+    await propose((view) => ({
+      changes: JSON.stringify(planMembers(view, nodeId, survey)) === wanted ? changes(view) : [],
+      result: undefined,
+    }));
+  }
+
+  /** Managers that acknowledge no beats are shown as unreachable. */
+  async #noteReachability(): Promise<void> {
+    const { view, nodeId, clock, heardAt, propose } = this.#ports;
+    const seen = (id: string): 'reachable' | 'unreachable' =>
+      id === nodeId || clock.now() - (heardAt(id) ?? this.#since) < termMs.unreachable
+        ? 'reachable'
+        : 'unreachable';
+    const differs = (node: Node): boolean =>
+      isVoter(node) && node.manager?.reachability !== seen(node.id);
+    if (!placedManagers(view).some(differs)) return;
+    await propose((current) => ({
+      changes: placedManagers(current)
+        .filter(differs)
+        .map(({ id, manager }) => ({
+          op: 'patch',
+          kind: 'node',
+          id,
+          fields: { manager: { ...manager, reachability: seen(id) } },
+        })),
+      result: undefined,
+    }));
+  }
+}
+
+const none: MemberStep = { step: 'none' };

@@ -1,0 +1,52 @@
+import type { IncomingMessage } from 'node:http';
+import { Fault } from '../domain/errors.ts';
+
+/** What managers without a part in the log ask of others; `certificate` (DER) is the connection's. */
+export interface SeatRoutes {
+  /** Where the log goes on. Throws `Fault`. */
+  readonly seat: (certificate: Buffer) => object;
+  /** The asker's addresses. Rejects with a `Fault`. */
+  readonly enroll: (
+    certificate: Buffer,
+    place: { readonly addr: string; readonly bus: string; readonly route: string },
+  ) => Promise<void>;
+  /** The state, to begin in `generation` with. Throws `Fault`. */
+  readonly checkpoint: (certificate: Buffer, generation: number) => Uint8Array;
+}
+
+/**
+ * `GET /v1/manager` tells where the log goes on, `POST /v1/manager` takes the asker's addresses,
+ * `GET /v1/manager/checkpoint/<generation>` gives the state. Undefined for other paths. Rejects with a `Fault`.
+ */
+export async function answerSeat(
+  routes: SeatRoutes,
+  req: IncomingMessage,
+  certificate: () => Buffer,
+  body: () => Promise<unknown>,
+): Promise<object | Uint8Array | undefined> {
+  const url = req.url ?? '';
+  if (url === '/v1/manager' && req.method === 'GET') return routes.seat(certificate());
+  if (url === '/v1/manager' && req.method === 'POST') {
+    const shown = certificate();
+    await routes.enroll(shown, placeFrom(await body()));
+    return {};
+  }
+  const asked = /^\/v1\/manager\/checkpoint\/(\d{1,12})$/.exec(url)?.[1];
+  return asked !== undefined && req.method === 'GET'
+    ? routes.checkpoint(certificate(), Number(asked))
+    : undefined;
+}
+
+function placeFrom(body: unknown): {
+  readonly addr: string;
+  readonly bus: string;
+  readonly route: string;
+} {
+  const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
+  const text = (name: string): string => {
+    const value = fields[name];
+    if (typeof value !== 'string') throw new Fault('InvalidArgument', `"${name}" must be a string`);
+    return value;
+  };
+  return { addr: text('addr'), bus: text('bus'), route: text('route') };
+}

@@ -1,0 +1,37 @@
+import type { JoinRequest } from '../api/ports.ts';
+import { Fault } from '../domain/errors.ts';
+import { createRequest, generateKeys, privateKeyFromPem, privateKeyToPem } from '../pki/mod.ts';
+import { firstOf, rejoinThrough, tokenFrom } from './join-cluster.ts';
+import type { Identity, NodeFiles } from './node-files.ts';
+
+/**
+ * Takes a member whose certificate opens nothing any more back into its cluster, as the node that it was: with a join
+ * token and the key of its last certificate (docs/pki.md, "The way back"). Throws a Fault that begins with `otherwise`.
+ */
+export async function comeBack(
+  files: NodeFiles,
+  { nodeId, clusterId }: Identity,
+  { joinToken, remoteAddrs }: JoinRequest,
+  otherwise: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const token = tokenFrom(joinToken);
+  const { privateKey } = generateKeys();
+  const claim = { clusterId, nodeId, requestPem: createRequest(privateKey) };
+  const lastKey = privateKeyFromPem(files.certificate('key'));
+  try {
+    const grant = await firstOf(remoteAddrs, (addr) =>
+      rejoinThrough(addr, { token, text: joinToken }, claim, lastKey, signal),
+    );
+    files.writeCertificates({
+      node: grant.certificate,
+      key: privateKeyToPem(privateKey),
+      root: grant.roots,
+    });
+    files.writeManagers(grant.managers);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const reason = `${otherwise} Its cluster does not let it back in: ${error.message}`;
+    throw new Fault(error.code, reason, error.origin);
+  }
+}

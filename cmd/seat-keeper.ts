@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manager } from '../actors/manager/manager.ts';
+import { Fault } from '../domain/errors.ts';
+import { placedManagers } from '../domain/members/form.ts';
+import { placeOf } from './found-cluster.ts';
+import type { LogEvent } from './log.ts';
+import { askSeat, enrollAt, fetchCheckpoint } from './seat-client.ts';
+import type { Seat } from './seat-desk.ts';
+import { beginJournal } from './generation.ts';
+import { type ManagerWiring, tlsOf } from './wiring.ts';
+
+/** Pauses between two questions: while this manager has no seat, and while it looks for another generation, ms. */
+const pauseMs = { seeking: 500, watching: 2_000 } as const;
+
+/**
+ * A manager's part in the log: finds out from other managers where the log goes on, tells them where this one is, and
+ * notices that it goes on without this one.
+ */
+export class SeatKeeper {
+  readonly #wiring: ManagerWiring;
+  readonly #report: LogEvent;
+
+  constructor(wiring: ManagerWiring, report: LogEvent) {
+    this.#wiring = wiring;
+    this.#report = report;
+  }
+
+  /**
+   * For a manager without a seat: asks until another tells of one, then keeps to it. `onIdentity` hears of each
+   * generation that is not this one's. Resolves when the scope ends.
+   */
+  async seek(scope: AbortSignal): Promise<void> {
+    const { identity, files } = this.#wiring;
+    while (!scope.aborted) {
+      const [found] = await this.#ask(scope);
+      if (scope.aborted) return;
+      if (found !== undefined) {
+        if (found.seat.generation !== identity.generation) return this.#take(found.seat);
+        files.writePeers(found.seat.peers);
+        await this.#enroll(found, scope);
+      }
+      await pause(pauseMs.seeking, scope);
+    }
+  }
+
+  /** The state from the first other manager of this generation that gives it; asks until one does. */
+  async fetchState(scope: AbortSignal): Promise<void> {
+    const { identity, files } = this.#wiring;
+    for (;;) {
+      scope.throwIfAborted();
+      for (const addr of this.#others())
+        try {
+          const checkpoint = await fetchCheckpoint(addr, tlsOf(files), identity.generation, scope);
+          await beginJournal(files, identity.generation, checkpoint);
+          this.#report('state_fetched', { from: addr, index: checkpoint.seq });
+          return;
+        } catch (error) {
+          this.#report('state_not_fetched', { from: addr, error: String(error) });
+        }
+      await pause(pauseMs.seeking, scope);
+    }
+  }
+
+  /** For a seated manager: while something is amiss, looks whether the log goes on elsewhere. */
+  async watch(manager: Manager, scope: AbortSignal): Promise<void> {
+    const { identity } = this.#wiring;
+    const amiss = (): boolean =>
+      manager.leaderId() === '' ||
+      placedManagers(manager.view()).some((node) => node.manager.reachability === 'unreachable');
+    while (!scope.aborted) {
+      if (amiss())
+        for (const { seat } of await this.#ask(scope)) {
+          if (seat.current <= identity.generation || scope.aborted) continue;
+          this.#report('generation_left', { generation: identity.generation, now: seat.current });
+          return this.#take(seat);
+        }
+      await pause(pauseMs.watching, scope);
+    }
+  }
+
+  #take(seat: Seat): void {
+    const { identity, files, onIdentity } = this.#wiring;
+    files.writeKeys({ ...files.keys(), busIssuerSeed: seat.busIssuerSeed });
+    files.writePeers(seat.peers);
+    const { founding: _, ...rest } = identity;
+    onIdentity({ ...rest, generation: seat.generation, form: 'several', joining: true });
+  }
+
+  async #enroll({ addr, seat }: Found, scope: AbortSignal): Promise<void> {
+    const { identity, config, files } = this.#wiring;
+    const place = placeOf(identity, config);
+    const known = seat.peers.find(({ nodeId }) => nodeId === identity.nodeId);
+    if (known?.addr === place.addr && known.bus === place.bus && known.route === place.route)
+      return;
+    await enrollAt(addr, tlsOf(files), place, scope).then(
+      () => this.#report('manager_enrolled', { through: addr }),
+      (error: unknown) => this.#report('manager_not_enrolled', { error: String(error) }),
+    );
+  }
+
+  /** What the other managers say, those that answer, in no order. */
+  async #ask(scope: AbortSignal): Promise<readonly Found[]> {
+    const { files, onRefused } = this.#wiring;
+    const found: Found[] = [];
+    await Promise.all(
+      this.#others().map(async (addr) => {
+        try {
+          found.push({ addr, seat: await askSeat(addr, tlsOf(files), scope) });
+        } catch (error) {
+          this.#report('seat_not_told', { by: addr, error: String(error) });
+          if (error instanceof Fault && error.code === 'PermissionDenied') onRefused(addr);
+        }
+      }),
+    );
+    return found;
+  }
+
+  /** Join listeners of the other managers that this node knows of. */
+  #others(): readonly string[] {
+    const { files, identity } = this.#wiring;
+    const known = [...files.peers(), ...files.managers()];
+    return [
+      ...new Set(known.filter(({ nodeId }) => nodeId !== identity.nodeId).map(({ addr }) => addr)),
+    ];
+  }
+}
+
+interface Found {
+  readonly addr: string;
+  readonly seat: Seat;
+}
+
+/** Ends early with the scope; the caller looks at it. */
+const pause = (ms: number, scope: AbortSignal): Promise<unknown> =>
+  sleep(ms, undefined, { signal: scope }).catch(() => undefined);

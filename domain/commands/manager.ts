@@ -1,0 +1,93 @@
+import { Fault } from '../errors.ts';
+import type { Node } from '../model/objects.ts';
+import type { Change } from '../store/changes.ts';
+import type { View } from '../store/view.ts';
+import { Body } from './body.ts';
+import type { Command } from './command.ts';
+import { notFound } from './faults.ts';
+
+/** `host:port`; IPv6 in brackets. */
+const endpoint = /^(\[[0-9a-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/;
+const pin = /^[0-9a-f]{64}$/;
+
+function managerOf(view: View, id: string): Node {
+  const node = view.node(id);
+  if (node === undefined) throw notFound('node', id);
+  if (node.role !== 'manager' || node.spec.Role !== 'manager')
+    throw new Fault('PermissionDenied', `node ${id} is not to be a manager`);
+  return node;
+}
+
+const patch = (id: string, fields: Partial<Node>): Change => ({
+  op: 'patch',
+  kind: 'node',
+  id,
+  fields,
+});
+
+/**
+ * `{nodeId, addr, bus, route}` → `{}`: a manager tells where it is. Until `manager.seated` it does not count; one that
+ * is seated only has its addresses changed.
+ */
+export const managerEnroll: Command = {
+  decide(view, _ctx, input) {
+    const body = new Body('manager.enroll', input);
+    const node = managerOf(view, body.text('nodeId'));
+    const [addr, bus, route] = ['addr', 'bus', 'route'].map((name) => {
+      const text = body.text(name);
+      if (!endpoint.test(text))
+        throw new Fault('InvalidArgument', `manager.enroll: "${name}" must be host:port`);
+      return text;
+    }) as [string, string, string];
+    const had = node.manager;
+    if (had?.addr === addr && had.bus === bus && had.route === route)
+      return { changes: [], result: {} };
+    const place =
+      had === undefined
+        ? { addr, bus, route, joining: true as const, reachability: 'unknown' as const }
+        : { ...had, addr, bus, route };
+    return { changes: [patch(node.id, { manager: place })], result: {} };
+  },
+};
+
+/** `{nodeId}` → `{}`: the manager has the state and follows the log; from here on it counts. */
+export const managerSeated: Command = {
+  decide(view, _ctx, input) {
+    const node = managerOf(view, new Body('manager.seated', input).text('nodeId'));
+    const { manager } = node;
+    if (manager === undefined)
+      throw new Fault('FailedPrecondition', `node ${node.id} has not told where it is`);
+    if (manager.joining === undefined) return { changes: [], result: {} };
+    const { joining: _, ...rest } = manager;
+    return {
+      changes: [patch(node.id, { manager: { ...rest, reachability: 'reachable' } })],
+      result: {},
+    };
+  },
+};
+
+/** The keys that count: the one in use, and the one that is about to be. */
+const pinsMax = 2;
+
+/** `{nodeId, pin}` → `{}`: a key (SHA-256 of its public half, hex) that the node's server may show from now on. */
+export const nodePin: Command = {
+  decide(view, _ctx, input) {
+    const body = new Body('node.pin', input);
+    const id = body.text('nodeId');
+    const node = view.node(id);
+    if (node === undefined) throw notFound('node', id);
+    const pinned = pinFrom(body.text('pin'));
+    const pins = node.pins ?? [];
+    if (pins.at(-1) === pinned) return { changes: [], result: {} };
+    return {
+      changes: [patch(id, { pins: [...pins.filter((p) => p !== pinned), pinned].slice(-pinsMax) })],
+      result: {},
+    };
+  },
+};
+
+/** Throws `Fault` for what is no digest of a key. */
+export function pinFrom(text: string): string {
+  if (!pin.test(text)) throw new Fault('InvalidArgument', '"pin" must be 64 hexadecimal digits');
+  return text;
+}

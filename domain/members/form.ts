@@ -1,0 +1,74 @@
+import type { LogForm, ManagerPlace, Node } from '../model/objects.ts';
+import type { Change } from '../store/changes.ts';
+import type { View } from '../store/view.ts';
+
+/** What a cluster has whose state tells of none. */
+export const firstForm: LogForm = { generation: 1, form: 'alone' };
+
+export const formOf = (view: View): LogForm & { readonly closed: boolean } => {
+  const log = view.cluster()?.log ?? firstForm;
+  return { generation: log.generation, form: log.form, closed: 'next' in log };
+};
+
+/** Whether the log of `generation` is closed: nothing more is written to it. */
+export const isClosed = (view: View, generation: number): boolean =>
+  (view.cluster()?.log?.next?.generation ?? 0) > generation;
+
+export type Placed = Node & { readonly manager: ManagerPlace };
+const isPlaced = (node: Node): node is Placed => node.manager !== undefined;
+
+/** Managers that have told where they are, by ID: those that join and those that are to go among them. */
+export const placedManagers = (view: View): readonly Placed[] =>
+  [...view.list('node')].filter(isPlaced);
+
+/** Whether the node counts when managers decide something by majority. */
+export const isVoter = (node: Node): boolean =>
+  node.manager !== undefined && node.manager.joining !== true;
+
+/** What a manager's server must know of another one. */
+export interface RoutePeer {
+  readonly nodeId: string;
+  readonly addr: string;
+  readonly bus: string;
+  /** `host:port` for the servers of other managers. */
+  readonly route: string;
+  readonly pins: readonly string[];
+}
+
+/** The servers that may be part of the log's group, by node ID. */
+export const routePeers = (view: View): readonly RoutePeer[] =>
+  placedManagers(view).map(({ id, pins = [], manager: { addr, bus, route } }) => ({
+    nodeId: id,
+    addr,
+    bus,
+    route,
+    pins,
+  }));
+
+/**
+ * What a generation begins with, in its first record. One of a manager that stands alone has no other managers: those
+ * that were and are not here become workers, and as such they find their way back.
+ */
+export function enterGeneration(view: View, self: string, form: LogForm): readonly Change[] {
+  const cluster = view.cluster();
+  const now = cluster?.log ?? firstForm;
+  if (cluster === undefined || (now.generation === form.generation && !('next' in now))) return [];
+  const left = form.form === 'several' ? [] : placedManagers(view).filter(({ id }) => id !== self);
+  return [
+    { op: 'patch', kind: 'cluster', id: cluster.id, fields: { log: form } },
+    ...left.filter(isVoter).map(releaseOf),
+  ];
+}
+
+/** A manager becomes a worker. */
+export const releaseOf = ({ id, spec }: Node): Change => ({
+  op: 'patch',
+  kind: 'node',
+  id,
+  fields: {
+    role: 'worker',
+    spec: { ...spec, Role: 'worker' },
+    manager: undefined,
+    pins: undefined,
+  },
+});

@@ -1,0 +1,119 @@
+import type { LogForm } from '../model/objects.ts';
+import type { View } from '../store/view.ts';
+import { formOf, isVoter, type Placed, placedManagers } from './form.ts';
+
+/** A server of the log's group. */
+export interface LogServer {
+  /** As JetStream knows it; a manager whose disk was lost comes back under another name. */
+  readonly name: string;
+  readonly nodeId: string;
+  readonly online: boolean;
+}
+/** The log's group as its leaders tell of it. */
+export interface LogSurvey {
+  /** Copies that the log is to have. */
+  readonly replicas: number;
+  readonly servers: readonly LogServer[];
+  /** Node whose server leads the log; '' while none does. */
+  readonly leader: string;
+  /** Why nothing may be changed now, for people; absent when all servers that are up are current and agree. */
+  readonly unsettled?: string;
+}
+
+/** JetStream keeps five copies at most; further managers read and forward. */
+export const replicasMax = 5;
+
+/** The one thing that the leader does next for the log to be on the right servers. */
+export type MemberStep =
+  | { readonly step: 'none' }
+  /** It is not the time yet; `why` is for people. */
+  | { readonly step: 'wait'; readonly why: string }
+  /** This generation is to be closed, and the next to begin here. */
+  | { readonly step: 'close'; readonly form: LogForm['form'] }
+  /** The manager has no part in the log any more: it becomes a worker. */
+  | { readonly step: 'release'; readonly nodeId: string }
+  /** The group forgets a server that does not come back. */
+  | { readonly step: 'forget'; readonly server: string }
+  | { readonly step: 'replicas'; readonly count: number }
+  /** The log is led by this node's server: one host's death would cost both leaders. */
+  | { readonly step: 'lead-elsewhere' }
+  /** This leader is to be a worker: another manager is to lead, and release it. */
+  | { readonly step: 'yield' };
+
+const none: MemberStep = { step: 'none' };
+const wait = (why: string): MemberStep => ({ step: 'wait', why });
+
+/**
+ * What is to be done next, from the state and the group as it is; the same for whoever leads, so a leader that dies
+ * in the middle is no matter. One change at a time, and only while the group is settled (docs/state-log.md).
+ * @param self the leader's node
+ * @param survey of the group; of no use to a manager that stands alone
+ */
+export function planMembers(view: View, self: string, survey: LogSurvey | undefined): MemberStep {
+  const { form, closed } = formOf(view);
+  if (closed) return none;
+  const placed = placedManagers(view);
+  const going = placed.filter(({ spec }) => spec.Role === 'worker');
+  const staying = placed.filter(({ spec }) => spec.Role === 'manager');
+  if (going.some(({ id }) => id === self))
+    return staying.some((node) => node.id !== self && isVoter(node)) ? { step: 'yield' } : none;
+  return form === 'alone'
+    ? planAlone(self, staying, going)
+    : planSeveral(view, self, staying, going, survey);
+}
+
+function planAlone(
+  self: string,
+  staying: readonly Placed[],
+  [going]: readonly Placed[],
+): MemberStep {
+  if (going !== undefined) return { step: 'release', nodeId: going.id };
+  return staying.some(({ id }) => id !== self) ? { step: 'close', form: 'several' } : none;
+}
+
+function planSeveral(
+  view: View,
+  self: string,
+  staying: readonly Placed[],
+  going: readonly Placed[],
+  survey: LogSurvey | undefined,
+): MemberStep {
+  if (survey === undefined) return wait('the servers of the log do not answer');
+  const [first] = going;
+  if (first !== undefined) {
+    const voters = staying.filter(isVoter);
+    if (voters.length === 1 && going.length === 1) return { step: 'close', form: 'alone' };
+    return planRelease(first, voters, survey);
+  }
+  const stranger = survey.servers.find((server) => isStranger(view, server, survey.servers));
+  if (stranger !== undefined) return { step: 'forget', server: stranger.name };
+  const step = planReplicas(survey);
+  if (step.step !== 'none' || survey.leader !== self) return step;
+  const others = survey.servers.some(({ nodeId, online }) => nodeId !== self && online);
+  return others && survey.unsettled === undefined ? { step: 'lead-elsewhere' } : none;
+}
+
+/** A server that is away comes back, or its manager is demoted; the copies are not reduced for it. */
+function planReplicas({ servers, replicas, unsettled }: LogSurvey): MemberStep {
+  const up = servers.filter(({ online }) => online).length;
+  const count = Math.min(replicasMax, up);
+  if (count === replicas || (count < replicas && up < servers.length)) return none;
+  if (unsettled !== undefined) return wait(unsettled);
+  return { step: 'replicas', count: replicas + Math.sign(count - replicas) };
+}
+
+/** Those that stay must be able to go on without it. */
+function planRelease(node: Placed, voters: readonly Placed[], survey: LogSurvey): MemberStep {
+  const up = voters.filter(({ id }) => survey.servers.some((s) => s.nodeId === id && s.online));
+  const members = survey.servers.length;
+  if (up.length < Math.floor(members / 2) + 1)
+    return wait(`${up.length} of ${members} servers of the log would be left without ${node.id}`);
+  return { step: 'release', nodeId: node.id };
+}
+
+/** Of no manager, or of one whose server has come back under another name. */
+function isStranger(view: View, server: LogServer, all: readonly LogServer[]): boolean {
+  if (server.online) return false;
+  if (view.node(server.nodeId)?.manager === undefined) return true;
+  return all.some(({ nodeId, online }) => nodeId === server.nodeId && online);
+}
