@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   commands: () => import('./commands.ts'),
   converge: () => import('./converge.ts'),
   idle: () => import('./idle.ts'),
+  nodeloss: () => import('./nodeloss.ts'),
   schedule: () => import('./schedule.ts'),
 };
 
