@@ -215,14 +215,14 @@ export const sessionMachine = setup({
         ],
       },
       after: {
-        fullSetLimit: { guard: 'hasNoFullSet', target: 'greeting', actions: 'countFailure' },
+        fullSetLimit: [
+          { guard: 'hasNoFullSet', target: 'greeting', actions: 'countFailure' },
+          { actions: 'forgetFailures' },
+        ],
       },
       initial: 'steady',
       states: {
-        steady: {
-          on: { refresh: 'checking' },
-          after: { describeEvery: { target: 'checking', actions: 'forgetFailures' } },
-        },
+        steady: { on: { refresh: 'checking' }, after: { describeEvery: 'checking' } },
         checking: {
           on: { refresh: { target: 'checking', reenter: true } },
           invoke: {

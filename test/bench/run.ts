@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   idle: () => import('./idle.ts'),
   join: () => import('./join.ts'),
   reconnect: () => import('./reconnect.ts'),
+  nodeloss: () => import('./nodeloss.ts'),
   schedule: () => import('./schedule.ts'),
 };
 

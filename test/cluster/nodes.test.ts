@@ -280,6 +280,27 @@ test('two hosts of one name are two nodes, and each keeps to its own tasks', asy
   expect(await containers(three)).toEqual(await running(three));
 }, 60_000);
 
+test('a leader cut off from all others gives up one of them, not both; who flaps rests', async () => {
+  await one.mustDocker('node', 'update', '--availability=active', ids.get(two) ?? '');
+  await spread();
+  const before = new Map([two, three].map((host) => [host, [] as readonly string[]]));
+  for (const host of before.keys()) before.set(host, await running(host));
+  await hosts.cut(one);
+  for (const host of before.keys()) await untilState(host, 'down', 6_000);
+  await hosts.heal(one);
+  for (const host of before.keys()) await untilState(host, 'ready', 10_000);
+  await until(async () => (await running()).length >= 6 + 2, 10_000, 'all tasks');
+  const kept: Host[] = [];
+  for (const [host, tasks] of before) {
+    const now = await containers(host);
+    if (tasks.every((task) => now.includes(task))) kept.push(host);
+  }
+  expect(kept).toHaveLength(1);
+  // it was paused, lost its power and was cut off: three times within ten minutes
+  expect((await node(two)).Status.Message).toBe('was down too often: no new tasks for 15 s');
+  expect((await node(three)).Status.Message ?? '').toBe('');
+}, 60_000);
+
 test('a node leaves for another cluster', async () => {
   await three.mustDocker('swarm', 'leave');
   await three.mustDocker('swarm', 'init');
