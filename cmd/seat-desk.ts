@@ -34,9 +34,14 @@ export class SeatDesk {
     this.#options = options;
   }
 
-  /** Answered without a leader too: a manager that was away learns where the log goes on. */
+  /**
+   * Answered without a leader too: a manager that was away learns where the log goes on. And to one that is to go, until
+   * the leader has let it go.
+   */
   seat(certificate: Buffer): Seat {
-    const view = this.#viewFor(certificate);
+    const nodeId = this.#nodeOf(certificate);
+    const view = this.#options.manager.view();
+    if (view.node(nodeId)?.role !== 'manager') throw notToBe(nodeId);
     const { generation, form } = upcoming(view);
     return {
       generation,
@@ -86,11 +91,13 @@ export class SeatDesk {
     const nodeId = this.#nodeOf(certificate);
     const view = this.#options.manager.view();
     const node = view.node(nodeId);
-    if (node?.role !== 'manager' || node.spec.Role !== 'manager')
-      throw new Fault('PermissionDenied', `node ${nodeId} is not to be a manager`);
+    if (node?.role !== 'manager' || node.spec.Role !== 'manager') throw notToBe(nodeId);
     return view;
   }
 }
+
+const notToBe = (nodeId: string): Fault =>
+  new Fault('PermissionDenied', `node ${nodeId} is not to be a manager`);
 
 /** The generation of several managers that goes on, or that begins as soon as there is a second one. */
 function upcoming(view: View): LogForm {

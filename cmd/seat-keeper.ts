@@ -9,8 +9,9 @@ import type { Seat } from './seat-desk.ts';
 import { beginJournal } from './generation.ts';
 import { type ManagerWiring, tlsOf } from './wiring.ts';
 
-/** Pauses between two questions: while this manager has no seat, and while it looks for another generation, ms. */
-const pauseMs = { seeking: 500, watching: 2_000 } as const;
+/** Pauses between two questions: while this manager has no seat, and while it looks for another generation; and between
+ * two new certificates because this one is said to be no manager; ms. */
+const pauseMs = { seeking: 500, watching: 2_000, refused: 3_000 } as const;
 
 /**
  * A manager's part in the log: finds out from other managers where the log goes on, tells them where this one is, and
@@ -19,6 +20,7 @@ const pauseMs = { seeking: 500, watching: 2_000 } as const;
 export class SeatKeeper {
   readonly #wiring: ManagerWiring;
   readonly #report: LogEvent;
+  #believeFrom = 0;
 
   constructor(wiring: ManagerWiring, report: LogEvent) {
     this.#wiring = wiring;
@@ -108,7 +110,10 @@ export class SeatKeeper {
           found.push({ addr, seat: await askSeat(addr, tlsOf(files), scope) });
         } catch (error) {
           this.#report('seat_not_told', { by: addr, error: String(error) });
-          if (error instanceof Fault && error.code === 'PermissionDenied') onRefused(addr);
+          const isRefusal = error instanceof Fault && error.code === 'PermissionDenied';
+          if (!isRefusal || performance.now() < this.#believeFrom) return;
+          this.#believeFrom = performance.now() + pauseMs.refused;
+          onRefused(addr);
         }
       }),
     );

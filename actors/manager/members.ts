@@ -90,7 +90,7 @@ export class MembersDuty {
         report('log_copies', { copies: step.count });
         return group?.setReplicas(step.count);
       case 'lead-elsewhere':
-        return group?.leadElsewhere();
+        return group?.handLead();
       case 'yield':
         return abdicate();
     }

@@ -11,6 +11,7 @@ type Bench = (progress: (line: string) => void) => Promise<Record<string, number
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   commands: () => import('./commands.ts'),
   converge: () => import('./converge.ts'),
+  failover: () => import('./failover.ts'),
   idle: () => import('./idle.ts'),
   join: () => import('./join.ts'),
   reconnect: () => import('./reconnect.ts'),

@@ -73,6 +73,14 @@ test.each(troubles)('not settled: %j', (change, trouble) => {
   expect(isSettled({ ...well, ...change }, 3)).toBe(trouble);
 });
 
+test('while the log goes on, some records behind are not behind', () => {
+  const replicas = { streamReplicas: [peer('a', { lag: 5 }), peer('c')] };
+  const copies = [copy('a'), copy('b', { messages: 15, last: 115 }), copy('c')];
+  expect(isSettled({ ...well, ...replicas, copies }, 3, 5)).toBeUndefined();
+  expect(isSettled({ ...well, ...replicas, copies }, 3, 4)).toBe('replica a is behind');
+  expect(isSettled({ ...well, copies }, 3, 4)).toBe('the copies of a and b differ');
+});
+
 test("JetStream's name of a server", () => {
   // as nats-server 2.15.1 said it
   expect(peerIdOf('manager1-b5aa4740')).toBe('8Rw5IQd7');
