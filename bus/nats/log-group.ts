@@ -87,10 +87,10 @@ function surveyOf(health: ClusterHealth): LogSurvey {
     replicas: health.replicas,
     servers: [
       { peer: peerIdOf(health.metaLeader), nodeId: nodeOf(health.metaLeader), online: true },
-      ...health.metaPeers.map(({ name, peerId, offline }) => ({
+      ...health.metaPeers.map(({ name, peerId }) => ({
         peer: peerId,
         nodeId: nodeOf(name),
-        online: !offline,
+        online: health.answered.includes(name),
       })),
     ],
     leader: nodeOf(health.streamLeader ?? ''),

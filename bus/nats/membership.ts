@@ -42,6 +42,8 @@ export interface ClusterHealth {
   readonly isMigrating: boolean;
   /** Of every server that has one. */
   readonly copies: readonly Copy[];
+  /** Names of the servers that have answered: whoever was cut off without a word is not `offline` to the others. */
+  readonly answered: readonly string[];
 }
 
 interface StreamInfo {
@@ -86,6 +88,7 @@ export async function clusterHealth(
     streamReplicas: (info?.cluster?.replicas ?? []).map(peerOf),
     isMigrating: info?.cluster?.desired !== undefined,
     copies: reports.flatMap(copyOf),
+    answered: reports.map(({ server }) => server),
   };
 }
 
@@ -148,9 +151,14 @@ function streamTrouble(health: ClusterHealth, behindMax: number): string | undef
   if (health.streamLeader === undefined) return 'the log has no leader';
   if (health.isMigrating) return 'the log is being moved';
   const found = health.streamReplicas.length + 1;
-  if (found !== health.replicas) return `the log has ${found} of ${health.replicas} replicas`;
+  if (found !== copiesExpected(health))
+    return `the log has ${found} of ${health.replicas} replicas`;
   return peerTrouble('replica', health.streamReplicas, behindMax);
 }
+
+/** After a server was removed there are fewer servers than copies wanted, until fewer are wanted. */
+const copiesExpected = ({ replicas, metaSize }: ClusterHealth): number =>
+  Math.min(replicas, metaSize);
 
 function peerTrouble(what: string, peers: readonly Peer[], behindMax: number): string | undefined {
   const bad = peers.find(({ current, offline, lag }) => !current || offline || lag > behindMax);
@@ -159,8 +167,9 @@ function peerTrouble(what: string, peers: readonly Peer[], behindMax: number): s
   return `${what} ${bad.name === '' ? bad.peerId : bad.name} is ${state}`;
 }
 
-function copyTrouble({ copies, replicas }: ClusterHealth, behindMax: number): string | undefined {
-  if (copies.length !== replicas)
+function copyTrouble(health: ClusterHealth, behindMax: number): string | undefined {
+  const { copies, replicas } = health;
+  if (copies.length !== copiesExpected(health))
     return `${copies.length} servers have a copy of the log, not ${replicas}`;
   const damaged = copies.find(
     ({ messages, first, last, deleted }) => deleted > 0 || messages !== last - first + 1,
