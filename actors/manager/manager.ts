@@ -226,6 +226,9 @@ export class Manager {
   }
 
   #members(): readonly string[] {
+    const { form, nodeId } = this.#options;
+    // others that the state still names are of the generation before: this one's first record lets them go
+    if (form === 'alone') return [nodeId];
     return (this.#managers ??= managersOf(this.#replica.store));
   }
 

@@ -84,9 +84,9 @@ function planSeveral(
   if (stranger !== undefined) return { step: 'forget', server: stranger.peer };
   const [first] = going;
   if (first !== undefined) {
-    const voters = staying.filter(isVoter);
-    if (voters.length === 1 && going.length === 1) return { step: 'close', form: 'alone' };
-    return planRelease(first, voters, survey);
+    const others = [...staying, ...going.slice(1)].filter(isVoter);
+    if (others.length === 1) return { step: 'close', form: 'alone' };
+    return planRelease(first, others, survey);
   }
   const step = planReplicas(survey);
   if (step.step !== 'none' || survey.leader !== self) return step;
@@ -104,12 +104,12 @@ function planReplicas({ servers, replicas, unsettled }: LogSurvey): MemberStep {
 }
 
 /**
- * Those that stay must be able to go on without it. While it is up its copy counts: it goes when all others have what it
- * has. Once it is away there is nothing to wait for.
+ * The others must be able to go on without it. While it is up its copy counts: it goes when they have what it has. Once
+ * it is away there is nothing to wait for.
  */
-function planRelease(node: Placed, voters: readonly Placed[], survey: LogSurvey): MemberStep {
+function planRelease(node: Placed, others: readonly Placed[], survey: LogSurvey): MemberStep {
   const isUp = (id: string): boolean => survey.servers.some((s) => s.nodeId === id && s.online);
-  const up = voters.filter(({ id }) => isUp(id));
+  const up = others.filter(({ id }) => isUp(id));
   const members = survey.servers.length;
   if (up.length < Math.floor(members / 2) + 1)
     return wait(`${up.length} of ${members} servers of the log would be left without ${node.id}`);

@@ -170,6 +170,11 @@ test('a manager that is away is let go if the others are a majority', () => {
   });
 });
 
+test('of two that are to go one is let go first', () => {
+  const both = view({ a: {}, b: { to: 'worker' }, c: { to: 'worker' } });
+  expect(planMembers(both, 'a', survey())).toEqual({ step: 'release', nodeId: 'b' });
+});
+
 test('the second last manager goes by a new generation of one', () => {
   const last = view({ a: {}, c: { to: 'worker' } });
   const servers = [server('a'), server('c')];
