@@ -7,7 +7,7 @@ import { Fault } from '../domain/errors.ts';
 import { formOf, type RoutePeer, routePeers } from '../domain/members/form.ts';
 import type { LogForm, ManagerPlace } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
-import { verifyNodeCertificate } from '../pki/mod.ts';
+import { publicKeyPin, verifyNodeCertificate } from '../pki/mod.ts';
 
 /** What a manager that has no part in the log yet must know to get one. */
 export interface Seat extends LogForm {
@@ -57,8 +57,12 @@ export class SeatDesk {
     place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
   ): Promise<void> {
     const nodeId = this.#nodeOf(certificate);
-    this.#viewFor(certificate);
-    await this.#options.manager.command('manager.enroll', { ...place, nodeId });
+    const pins = this.#viewFor(certificate).node(nodeId)?.pins ?? [];
+    const { manager } = this.#options;
+    const pin = publicKeyPin(new X509Certificate(certificate).toString());
+    // one that was let go and is wanted again may still have the key of before
+    if (!pins.includes(pin)) await manager.command('node.pin', { nodeId, pin });
+    await manager.command('manager.enroll', { ...place, nodeId });
   }
 
   /** The state, for a manager that begins in `generation`. */

@@ -7,6 +7,7 @@ import type { LogEvent } from './log.ts';
 import { askSeat, enrollAt, fetchCheckpoint } from './seat-client.ts';
 import type { Seat } from './seat-desk.ts';
 import { beginJournal } from './generation.ts';
+import { publicKeyPin } from '../pki/mod.ts';
 import { type ManagerWiring, tlsOf } from './wiring.ts';
 
 /** Pauses between two questions: while this manager has no seat, and while it looks for another generation; and between
@@ -92,8 +93,9 @@ export class SeatKeeper {
     const { identity, config, files } = this.#wiring;
     const place = placeOf(identity, config);
     const known = seat.peers.find(({ nodeId }) => nodeId === identity.nodeId);
-    if (known?.addr === place.addr && known.bus === place.bus && known.route === place.route)
-      return;
+    const isKnown =
+      known?.addr === place.addr && known.bus === place.bus && known.route === place.route;
+    if (isKnown && known.pins.includes(publicKeyPin(files.certificate('node')))) return;
     await enrollAt(addr, tlsOf(files), place, scope).then(
       () => this.#report('manager_enrolled', { through: addr }),
       (error: unknown) => this.#report('manager_not_enrolled', { error: String(error) }),

@@ -82,6 +82,8 @@ function planSeveral(
   if (survey === undefined) return wait('the servers of the log do not answer');
   const stranger = survey.servers.find((server) => isStranger(view, server, survey.servers));
   if (stranger !== undefined) return { step: 'forget', server: stranger.peer };
+  const left = survey.servers.find(({ nodeId }) => nodeId !== '' && isGone(view, nodeId));
+  if (left !== undefined) return wait(`the server of node ${left.nodeId} has not stopped yet`);
   const [first] = going;
   if (first !== undefined) {
     const others = [...staying, ...going.slice(1)].filter(isVoter);
@@ -100,7 +102,8 @@ function planReplicas({ servers, replicas, unsettled }: LogSurvey): MemberStep {
   const count = Math.min(replicasMax, up);
   if (count === replicas || (count < replicas && up < servers.length)) return none;
   if (unsettled !== undefined) return wait(unsettled);
-  return { step: 'replicas', count: replicas + Math.sign(count - replicas) };
+  // fewer only follow the servers that have left already
+  return { step: 'replicas', count: Math.min(replicas + 1, count) };
 }
 
 /**
@@ -121,12 +124,14 @@ function planRelease(node: Placed, others: readonly Placed[], survey: LogSurvey)
   return { step: 'release', nodeId: node.id };
 }
 
+const isGone = (view: View, nodeId: string): boolean => view.node(nodeId)?.manager === undefined;
+
 /** Of no manager, or of one whose server has come back as another. */
 function isStranger(view: View, server: LogServer, all: readonly LogServer[]): boolean {
   if (server.online) return false;
   // whose it was is not known; nobody's, if every manager has one that is
   if (server.nodeId === '')
     return placedManagers(view).every(({ id }) => all.some(({ nodeId }) => nodeId === id));
-  if (view.node(server.nodeId)?.manager === undefined) return true;
+  if (isGone(view, server.nodeId)) return true;
   return all.some(({ nodeId, online }) => nodeId === server.nodeId && online);
 }
