@@ -110,7 +110,10 @@ function firstWrite(
     while (Number.isNaN(at)) {
       const counts = isLost();
       n += 1;
-      const acked = await write(host, `${name}-${n}`).catch(() => false);
+      const acked = await write(host, `${name}-${n}`).then(
+        () => true,
+        () => false,
+      );
       if (acked && counts) at = performance.now();
     }
     return at;

@@ -66,15 +66,15 @@ export async function leadLogFrom(host: Host, nodeId: string): Promise<void> {
   await host.daemon.api('POST', `/natswarm/log/leader/${nodeId}`);
 }
 
-/** Makes an empty service of this name; says whether that was acknowledged. */
-export async function write(through: Host, name: string): Promise<boolean> {
+/** Makes an empty service of this name. Rejects with what the API says when that is not acknowledged. */
+export async function write(through: Host, name: string): Promise<void> {
   const body = {
     Name: name,
     TaskTemplate: { ContainerSpec: { Image: 'natswarm-none:1' } },
     Mode: { Replicated: { Replicas: 0 } },
   };
-  const { status } = await through.daemon.api('POST', '/v1.51/services/create', body);
-  return status === 201;
+  const { status, text } = await through.daemon.api('POST', '/v1.51/services/create', body);
+  if (status !== 201) throw new Error(`${status} ${text.trim()}`);
 }
 
 /** The names of all services, as a host tells them. */
@@ -112,8 +112,8 @@ export class Load {
       const name = `load-${n}`;
       const began = performance.now();
       try {
-        if (await write(host, name)) this.acked.push(name);
-        else this.failures.push(`${name} through ${host.name}`);
+        await write(host, name);
+        this.acked.push(name);
       } catch (error) {
         this.failures.push(`${name} through ${host.name}: ${String(error)}`);
       }
