@@ -5,6 +5,7 @@ const own: ReadonlySet<string> = new Set([
   'tasks',
   'secrets',
   'configs',
+  'natswarm',
 ]);
 
 export const firstPart = (path: string): string => path.split('/', 2)[1] ?? '';

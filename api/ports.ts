@@ -1,6 +1,7 @@
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
+import type { LogStatus } from '../actors/manager/manager.ts';
 import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
 
 /** What this node is to the cluster; `Swarm` header of /_ping and `LocalNodeState` of /info. */
@@ -51,6 +52,10 @@ export interface Swarm {
   read(): Promise<View>;
   /** The id of the manager that leads now, '' when unknown. */
   leaderId(): string;
+  /** Where the log stands and which servers hold it. */
+  logStatus(): Promise<LogStatus>;
+  /** The log is to be led by that manager's server. */
+  leadLogFrom(nodeId: string): Promise<void>;
   /** Every committed change, in order; for /events. Works from the first init on, over leave and init. */
   watch(listener: (changes: readonly Applied[]) => void): () => void;
   /** Logs of one task from its node. Throws a Fault when the node is not reachable. */

@@ -13,6 +13,7 @@ import { Router } from './router.ts';
 import { containerRoutes } from './routes/container.ts';
 import { laterRoutes } from './routes/later.ts';
 import { logRoutes } from './routes/log.ts';
+import { stateLogRoutes } from './routes/state-log.ts';
 import { networkRoutes } from './routes/network.ts';
 import { nodeRoutes } from './routes/node.ts';
 import { serviceRoutes } from './routes/service.ts';
@@ -64,6 +65,7 @@ export function createApi(options: ApiOptions): Api {
     ...serviceRoutes(deps),
     ...taskRoutes(deps),
     ...logRoutes(deps),
+    ...stateLogRoutes(deps),
     ...systemRoutes(deps),
     ...networkRoutes(deps),
     ...containerRoutes(deps),

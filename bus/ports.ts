@@ -67,10 +67,10 @@ export interface LogGroup {
   survey(): Promise<LogSurvey>;
   /** How many copies the log is to have; answered before anything has moved. */
   setReplicas(count: number): Promise<void>;
-  /** The group goes on without this server, which is away. */
-  forget(server: string): Promise<void>;
-  /** Another node's server is to lead the log. */
-  leadElsewhere(): Promise<void>;
+  /** The group goes on without this server (its `peer` in the survey), which is away. */
+  forget(peer: string): Promise<void>;
+  /** The server of this node, or of any but the one that leads now, is to lead the log. Rejects when it cannot. */
+  handLead(to?: string): Promise<void>;
   /** Whether another manager's server listens for this one's at `route` (`host:port`). Never rejects. */
   answers(route: string): Promise<boolean>;
 }

@@ -7,7 +7,7 @@ import { Fault } from '../domain/errors.ts';
 import { formOf, type RoutePeer, routePeers } from '../domain/members/form.ts';
 import type { LogForm, ManagerPlace } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
-import { verifyNodeCertificate } from '../pki/mod.ts';
+import { publicKeyPin, verifyNodeCertificate } from '../pki/mod.ts';
 
 /** What a manager that has no part in the log yet must know to get one. */
 export interface Seat extends LogForm {
@@ -34,9 +34,14 @@ export class SeatDesk {
     this.#options = options;
   }
 
-  /** Answered without a leader too: a manager that was away learns where the log goes on. */
+  /**
+   * Answered without a leader too: a manager that was away learns where the log goes on. And to one that is to go, until
+   * the leader has let it go.
+   */
   seat(certificate: Buffer): Seat {
-    const view = this.#viewFor(certificate);
+    const nodeId = this.#nodeOf(certificate);
+    const view = this.#options.manager.view();
+    if (view.node(nodeId)?.role !== 'manager') throw notToBe(nodeId);
     const { generation, form } = upcoming(view);
     return {
       generation,
@@ -52,8 +57,12 @@ export class SeatDesk {
     place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
   ): Promise<void> {
     const nodeId = this.#nodeOf(certificate);
-    this.#viewFor(certificate);
-    await this.#options.manager.command('manager.enroll', { ...place, nodeId });
+    const pins = this.#viewFor(certificate).node(nodeId)?.pins ?? [];
+    const { manager } = this.#options;
+    const pin = publicKeyPin(new X509Certificate(certificate).toString());
+    // one that was let go and is wanted again may still have the key of before
+    if (!pins.includes(pin)) await manager.command('node.pin', { nodeId, pin });
+    await manager.command('manager.enroll', { ...place, nodeId });
   }
 
   /** The state, for a manager that begins in `generation`. */
@@ -86,11 +95,13 @@ export class SeatDesk {
     const nodeId = this.#nodeOf(certificate);
     const view = this.#options.manager.view();
     const node = view.node(nodeId);
-    if (node?.role !== 'manager' || node.spec.Role !== 'manager')
-      throw new Fault('PermissionDenied', `node ${nodeId} is not to be a manager`);
+    if (node?.role !== 'manager' || node.spec.Role !== 'manager') throw notToBe(nodeId);
     return view;
   }
 }
+
+const notToBe = (nodeId: string): Fault =>
+  new Fault('PermissionDenied', `node ${nodeId} is not to be a manager`);
 
 /** The generation of several managers that goes on, or that begins as soon as there is a second one. */
 function upcoming(view: View): LogForm {

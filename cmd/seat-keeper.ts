@@ -7,10 +7,12 @@ import type { LogEvent } from './log.ts';
 import { askSeat, enrollAt, fetchCheckpoint } from './seat-client.ts';
 import type { Seat } from './seat-desk.ts';
 import { beginJournal } from './generation.ts';
+import { publicKeyPin } from '../pki/mod.ts';
 import { type ManagerWiring, tlsOf } from './wiring.ts';
 
-/** Pauses between two questions: while this manager has no seat, and while it looks for another generation, ms. */
-const pauseMs = { seeking: 500, watching: 2_000 } as const;
+/** Pauses between two questions: while this manager has no seat, and while it looks for another generation; and between
+ * two new certificates because this one is said to be no manager; ms. */
+const pauseMs = { seeking: 500, watching: 2_000, refused: 3_000 } as const;
 
 /**
  * A manager's part in the log: finds out from other managers where the log goes on, tells them where this one is, and
@@ -19,6 +21,7 @@ const pauseMs = { seeking: 500, watching: 2_000 } as const;
 export class SeatKeeper {
   readonly #wiring: ManagerWiring;
   readonly #report: LogEvent;
+  #believeFrom = 0;
 
   constructor(wiring: ManagerWiring, report: LogEvent) {
     this.#wiring = wiring;
@@ -90,8 +93,9 @@ export class SeatKeeper {
     const { identity, config, files } = this.#wiring;
     const place = placeOf(identity, config);
     const known = seat.peers.find(({ nodeId }) => nodeId === identity.nodeId);
-    if (known?.addr === place.addr && known.bus === place.bus && known.route === place.route)
-      return;
+    const isKnown =
+      known?.addr === place.addr && known.bus === place.bus && known.route === place.route;
+    if (isKnown && known.pins.includes(publicKeyPin(files.certificate('node')))) return;
     await enrollAt(addr, tlsOf(files), place, scope).then(
       () => this.#report('manager_enrolled', { through: addr }),
       (error: unknown) => this.#report('manager_not_enrolled', { error: String(error) }),
@@ -108,7 +112,10 @@ export class SeatKeeper {
           found.push({ addr, seat: await askSeat(addr, tlsOf(files), scope) });
         } catch (error) {
           this.#report('seat_not_told', { by: addr, error: String(error) });
-          if (error instanceof Fault && error.code === 'PermissionDenied') onRefused(addr);
+          const isRefusal = error instanceof Fault && error.code === 'PermissionDenied';
+          if (!isRefusal || performance.now() < this.#believeFrom) return;
+          this.#believeFrom = performance.now() + pauseMs.refused;
+          onRefused(addr);
         }
       }),
     );

@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
-import type { Manager } from '../actors/manager/manager.ts';
+import type { LogStatus, Manager } from '../actors/manager/manager.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
@@ -124,6 +124,12 @@ export class SwarmNode implements Swarm {
   }
   leaderId(): string {
     return this.#manager?.leaderId() ?? '';
+  }
+  async logStatus(): Promise<LogStatus> {
+    return (await this.#awaitManager()).logStatus();
+  }
+  async leadLogFrom(nodeId: string): Promise<void> {
+    await (await this.#awaitManager()).leadLogFrom(nodeId);
   }
   watch(listener: (changes: readonly Applied[]) => void): () => void {
     this.#listeners.add(listener);
@@ -409,7 +415,11 @@ export class SwarmNode implements Swarm {
       files,
       own: () =>
         this.#manager && ownCertificate(this.#manager.view(), identity, files.certificate('key')),
-      managers: () => this.#managers().map(({ addr }) => addr),
+      // itself last: what the others know it may not have heard yet
+      managers: () =>
+        this.#managers()
+          .map(({ addr }) => addr)
+          .toReversed(),
       onIssued: ({ managers, role }) => {
         files.writeManagers(managers);
         void this.#inTurn(() => this.#changeRole(role));

@@ -71,7 +71,8 @@ async function runServer(
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
   const reload = (): void => {
     server.reload(tlsOf(files), clusterOf(wiring)).then(
-      () => {
+      (isReloaded) => {
+        if (!isReloaded) return;
         log.info({}, 'bus_server_reloaded');
         current.manager?.excuseNodes();
       },

@@ -2,7 +2,8 @@ import { type ActorRefFrom, createActor } from 'xstate';
 import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/ports.ts';
 import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
-import { enterGeneration, isClosed } from '../../domain/members/form.ts';
+import { enterGeneration, formOf, isClosed } from '../../domain/members/form.ts';
+import type { LogSurvey } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
@@ -43,6 +44,16 @@ export interface ManagerOptions {
   readonly onCrash?: (error: unknown) => void;
   /** This generation of the log has ended (`view` tells how it goes on): nothing is written any more. Told once. */
   readonly onClosed?: () => void;
+}
+
+/** The log as a manager sees it. */
+export interface LogStatus {
+  readonly generation: number;
+  readonly form: LogForm['form'];
+  /** The last record that this manager has applied. */
+  readonly index: number;
+  /** Its servers; absent while one manager stands alone. */
+  readonly survey?: LogSurvey;
 }
 
 /** The journal is a cache of the durable log: it is synced in the background, at most this often, ms. */
@@ -185,6 +196,18 @@ export class Manager {
     return this.#replica.snapshot();
   }
 
+  /** Rejects with `BusError` while the log's servers do not answer. */
+  async logStatus(): Promise<LogStatus> {
+    const { group } = this.#options;
+    const { generation, form } = formOf(this.view());
+    const survey = form === 'several' ? await group?.survey() : undefined;
+    return { generation, form, index: this.view().index, ...(survey && { survey }) };
+  }
+  /** The log's server on this node is to lead it. Rejects with `BusError` when it cannot. */
+  async leadLogFrom(nodeId: string): Promise<void> {
+    await this.#options.group?.handLead(nodeId);
+  }
+
   /** Runs a command on the leader; durable and in `view()` when it resolves. Rejects with a Fault. */
   command(name: string, body: unknown): Promise<Committed<unknown>> {
     return this.#router.command(name, body);
@@ -203,6 +226,9 @@ export class Manager {
   }
 
   #members(): readonly string[] {
+    const { form, nodeId } = this.#options;
+    // others that the state still names are of the generation before: this one's first record lets them go
+    if (form === 'alone') return [nodeId];
     return (this.#managers ??= managersOf(this.#replica.store));
   }
 

@@ -40,7 +40,17 @@ export class MembersDuty {
     this.#since = ports.clock.now();
   }
 
+  /** Rejects when a step failed: it is tried again. */
   async plan(): Promise<PlanOutcome> {
+    try {
+      return await this.#plan();
+    } catch (error) {
+      this.#ports.report('managers_step_failed', { error: String(error) });
+      throw error;
+    }
+  }
+
+  async #plan(): Promise<PlanOutcome> {
     const { view, nodeId, group, now } = this.#ports;
     await this.#noteReachability();
     const alone = formOf(view).form === 'alone';
@@ -90,7 +100,7 @@ export class MembersDuty {
         report('log_copies', { copies: step.count });
         return group?.setReplicas(step.count);
       case 'lead-elsewhere':
-        return group?.leadElsewhere();
+        return group?.handLead();
       case 'yield':
         return abdicate();
     }

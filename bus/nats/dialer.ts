@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, errors, type NatsConnection } from 'nats';
 import type { NKey } from '../../pki/mod.ts';
@@ -78,6 +79,7 @@ export class Dialer {
       try {
         const connection = await this.#attempt(silent, signal);
         this.#pace.reset();
+        keepErrorsHeard(connection);
         return connection;
       } catch (error) {
         signal.throwIfAborted();
@@ -160,5 +162,22 @@ function tlsOptions(material: () => TlsMaterial): TlsMaterial & { readonly serve
     get ca() {
       return material().ca;
     },
+  };
+}
+
+/**
+ * The library takes its listeners off a socket that it is about to close. A write to that socket may just then have failed,
+ * and an 'error' that nobody hears would end the process.
+ */
+function keepErrorsHeard(connection: NatsConnection): void {
+  const { protocol } = connection as unknown as {
+    readonly protocol: { readonly transport: { readonly socket: Socket } };
+  };
+  const { socket } = protocol.transport;
+  const removeAllListeners = socket.removeAllListeners.bind(socket);
+  socket.removeAllListeners = (event) => {
+    removeAllListeners(event);
+    // the library fails on the read, or by its heartbeat
+    return socket.on('error', () => {});
   };
 }

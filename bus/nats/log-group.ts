@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { LogServer, LogSurvey } from '../../domain/members/plan.ts';
+import type { LogSurvey } from '../../domain/members/plan.ts';
 import { BusError, type LogGroup } from '../ports.ts';
 import type { Link } from './link.ts';
 import type { NatsLog } from './log.ts';
@@ -7,6 +7,7 @@ import {
   type ClusterHealth,
   clusterHealth,
   isSettled,
+  peerIdOf,
   removeServer,
   stepDownStream,
 } from './membership.ts';
@@ -20,6 +21,8 @@ export interface LogGroupOptions {
   readonly servers: () => number;
 }
 
+/** Some hundredths of a second of a busy log. */
+const behindMax = 64;
 const answersTimeoutMs = 1_000;
 
 /** The servers of JetStream's group and of the log's stream. */
@@ -38,15 +41,21 @@ export class NatsLogGroup implements LogGroup {
     return this.#options.log.setReplicas(count);
   }
 
-  async forget(server: string): Promise<void> {
-    await removeServer(this.#options.system, server);
+  async forget(peer: string): Promise<void> {
+    await removeServer(this.#options.system, peer);
   }
 
-  async leadElsewhere(): Promise<void> {
+  async handLead(to?: string): Promise<void> {
     const { link } = this.#options;
-    const { streamReplicas } = await this.#health();
-    const next = streamReplicas.find(({ current, offline }) => current && !offline);
+    const { streamLeader, streamReplicas } = await this.#health();
+    if (to !== undefined && nodeOf(streamLeader ?? '') === to) return;
+    const next = streamReplicas.find(
+      ({ name, current, offline }) =>
+        current && !offline && (to === undefined || nodeOf(name) === to),
+    );
     if (next !== undefined) await stepDownStream(link, next.name);
+    else if (to !== undefined)
+      throw new BusError('refused', `node ${to} has no copy of the log that is current`);
   }
 
   answers(route: string): Promise<boolean> {
@@ -73,23 +82,21 @@ export class NatsLogGroup implements LogGroup {
 function surveyOf(health: ClusterHealth): LogSurvey {
   if (health.metaLeader === undefined)
     throw new BusError('no-responder', 'the servers have no leader');
-  const unsettled = isSettled(health, health.metaSize);
+  const unsettled = isSettled(health, health.metaSize, behindMax);
   return {
     replicas: health.replicas,
     servers: [
-      serverOf(health.metaLeader, true),
-      ...health.metaPeers.map(({ name, offline }) => serverOf(name, !offline)),
+      { peer: peerIdOf(health.metaLeader), nodeId: nodeOf(health.metaLeader), online: true },
+      ...health.metaPeers.map(({ name, peerId }) => ({
+        peer: peerId,
+        nodeId: nodeOf(name),
+        online: health.answered.includes(name),
+      })),
     ],
     leader: nodeOf(health.streamLeader ?? ''),
     ...(unsettled !== undefined && { unsettled }),
   };
 }
-
-const serverOf = (name: string, online: boolean): LogServer => ({
-  name,
-  nodeId: nodeOf(name),
-  online,
-});
 
 /** A server is named after its node and an incarnation; of one that was never heard the name is not known. */
 const nodeOf = (server: string): string => /^([0-9a-z]+)-[0-9a-f]{8}$/.exec(server)?.[1] ?? '';

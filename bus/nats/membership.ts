@@ -42,6 +42,8 @@ export interface ClusterHealth {
   readonly isMigrating: boolean;
   /** Of every server that has one. */
   readonly copies: readonly Copy[];
+  /** Names of the servers that have answered: whoever was cut off without a word is not `offline` to the others. */
+  readonly answered: readonly string[];
 }
 
 interface StreamInfo {
@@ -86,6 +88,7 @@ export async function clusterHealth(
     streamReplicas: (info?.cluster?.replicas ?? []).map(peerOf),
     isMigrating: info?.cluster?.desired !== undefined,
     copies: reports.flatMap(copyOf),
+    answered: reports.map(({ server }) => server),
   };
 }
 
@@ -118,43 +121,64 @@ function copyOf({ server, stream }: ServerReport): readonly Copy[] {
 
 /**
  * Why the members must not be changed now; undefined when they may: every server and every replica is there and has all
- * of the log. A commit in between makes copies look different, so ask again before making much of that.
+ * of the log.
+ * @param behindMax records that one may be behind all the same: the log goes on while it is looked at
  */
-export function isSettled(health: ClusterHealth, expectedServers: number): string | undefined {
-  return metaTrouble(health, expectedServers) ?? streamTrouble(health) ?? copyTrouble(health);
+export function isSettled(
+  health: ClusterHealth,
+  expectedServers: number,
+  behindMax = 0,
+): string | undefined {
+  return (
+    metaTrouble(health, expectedServers, behindMax) ??
+    streamTrouble(health, behindMax) ??
+    copyTrouble(health, behindMax)
+  );
 }
 
-function metaTrouble(health: ClusterHealth, expectedServers: number): string | undefined {
+function metaTrouble(
+  health: ClusterHealth,
+  expectedServers: number,
+  behindMax: number,
+): string | undefined {
   if (health.metaLeader === undefined) return 'the servers have no leader';
   if (health.metaSize !== expectedServers)
     return `the servers' group has ${health.metaSize} members, not ${expectedServers}`;
-  return peerTrouble('server', health.metaPeers);
+  return peerTrouble('server', health.metaPeers, behindMax);
 }
 
-function streamTrouble(health: ClusterHealth): string | undefined {
+function streamTrouble(health: ClusterHealth, behindMax: number): string | undefined {
   if (health.streamLeader === undefined) return 'the log has no leader';
   if (health.isMigrating) return 'the log is being moved';
   const found = health.streamReplicas.length + 1;
-  if (found !== health.replicas) return `the log has ${found} of ${health.replicas} replicas`;
-  return peerTrouble('replica', health.streamReplicas);
+  if (found !== copiesExpected(health))
+    return `the log has ${found} of ${health.replicas} replicas`;
+  return peerTrouble('replica', health.streamReplicas, behindMax);
 }
 
-function peerTrouble(what: string, peers: readonly Peer[]): string | undefined {
-  const bad = peers.find(({ current, offline, lag }) => !current || offline || lag > 0);
+/** After a server was removed there are fewer servers than copies wanted, until fewer are wanted. */
+const copiesExpected = ({ replicas, metaSize }: ClusterHealth): number =>
+  Math.min(replicas, metaSize);
+
+function peerTrouble(what: string, peers: readonly Peer[], behindMax: number): string | undefined {
+  const bad = peers.find(({ current, offline, lag }) => !current || offline || lag > behindMax);
   if (bad === undefined) return undefined;
   const state = bad.offline ? 'offline' : 'behind';
   return `${what} ${bad.name === '' ? bad.peerId : bad.name} is ${state}`;
 }
 
-function copyTrouble({ copies, replicas }: ClusterHealth): string | undefined {
-  if (copies.length !== replicas)
+function copyTrouble(health: ClusterHealth, behindMax: number): string | undefined {
+  const { copies, replicas } = health;
+  if (copies.length !== copiesExpected(health))
     return `${copies.length} servers have a copy of the log, not ${replicas}`;
   const damaged = copies.find(
     ({ messages, first, last, deleted }) => deleted > 0 || messages !== last - first + 1,
   );
   if (damaged !== undefined) return `the copy of ${damaged.server} is damaged`;
   const [one] = copies;
-  const other = copies.find(({ first, last }) => first !== one?.first || last !== one.last);
+  const other = copies.find(
+    ({ first, last }) => first !== one?.first || Math.abs(last - one.last) > behindMax,
+  );
   return other === undefined || one === undefined
     ? undefined
     : `the copies of ${one.server} and ${other.server} differ`;
@@ -173,14 +197,12 @@ const notMember = 10_044;
  * one. False when it was no member. The same name must never come back: a server is known by it. Rejects with `BusError`:
  * `refused` while another change is on its way, `no-responder` or `timeout` without a leader, and then it may be done yet.
  * @param system link of the system account
+ * @param peerId rather than the name, which a leader that has not heard of it since its own start does not know
  */
-export async function removeServer(system: Link, serverName: string): Promise<boolean> {
-  // A leader that has not heard of it since its own start does not know the name.
-  for (const server of [{ peer: serverName }, { peer_id: peerIdOf(serverName) }]) {
-    const error = await ask(system, 'SERVER.REMOVE', server);
-    if (error === undefined) return true;
-    if (error.err_code !== notMember) throw refused('SERVER.REMOVE', error);
-  }
+export async function removeServer(system: Link, peerId: string): Promise<boolean> {
+  const error = await ask(system, 'SERVER.REMOVE', { peer_id: peerId });
+  if (error === undefined) return true;
+  if (error.err_code !== notMember) throw refused('SERVER.REMOVE', error);
   return false;
 }
 

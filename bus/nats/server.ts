@@ -47,9 +47,9 @@ export interface NatsServer {
    * Takes new certificates, roots, routes and pinned keys into use; routes with a key that is not pinned any more close
    * at once. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let in:
    * they come back at once, but all together. So nothing is done where nothing has changed. Without `changes` routes and
-   * pinned keys stay as they are. Throws `ServerError`.
+   * pinned keys stay as they are. False when nothing had to be done. Throws `ServerError`.
    */
-  reload(tls: TlsMaterial, changes?: ClusterChanges): Promise<void>;
+  reload(tls: TlsMaterial, changes?: ClusterChanges): Promise<boolean>;
   /** SIGTERM, and SIGKILL if that does not end it. Resolves when the process is gone. */
   stop(): Promise<void>;
 }
@@ -153,23 +153,24 @@ class Child implements NatsServer {
   }
 
   /** One at a time: what nats-server says of a reload does not tell which. */
-  reload(tls: TlsMaterial, changes: Partial<ClusterChanges> = {}): Promise<void> {
+  reload(tls: TlsMaterial, changes: Partial<ClusterChanges> = {}): Promise<boolean> {
     const reloading = this.#reloading.then(() => this.#reload(tls, changes));
     this.#reloading = reloading.catch(() => {});
     return reloading;
   }
 
-  async #reload(tls: TlsMaterial, changes: Partial<ClusterChanges>): Promise<void> {
+  async #reload(tls: TlsMaterial, changes: Partial<ClusterChanges>): Promise<boolean> {
     const { cluster } = this.#options;
     const options: ServerOptions = {
       ...this.#options,
       tls,
       ...(cluster === undefined ? {} : { cluster: { ...cluster, ...changes } }),
     };
-    if (isSame(options, this.#options)) return;
+    if (this.#ended || isSame(options, this.#options)) return false;
     await writeConfig(options, this.name, this.#files);
     await this.#hangUp();
     this.#options = options;
+    return !this.#ended;
   }
 
   /** Lets the server read its configuration again. */
@@ -184,7 +185,7 @@ class Child implements NatsServer {
       };
     });
     this.#process.kill('SIGHUP');
-    await reloaded;
+    await Promise.race([reloaded, this.exited]);
   }
 
   async stop(): Promise<void> {

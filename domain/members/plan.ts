@@ -4,9 +4,9 @@ import { formOf, isVoter, type Placed, placedManagers } from './form.ts';
 
 /** A server of the log's group. */
 export interface LogServer {
-  /** As JetStream knows it; a manager whose disk was lost comes back under another name. */
-  readonly name: string;
-  /** '' while it is not known. */
+  /** As JetStream knows it; a manager whose disk was lost comes back under another ID. */
+  readonly peer: string;
+  /** '' for one that has not been heard since the servers' leader began. */
   readonly nodeId: string;
   readonly online: boolean;
 }
@@ -80,14 +80,16 @@ function planSeveral(
   survey: LogSurvey | undefined,
 ): MemberStep {
   if (survey === undefined) return wait('the servers of the log do not answer');
+  const stranger = survey.servers.find((server) => isStranger(view, server, survey.servers));
+  if (stranger !== undefined) return { step: 'forget', server: stranger.peer };
+  const left = survey.servers.find(({ nodeId }) => nodeId !== '' && isGone(view, nodeId));
+  if (left !== undefined) return wait(`the server of node ${left.nodeId} has not stopped yet`);
   const [first] = going;
   if (first !== undefined) {
-    const voters = staying.filter(isVoter);
-    if (voters.length === 1 && going.length === 1) return { step: 'close', form: 'alone' };
-    return planRelease(first, voters, survey);
+    const others = [...staying, ...going.slice(1)].filter(isVoter);
+    if (others.length === 1) return { step: 'close', form: 'alone' };
+    return planRelease(first, others, survey);
   }
-  const stranger = survey.servers.find((server) => isStranger(view, server, survey.servers));
-  if (stranger !== undefined) return { step: 'forget', server: stranger.name };
   const step = planReplicas(survey);
   if (step.step !== 'none' || survey.leader !== self) return step;
   const others = survey.servers.some(({ nodeId, online }) => nodeId !== self && online);
@@ -100,21 +102,36 @@ function planReplicas({ servers, replicas, unsettled }: LogSurvey): MemberStep {
   const count = Math.min(replicasMax, up);
   if (count === replicas || (count < replicas && up < servers.length)) return none;
   if (unsettled !== undefined) return wait(unsettled);
-  return { step: 'replicas', count: replicas + Math.sign(count - replicas) };
+  // fewer only follow the servers that have left already
+  return { step: 'replicas', count: Math.min(replicas + 1, count) };
 }
 
-/** Those that stay must be able to go on without it. */
-function planRelease(node: Placed, voters: readonly Placed[], survey: LogSurvey): MemberStep {
-  const up = voters.filter(({ id }) => survey.servers.some((s) => s.nodeId === id && s.online));
+/**
+ * The others must be able to go on without it. While it is up its copy counts: it goes when they have what it has. Once
+ * it is away there is nothing to wait for.
+ */
+function planRelease(node: Placed, others: readonly Placed[], survey: LogSurvey): MemberStep {
+  const isUp = (id: string): boolean => survey.servers.some((s) => s.nodeId === id && s.online);
+  const up = others.filter(({ id }) => isUp(id));
   const members = survey.servers.length;
   if (up.length < Math.floor(members / 2) + 1)
     return wait(`${up.length} of ${members} servers of the log would be left without ${node.id}`);
+  if (isUp(node.id)) {
+    if (survey.unsettled !== undefined) return wait(survey.unsettled);
+    const step = planReplicas(survey);
+    if (step.step !== 'none') return step;
+  }
   return { step: 'release', nodeId: node.id };
 }
 
-/** Of no manager, or of one whose server has come back under another name. */
+const isGone = (view: View, nodeId: string): boolean => view.node(nodeId)?.manager === undefined;
+
+/** Of no manager, or of one whose server has come back as another. */
 function isStranger(view: View, server: LogServer, all: readonly LogServer[]): boolean {
-  if (server.online || server.nodeId === '') return false;
-  if (view.node(server.nodeId)?.manager === undefined) return true;
+  if (server.online) return false;
+  // whose it was is not known; nobody's, if every manager has one that is
+  if (server.nodeId === '')
+    return placedManagers(view).every(({ id }) => all.some(({ nodeId }) => nodeId === id));
+  if (isGone(view, server.nodeId)) return true;
   return all.some(({ nodeId, online }) => nodeId === server.nodeId && online);
 }

@@ -9,8 +9,10 @@ type Bench = (progress: (line: string) => void) => Promise<Record<string, number
 
 /** Each in a file of its own, loaded only when it runs. */
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  chaos: () => import('./chaos.ts'),
   commands: () => import('./commands.ts'),
   converge: () => import('./converge.ts'),
+  failover: () => import('./failover.ts'),
   idle: () => import('./idle.ts'),
   join: () => import('./join.ts'),
   reconnect: () => import('./reconnect.ts'),

@@ -472,3 +472,15 @@ test('closing ends streams and idle connections', async () => {
   await expect(call('GET', '/_ping')).rejects.toThrow('ENOENT');
   expect(swarm.watchers).toBe(0);
 });
+
+test('the log of the swarm and who leads it', async () => {
+  const { status, text } = await call('GET', '/natswarm/log');
+  expect({ status, body: JSON.parse(text) as unknown }).toEqual({
+    status: 200,
+    body: { Generation: 2, Form: 'several', Index: 7, Leader: nodeId, Copies: 1, Servers: [] },
+  });
+  expect((await call('POST', `/natswarm/log/leader/${nodeId}`)).status).toBe(200);
+  expect(swarm.commands).toEqual([{ name: 'lead log', body: nodeId }]);
+  expect(await says('POST', '/natswarm/log/leader/nope')).toBe(message(404, 'node nope not found'));
+  expect(await says('GET', '/natswarm/nope')).toBe(message(404, 'page not found'));
+});

@@ -134,6 +134,21 @@ describe('connections', () => {
     expect(errors.length).toBeGreaterThan(1);
   });
 
+  test('a write that fails while its connection is being closed ends nothing else', async () => {
+    const doomed = await bus.link(bus.pki.identity('manager1', 'manager'), 'manager1');
+    const { protocol } = doomed.connection() as unknown as {
+      readonly protocol: { readonly transport: { readonly socket: Socket } };
+    };
+    const { socket } = protocol.transport;
+    const failed = once(socket, 'close');
+    socket.end();
+    // as the library does it: what waits is written, the listeners are taken off, the socket is closed
+    socket.write('PING\r\n');
+    socket.removeAllListeners('error');
+    await failed;
+    await doomed.close();
+  });
+
   test('a connection made while the server is not there yet comes when it is', async () => {
     const port = await freePort();
     const connecting = connectLink(

@@ -272,8 +272,8 @@ describe('two managers', () => {
 
     await member.stateLog.setReplicas(2);
     await settled(member, 3);
-    expect(await removeServer(member.system, joiner.server.name)).toBe(true);
-    expect(await removeServer(member.system, joiner.server.name)).toBe(false);
+    expect(await removeServer(member.system, peerIdOf(joiner.server.name))).toBe(true);
+    expect(await removeServer(member.system, peerIdOf(joiner.server.name))).toBe(false);
     await cluster.unpin(joiner);
     await joiner.server.stop();
     const shrunk = await settled(member, 2);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { noLeaderText } from '../../domain/errors.ts';
 import { Random } from '../sim/world/random.ts';
-import type { ApiAnswer, Daemon } from '../support/daemon.ts';
+import type { ApiAnswer } from '../support/daemon.ts';
 import { SLEEP } from '../support/engine.ts';
 
 /** What a service says of itself; undefined: it does not exist. */
@@ -18,6 +18,16 @@ interface Service {
 }
 type Outcome = 'acked' | 'refused' | 'unknown';
 
+/** Whoever takes a user's requests. */
+export interface Clerk {
+  api(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
+}
+/** How likely a command removes the service, or changes its replicas, rather than its label. */
+export interface Habits {
+  readonly removes: number;
+  readonly scales: number;
+}
+
 const servicesEach = 3;
 const replicasMax = 3;
 const retryMs = 50;
@@ -32,15 +42,22 @@ export class Owner {
   refused = 0;
   unknown = 0;
   lost = 0;
-  readonly #daemon: Daemon;
+  readonly #clerk: Clerk;
+  readonly #habits: Habits;
   readonly #random: Random;
   readonly #names: readonly string[];
   readonly #possible = new Map<string, readonly (State | undefined)[]>();
   #op = 0;
   #stopped = false;
 
-  constructor(daemon: Daemon, index: number, seed: number) {
-    this.#daemon = daemon;
+  constructor(
+    clerk: Clerk,
+    index: number,
+    seed: number,
+    habits: Habits = { removes: 0.08, scales: 0.15 },
+  ) {
+    this.#clerk = clerk;
+    this.#habits = habits;
     this.#random = new Random(seed, `owner ${index}`);
     this.#names = Array.from({ length: servicesEach }, (_, i) => `soak-${index}-${i}`);
     for (const name of this.#names) this.#possible.set(name, [undefined]);
@@ -76,12 +93,12 @@ export class Owner {
     const found = this.#compare(name, answer);
     const state = this.#possible.get(name)?.[0];
     if (found === undefined || state === undefined) {
-      const next = this.#next(this.#random.int(0, 1));
+      const next = this.#next(this.#habits.scales > 0 ? this.#random.int(0, 1) : 0);
       await this.#send(name, next, 'POST', '/services/create', specOf(name, next));
-    } else if (this.#random.chance(0.08))
+    } else if (this.#random.chance(this.#habits.removes))
       await this.#send(name, undefined, 'DELETE', `/services/${name}`);
     else {
-      const scale = this.#random.chance(0.15);
+      const scale = this.#random.chance(this.#habits.scales);
       const next = this.#next(scale ? this.#random.int(0, replicasMax) : state.replicas);
       const path = `/services/${name}/update?version=${found.Version.Index}`;
       await this.#send(name, next, 'POST', path, specOf(name, next));
@@ -100,7 +117,7 @@ export class Owner {
     body?: object,
   ): Promise<void> {
     const before = this.#possible.get(name) ?? [];
-    const outcome = await this.#daemon.api(method, `/v1.51${path}`, body).then(
+    const outcome = await this.#clerk.api(method, `/v1.51${path}`, body).then(
       (answer) => outcomeOf(answer),
       (): Outcome => 'unknown',
     );
@@ -112,9 +129,7 @@ export class Owner {
   /** What the API says of the service; undefined when it was given up. Waits while nobody answers. */
   async #ask(name: string, giveUp: () => boolean): Promise<ApiAnswer | undefined> {
     while (!giveUp()) {
-      const answer = await this.#daemon
-        .api('GET', `/v1.51/services/${name}`)
-        .catch(() => undefined);
+      const answer = await this.#clerk.api('GET', `/v1.51/services/${name}`).catch(() => undefined);
       if (answer?.status === 200 || answer?.status === 404) return answer;
       await sleep(retryMs);
     }
@@ -126,13 +141,17 @@ export class Owner {
     const service = status === 200 ? (body as Service) : undefined;
     const state = service === undefined ? undefined : stateOf(service);
     const possible = this.#possible.get(name) ?? [];
-    if (!possible.some((s) => s?.op === state?.op && s?.replicas === state?.replicas)) {
+    const isIt = (s: State | undefined): boolean =>
+      s?.op === state?.op && s?.replicas === state?.replicas;
+    const at = possible.findIndex(isIt);
+    if (at < 0) {
       this.lost++;
       process.stderr.write(
-        `kills: LOST: ${name} is ${JSON.stringify(state)}, expected ${JSON.stringify(possible)}\n`,
+        `LOST: ${name} is ${JSON.stringify(state)}, expected ${JSON.stringify(possible)}\n`,
       );
     }
-    this.#possible.set(name, [state]);
+    // what was asked for without an answer may still be on its way
+    this.#possible.set(name, [state, ...possible.slice(at + 1)]);
     return service;
   }
 }

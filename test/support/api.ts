@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { LogStatus } from '../../actors/manager/manager.ts';
 import type { LogChunk, LogOptions } from '../../actors/agent/ports.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../../api/ports.ts';
 import { type Api, createApi } from '../../api/server.ts';
@@ -155,6 +156,13 @@ export class FakeSwarm implements Swarm {
   }
   leaderId(): string {
     return nodeId;
+  }
+  logStatus(): Promise<LogStatus> {
+    const survey = { replicas: 1, servers: [], leader: nodeId };
+    return Promise.resolve({ generation: 2, form: 'several', index: 7, survey });
+  }
+  leadLogFrom(to: string): Promise<void> {
+    return this.command('lead log', to).then(() => undefined);
   }
   watch(listener: (changes: readonly Applied[]) => void): () => void {
     this.#watchers.add(listener);

@@ -64,6 +64,10 @@ export class Hosts {
 
   /** Ends and removes everything. Nothing of it is left: no process, namespace, mount, cgroup or file. */
   async down(): Promise<void> {
+    const { NATSWARM_TEST_LOGS: keep } = process.env;
+    if (keep !== undefined)
+      for (const { name, daemon } of this.all)
+        await writeFile(join(keep, `${name}.log`), daemon.log());
     try {
       await settled(this.all.map((host) => host.remove()));
     } finally {

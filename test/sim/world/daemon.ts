@@ -162,7 +162,7 @@ export class SimHost {
     const manager = await Manager.open({
       nodeId: this.id,
       generation: 1,
-      form: 'alone',
+      form: cluster.options.managers > 1 ? 'several' : 'alone',
       bus,
       log: cluster.wrapLog(guardLog(this.log, process)),
       journal: this.disk.open(process),

@@ -33,6 +33,7 @@ const well: ClusterHealth = {
   streamReplicas: [peer('a'), peer('c')],
   isMigrating: false,
   copies: [copy('a'), copy('b'), copy('c')],
+  answered: ['a', 'b', 'c'],
 };
 
 test('all is well', () => {
@@ -45,6 +46,16 @@ test('all is well', () => {
 test('a log of fewer replicas than servers is well too', () => {
   const two = { replicas: 2, streamReplicas: [peer('c')], copies: [copy('b'), copy('c')] };
   expect(isSettled({ ...well, ...two }, 3)).toBeUndefined();
+});
+
+test('a server was removed, and the log is still to have as many replicas as before', () => {
+  const two = {
+    metaSize: 2,
+    metaPeers: [peer('b')],
+    streamReplicas: [peer('a')],
+    copies: [copy('a'), copy('b')],
+  };
+  expect(isSettled({ ...well, ...two }, 2)).toBeUndefined();
 });
 
 const troubles: readonly (readonly [Partial<ClusterHealth>, string])[] = [
@@ -71,6 +82,14 @@ const troubles: readonly (readonly [Partial<ClusterHealth>, string])[] = [
 
 test.each(troubles)('not settled: %j', (change, trouble) => {
   expect(isSettled({ ...well, ...change }, 3)).toBe(trouble);
+});
+
+test('while the log goes on, some records behind are not behind', () => {
+  const replicas = { streamReplicas: [peer('a', { lag: 5 }), peer('c')] };
+  const copies = [copy('a'), copy('b', { messages: 15, last: 115 }), copy('c')];
+  expect(isSettled({ ...well, ...replicas, copies }, 3, 5)).toBeUndefined();
+  expect(isSettled({ ...well, ...replicas, copies }, 3, 4)).toBe('replica a is behind');
+  expect(isSettled({ ...well, copies }, 3, 4)).toBe('the copies of a and b differ');
 });
 
 test("JetStream's name of a server", () => {

@@ -1,0 +1,38 @@
+import type { LogStatus } from '../../actors/manager/manager.ts';
+import { type Deps, ok, type Route } from '../call.ts';
+import { getNode } from '../resolve.ts';
+
+/** The replicated log, for who looks after the cluster (docs/operations.md); natswarm's own, not Docker's. */
+export function stateLogRoutes({ swarm }: Deps): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/natswarm/log',
+      handle: async () => ok(statusView(await swarm.logStatus())),
+    },
+    {
+      method: 'POST',
+      path: '/natswarm/log/leader/{id}',
+      async handle({ id }) {
+        await swarm.leadLogFrom(getNode(await swarm.read(), id).id);
+        return ok();
+      },
+    },
+  ];
+}
+
+const statusView = ({ generation, form, index, survey }: LogStatus): object => ({
+  Generation: generation,
+  Form: form,
+  Index: index,
+  ...(survey !== undefined && {
+    Leader: survey.leader,
+    Copies: survey.replicas,
+    Servers: survey.servers.map(({ peer, nodeId, online }) => ({
+      ID: peer,
+      NodeID: nodeId,
+      Online: online,
+    })),
+    ...(survey.unsettled !== undefined && { Unsettled: survey.unsettled }),
+  }),
+});

@@ -1,0 +1,202 @@
+import { expect, test } from '@jest/globals';
+import { type LogServer, type LogSurvey, planMembers } from '../../../domain/members/plan.ts';
+import type { Cluster, Node } from '../../../domain/model/objects.ts';
+import { nodeDraft, World } from '../commands/helpers.ts';
+
+interface Member {
+  /** What it is to be; default: manager. */
+  readonly to?: Node['spec']['Role'];
+  readonly joining?: true;
+}
+
+/** A cluster whose managers are those named; `a` leads. */
+function view(
+  members: Readonly<Record<string, Member>>,
+  log?: Partial<Cluster['log']>,
+): World['store'] {
+  const { store, ...world } = withMembers(members);
+  const id = store.cluster()?.id ?? '';
+  const form = { generation: 2, form: 'several', ...log } as Cluster['log'];
+  world.apply([{ op: 'patch', kind: 'cluster', id, fields: { log: form } }]);
+  return store;
+}
+
+function withMembers(members: Readonly<Record<string, Member>>): Pick<World, 'store' | 'apply'> {
+  const nodes = Object.entries(members).map(
+    ([id, { to = 'manager', joining }]): Partial<Node> & { id: string } => ({
+      id,
+      spec: { Labels: {}, Role: to, Availability: 'active' },
+      manager: {
+        addr: `${id}:2377`,
+        bus: `${id}:7946`,
+        route: `${id}:7947`,
+        reachability: 'reachable',
+        ...(joining && { joining }),
+      },
+    }),
+  );
+  const world = new World(
+    { op: 'delete', kind: 'node', id: 'n1' },
+    ...nodes.map(
+      (node) => ({ op: 'put', kind: 'node', object: nodeDraft(node.id, node) }) as const,
+    ),
+  );
+  return { store: world.store, apply: (changes) => world.apply(changes) };
+}
+
+const server = (nodeId: string, online = true, peer = `${nodeId}-1`): LogServer => ({
+  peer,
+  nodeId,
+  online,
+});
+const survey = (change: Partial<LogSurvey> = {}): LogSurvey => ({
+  replicas: 3,
+  servers: [server('a'), server('b'), server('c')],
+  leader: 'b',
+  ...change,
+});
+const three = { a: {}, b: {}, c: {} };
+
+test('three managers, three copies: nothing is to be done', () => {
+  expect(planMembers(view(three), 'a', survey())).toEqual({ step: 'none' });
+});
+
+test('a manager that stands alone goes over to a log of several when another is to be one', () => {
+  const alone = view({ a: {}, b: { joining: true } }, { form: 'alone' });
+  expect(planMembers(alone, 'a', undefined)).toEqual({ step: 'close', form: 'several' });
+  expect(planMembers(view({ a: {} }, { form: 'alone' }), 'a', undefined)).toEqual({ step: 'none' });
+});
+
+test('who joins a manager that stands alone, and is not to be one any more, is let go', () => {
+  const alone = view({ a: {}, b: { to: 'worker', joining: true } }, { form: 'alone' });
+  expect(planMembers(alone, 'a', undefined)).toEqual({ step: 'release', nodeId: 'b' });
+});
+
+test('a closed generation is left as it is', () => {
+  const closed = view(three, { next: { generation: 3, form: 'alone', founder: 'a' } });
+  expect(planMembers(closed, 'a', survey({ replicas: 2 }))).toEqual({ step: 'none' });
+});
+
+test('copies follow the servers, one at a time, when all is settled', () => {
+  expect(planMembers(view(three), 'a', survey({ replicas: 1 }))).toEqual({
+    step: 'replicas',
+    count: 2,
+  });
+  expect(planMembers(view(three), 'a', survey({ replicas: 2, unsettled: 'b is behind' }))).toEqual({
+    step: 'wait',
+    why: 'b is behind',
+  });
+  const two = survey({ servers: [server('a'), server('b')], replicas: 5 });
+  expect(planMembers(view({ a: {}, b: {} }), 'a', two)).toEqual({ step: 'replicas', count: 2 });
+});
+
+test('for a server that is away the copies are not reduced', () => {
+  const away = survey({ servers: [server('a'), server('b'), server('c', false)] });
+  expect(planMembers(view(three), 'a', away)).toEqual({ step: 'none' });
+});
+
+test('a server that comes back under another name is forgotten under its old one', () => {
+  const servers = [server('a'), server('b'), server('c', true, 'c-2'), server('c', false)];
+  expect(planMembers(view(three), 'a', survey({ servers }))).toEqual({
+    step: 'forget',
+    server: 'c-1',
+  });
+});
+
+test('the server of who is no manager is forgotten when it is away', () => {
+  const left = view({ a: {}, b: {} });
+  const away = survey({ servers: [server('a'), server('b'), server('c', false)] });
+  expect(planMembers(left, 'a', away)).toEqual({ step: 'forget', server: 'c-1' });
+  expect(planMembers(left, 'a', survey())).toEqual({
+    step: 'wait',
+    why: 'the server of node c has not stopped yet',
+  });
+});
+
+test('one that is away and unknown is forgotten when it can be nobody’s', () => {
+  const servers = [server('a'), server('b'), server('c'), server('', false, 'x')];
+  expect(planMembers(view(three), 'a', survey({ servers }))).toEqual({
+    step: 'forget',
+    server: 'x',
+  });
+  const perhaps = [server('a'), server('b'), server('', false, 'x')];
+  expect(planMembers(view(three), 'a', survey({ servers: perhaps }))).toEqual({ step: 'none' });
+});
+
+test('both leaders on one host: the log is to be led elsewhere', () => {
+  expect(planMembers(view(three), 'a', survey({ leader: 'a' }))).toEqual({
+    step: 'lead-elsewhere',
+  });
+  const unsettled = survey({ leader: 'a', unsettled: 'b is behind' });
+  expect(planMembers(view(three), 'a', unsettled)).toEqual({ step: 'none' });
+});
+
+const going = { a: {}, b: {}, c: { to: 'worker' } } as const;
+
+test('a manager is let go while the others have all it has', () => {
+  expect(planMembers(view(going), 'a', survey())).toEqual({ step: 'release', nodeId: 'c' });
+});
+
+test('a manager is not let go while another is behind', () => {
+  expect(planMembers(view(going), 'a', survey({ unsettled: 'server b is behind' }))).toEqual({
+    step: 'wait',
+    why: 'server b is behind',
+  });
+});
+
+test('who came back under another name is forgotten first: it counts twice', () => {
+  const servers = [...survey().servers, server('b', false, 'b-2')];
+  expect(planMembers(view(going), 'a', survey({ servers }))).toEqual({
+    step: 'forget',
+    server: 'b-2',
+  });
+});
+
+test('a manager whose copy is one of two is let go when a third has it too', () => {
+  expect(planMembers(view(going), 'a', survey({ replicas: 2 }))).toEqual({
+    step: 'replicas',
+    count: 3,
+  });
+});
+
+test('a manager that is away is let go if the others are a majority', () => {
+  const away = { unsettled: 'server c is offline' };
+  const servers = [server('a'), server('b'), server('c', false)];
+  expect(planMembers(view(going), 'a', survey({ ...away, servers }))).toEqual({
+    step: 'release',
+    nodeId: 'c',
+  });
+  const alone = [server('a'), server('b', false), server('c', false)];
+  expect(planMembers(view(going), 'a', survey({ ...away, servers: alone }))).toEqual({
+    step: 'wait',
+    why: '1 of 3 servers of the log would be left without c',
+  });
+});
+
+test('of two that are to go one is let go first', () => {
+  const both = view({ a: {}, b: { to: 'worker' }, c: { to: 'worker' } });
+  expect(planMembers(both, 'a', survey())).toEqual({ step: 'release', nodeId: 'b' });
+});
+
+test('the second last manager goes by a new generation of one', () => {
+  const last = view({ a: {}, c: { to: 'worker' } });
+  const servers = [server('a'), server('c')];
+  expect(planMembers(last, 'a', survey({ servers, replicas: 2 }))).toEqual({
+    step: 'close',
+    form: 'alone',
+  });
+});
+
+test('a leader that is to go lets another lead, if there is one', () => {
+  const self = { a: { to: 'worker' }, b: {}, c: {} } as const;
+  expect(planMembers(view(self), 'a', survey())).toEqual({ step: 'yield' });
+  const joining = { a: { to: 'worker' }, b: { joining: true } } as const;
+  expect(planMembers(view(joining), 'a', survey())).toEqual({ step: 'none' });
+});
+
+test('without word of the servers nothing is changed', () => {
+  expect(planMembers(view(three), 'a', undefined)).toEqual({
+    step: 'wait',
+    why: 'the servers of the log do not answer',
+  });
+});
