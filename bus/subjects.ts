@@ -38,6 +38,15 @@ export const subjects = {
   /** All of natswarm's subjects. */
   everything: 'natswarm.>',
   inboxPrefix: (node: string): string => `_INBOX_${node}`,
+  /**
+   * Whether an answer to a message on `subject` may go to `reply`. The server does not check whether the sender of a
+   * request may write to the subject that he wants its answer at, and who answers may write nearly everywhere. So
+   * answers go to inboxes only, and what an agent asks is answered to its own node.
+   */
+  mayAnswer: (subject: string, reply: string): boolean =>
+    subject.startsWith(`${root}.agent.`)
+      ? reply.startsWith(`${subjects.inboxPrefix(subjects.agentOf(subject))}.`)
+      : reply.startsWith('_INBOX_'),
 } as const;
 export type AgentVerb = 'hello' | 'status' | 'beat' | 'leave';
 export type NodeVerb = 'assign' | 'logs' | 'membership';

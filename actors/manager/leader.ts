@@ -254,7 +254,11 @@ export class Leader {
       }))
       .then(
         () => reply({ ok: true }),
-        (error: unknown) => reply({ ok: false, error: wireFault(error) }),
+        (error: unknown) => {
+          if (error instanceof Fault && error.code === 'PermissionDenied')
+            this.#options.log('status_refused', { member: nodeId, error: error.message });
+          reply({ ok: false, error: wireFault(error) });
+        },
       );
   }
 

@@ -9,6 +9,7 @@ import {
 } from '../codec.ts';
 import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../ports.ts';
 import type { WireFault } from '../protocol.ts';
+import { subjects } from '../subjects.ts';
 import { toBusError } from './errors.ts';
 import { connectLink, type Link, type LinkOptions } from './link.ts';
 
@@ -91,6 +92,7 @@ class NatsBus implements BusConnection {
   /** An error must not get into the library: it would stop reading from the connection. */
   #deliver(message: Msg, handler: (message: BusMessage) => void): void {
     try {
+      requireAnswerable(message);
       handler(this.#read(message));
     } catch (error) {
       this.#onError(error as Error, message.subject);
@@ -101,7 +103,7 @@ class NatsBus implements BusConnection {
   #read(message: Msg): BusMessage {
     const encoding = encodingOfMessage(message);
     const plain = { subject: message.subject, body: decodeBody(message.data, encoding) };
-    if (message.reply === undefined || message.reply === '') return plain;
+    if (!isRequest(message)) return plain;
     const headersOut = encoding === 'msgpack' ? { headers: msgpackHeader() } : {};
     const reply = (body: unknown): void => {
       try {
@@ -115,9 +117,18 @@ class NatsBus implements BusConnection {
   }
 }
 
+const isRequest = ({ reply }: Msg): boolean => reply !== undefined && reply !== '';
+
+/** Throws for a request whose answer is wanted where its sender may not listen. */
+function requireAnswerable(message: Msg): void {
+  const { subject, reply = '' } = message;
+  if (isRequest(message) && !subjects.mayAnswer(subject, reply))
+    throw new BusError('refused', `an answer is wanted at ${reply.slice(0, 100)}`);
+}
+
 /** Who sent a request that nobody can read is told so, in JSON, which everybody reads. */
 function refuse(message: Msg, { message: reason }: CodecError): void {
-  if (message.reply === undefined || message.reply === '') return;
+  if (!isRequest(message)) return;
   const error: WireFault = {
     code: 'InvalidArgument',
     message: `unreadable body: ${reason}`,

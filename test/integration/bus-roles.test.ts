@@ -133,7 +133,7 @@ describe('a worker', () => {
 test('a session tells a worker of its own tasks only', async () => {
   const heard: string[] = [];
   const ears = raw.subscribe(`natswarm.v1.node.${mallory.nodeId}.>`, {
-    callback: (_, message) => heard.push(message.string()),
+    callback: (_, message) => void heard.push(message.string()),
   });
   expect(await ask('hello', hello())).toMatchObject({ ok: true });
   await until(() => heard.length >= 2, 5_000, 'the assignments');
