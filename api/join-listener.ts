@@ -8,6 +8,7 @@ import type { Labels } from '../domain/model/spec.ts';
 import { nodeLabelsFrom } from '../domain/spec/node.ts';
 import type { LogEvent } from './log.ts';
 import { answerSeat, type SeatRoutes } from './seat-routes.ts';
+import { boundConnections } from './waiting-room.ts';
 
 /** What a node that wants to join sends; nothing of it is trusted. */
 export interface JoinAsk {
@@ -67,6 +68,10 @@ export interface JoinListenerOptions {
 
 /** Half-open handshakes, slow heads and slow bodies end after this, ms. */
 const patienceMs = { handshake: 10_000, head: 10_000, whole: 30_000 } as const;
+/** How often Node looks for them, ms. */
+const lookMs = 1_000;
+/** What a refusal says may be as long as what was asked. */
+const logTextMax = 300;
 
 /**
  * The HTTPS listener of 2377: `GET /v1/ca` gives the root to anybody, `POST /v1/join` a certificate to the holder of a
@@ -86,11 +91,12 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Serv
       maxHeaderSize: 16 * 1024,
       headersTimeout: patienceMs.head,
       requestTimeout: patienceMs.whole,
+      connectionsCheckingInterval: lookMs,
       keepAliveTimeout: 1,
     },
     (req, res) => void answer(options, req, res),
   );
-  server.maxConnections = limits.joinConnectionsMax;
+  boundConnections(server, limits.joinConnectionsMax);
   server.on('tlsClientError', (error, socket) =>
     options.log('join_handshake_failed', { peer: socket.remoteAddress, error: error.message }),
   );
@@ -132,7 +138,8 @@ async function answer(
   } catch (error) {
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
-    options.log('join_refused', { peer, error: error instanceof Error ? error.message : '' });
+    const text = error instanceof Error ? error.message : '';
+    options.log('join_refused', { peer, error: text.slice(0, logTextMax) });
     send(res, fault.code === 'Internal' ? 500 : 400, wire(fault));
   }
 }
@@ -191,9 +198,13 @@ function send(res: ServerResponse, status: number, body: object): void {
 async function bodyOf(req: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let bytes = 0;
+  const requireBounded = (size: number): void => {
+    if (size > limits.joinBodyBytesMax) throw new Fault('InvalidArgument', 'request too large');
+  };
+  requireBounded(Number(req.headers['content-length'] ?? 0));
   for await (const chunk of req as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > limits.joinBodyBytesMax) throw new Fault('InvalidArgument', 'request too large');
+    requireBounded(bytes);
     chunks.push(chunk);
   }
   try {

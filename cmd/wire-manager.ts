@@ -7,7 +7,7 @@ import { nkeyFromSeed, trustRoots } from '../pki/mod.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
-import { actorLog } from './log.ts';
+import { actorLog, serverLog } from './log.ts';
 import type { NodeFiles } from './node-files.ts';
 import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
@@ -64,8 +64,7 @@ async function runServer(
     issuer: nkeyFromSeed(keys.busIssuerSeed).publicKey,
     users,
     ...(identity.form === 'several' && { cluster: clusterOf(wiring) }),
-    // its banner is nobody's news
-    log: (level, line) => log[level === 'info' ? 'debug' : level]({ line }, 'nats_server'),
+    log: serverLog(log),
     signal: scope,
   });
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
