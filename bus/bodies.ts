@@ -133,9 +133,10 @@ export function membershipFrom(body: unknown): MembershipNotice | undefined {
 }
 
 export function forwardedCommandFrom(body: unknown): ForwardedCommand | undefined {
-  const fields = fieldsOf(body);
-  const name = fields?.['name'];
-  return isShortText(name) ? { name, body: fields?.['body'] } : undefined;
+  const { generation, epoch, id, name, body: given } = fieldsOf(body) ?? {};
+  return isCount(generation) && isCount(epoch) && isShortText(id) && id !== '' && isShortText(name)
+    ? { generation, epoch, id, name, body: given }
+    : undefined;
 }
 
 export function forwardReplyFrom(body: unknown): ForwardReply | undefined {

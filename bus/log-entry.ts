@@ -4,6 +4,12 @@ import type { Change } from '../domain/store/changes.ts';
 import { CodecError, pack, unpack } from './codec.ts';
 import type { LogRecord } from './ports.ts';
 
+/** A command that another manager sent to the leader, and what came of it. */
+export interface DoneCommand {
+  readonly id: string;
+  readonly result: unknown;
+}
+
 /**
  * One record of the state log: a transaction, all of it or nothing. The first record of a new epoch is the claim of
  * leadership by `leader`; without changes a record is a claim or a barrier.
@@ -22,6 +28,8 @@ export interface LogEntry {
   /** `hashOf` the record before; '' at the beginning of a lineage. */
   readonly prev: string;
   readonly changes: readonly Change[];
+  /** The commands of other managers that this record carries out: should the answer not reach one, its copy tells. */
+  readonly done?: readonly DoneCommand[];
 }
 
 /** A record that is no log entry; `message` says what is wrong with it. */
@@ -34,9 +42,9 @@ const version = 1;
 
 /** Throws `CodecError` for values that cannot be encoded. The size is the caller's to check. */
 export function encodeEntry(entry: LogEntry): Uint8Array {
-  const { generation, epoch, leader, id, at, prev } = entry;
+  const { generation, epoch, leader, id, at, prev, done } = entry;
   const changes = entry.changes.map(writeChange);
-  return pack({ v: version, generation, epoch, leader, id, at, prev, changes });
+  return pack({ v: version, generation, epoch, leader, id, at, prev, changes, done });
 }
 
 /** Throws `LogEntryError`. Objects inside the changes are as the writer validated them. */
@@ -49,6 +57,7 @@ export function decodeEntry(data: Uint8Array): LogEntry {
   const prev = fields['prev'];
   if (typeof prev !== 'string' || !/^(?:[0-9a-f]{64})?$/.test(prev))
     throw new LogEntryError('record without the hash of the one before');
+  const done = fields['done'];
   return {
     generation: requireCount(fields, 'generation', 1),
     epoch: requireCount(fields, 'epoch', 0),
@@ -57,6 +66,7 @@ export function decodeEntry(data: Uint8Array): LogEntry {
     at: requireTime(fields),
     prev,
     changes: changes.map(readChange),
+    ...(done !== undefined && { done: readDone(done) }),
   };
 }
 
@@ -117,6 +127,14 @@ function readChange(value: unknown): Change {
     default:
       throw new LogEntryError(`unknown change ${text(op)}`);
   }
+}
+
+function readDone(value: unknown): readonly DoneCommand[] {
+  if (!Array.isArray(value)) throw new LogEntryError('record with malformed commands');
+  return value.map((done: unknown) => {
+    const fields = asFields(done, 'command');
+    return { id: requireName(fields, 'id'), result: fields['result'] };
+  });
 }
 
 function readPatch(change: Fields): Fields {

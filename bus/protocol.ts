@@ -86,7 +86,10 @@ export interface CanvassReply {
 export interface Abdication extends Epoch {
   readonly nodeId: string;
 }
-export interface ForwardedCommand {
+/** For the leader of just this epoch: another must not take it, for by then it may have been sent to a third. */
+export interface ForwardedCommand extends Epoch {
+  /** By which the log tells it, should the answer not come. */
+  readonly id: string;
   readonly name: string;
   readonly body: unknown;
 }

@@ -1,4 +1,4 @@
-import { encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
+import { type DoneCommand, encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
 import type { StateLog } from '../../bus/ports.ts';
 import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
@@ -48,6 +48,8 @@ interface Waiting {
   readonly resolve: (committed: Committed<unknown>) => void;
   readonly reject: (error: unknown) => void;
   readonly deadline: number;
+  /** Of a command that another manager sent. */
+  readonly id: string | undefined;
 }
 /** `lost`: certainly not in the log. `unknown`: nobody has seen it, and it may yet come. */
 type Fate = 'written' | 'lost' | 'unknown';
@@ -101,12 +103,15 @@ export class Committer {
     return this.#enqueue(decide, true);
   }
 
-  /** Resolves when the decision's changes are durable and in the replica's store. Rejects with its Fault. */
-  propose<T>(decide: Decide<T>): Promise<Committed<T>> {
-    return this.#enqueue(decide, false);
+  /**
+   * Resolves when the decision's changes are durable and in the replica's store. Rejects with its Fault.
+   * @param id names the command in the log, for the manager that sent it
+   */
+  propose<T>(decide: Decide<T>, id?: string): Promise<Committed<T>> {
+    return this.#enqueue(decide, false, id);
   }
 
-  #enqueue<T>(decide: Decide<T>, always: boolean): Promise<Committed<T>> {
+  #enqueue<T>(decide: Decide<T>, always: boolean, id?: string): Promise<Committed<T>> {
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
     if (this.#queue.length >= limits.commandsQueuedMax)
       return Promise.reject(
@@ -114,7 +119,7 @@ export class Committer {
       );
     return new Promise<Committed<T>>((resolve, reject) => {
       const deadline = this.#ports.clock.now() + queuePatienceMs;
-      this.#queue.push({ decide, always, resolve, reject, deadline } as Waiting);
+      this.#queue.push({ decide, always, resolve, reject, deadline, id } as Waiting);
       void this.#run();
     });
   }
@@ -169,6 +174,7 @@ export class Committer {
       at,
       prev: replica.hash,
       changes,
+      ...doneIn(answers),
     };
     const data = encodeEntry(entry);
     if (data.length > limits.transactionBytesMax) return this.#tooLarge(answers, data.length);
@@ -286,4 +292,13 @@ export class Committer {
       if ('error' in answer) answer.waiting.reject(answer.error);
       else answer.waiting.resolve({ result: answer.result, index });
   }
+}
+
+function doneIn(answers: readonly Answer[]): { done?: readonly DoneCommand[] } {
+  const done = answers.flatMap((answer) =>
+    'result' in answer && answer.waiting.id !== undefined
+      ? [{ id: answer.waiting.id, result: answer.result }]
+      : [],
+  );
+  return done.length === 0 ? {} : { done };
 }

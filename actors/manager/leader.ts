@@ -190,8 +190,11 @@ export class Leader {
     this.#options.bus.publish(subjects.leader, this.#epoch());
   }
 
-  /** Runs one command of `domain/commands`; rejects with its Fault. */
-  async command(name: string, body: unknown): Promise<Committed<unknown>> {
+  /**
+   * Runs one command of `domain/commands`; rejects with its Fault.
+   * @param id by which the log is to tell it
+   */
+  async command(name: string, body: unknown, id?: string): Promise<Committed<unknown>> {
     const command = commands[name];
     if (command === undefined)
       throw new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`);
@@ -199,8 +202,10 @@ export class Leader {
     const given = { newJoinToken, random };
     const context = { ...given, now: committer.now(), newId: () => '' };
     const ca = caCommands.has(name) ? await this.#ca?.inquire(command, body, context) : undefined;
-    const done = await committer.propose((view, ctx) =>
-      command.decide(view, { ...ctx, ...given, ...(ca !== undefined && { ca }) }, body),
+    const done = await committer.propose(
+      (view, ctx) =>
+        command.decide(view, { ...ctx, ...given, ...(ca !== undefined && { ca }) }, body),
+      id,
     );
     log('command', { command: name, id: idOf(body) ?? idOf(done.result), index: done.index });
     return done;

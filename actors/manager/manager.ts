@@ -82,7 +82,7 @@ export class Manager {
   #managers: readonly string[] | undefined;
 
   private constructor(options: ManagerOptions, replica: Replica) {
-    const { bus, clock, generation } = options;
+    const { bus, clock, generation, newId } = options;
     this.#options = options;
     this.#replica = replica;
     this.#support = new Support(generation, clock.now());
@@ -90,8 +90,10 @@ export class Manager {
       bus,
       clock,
       replica,
+      generation,
+      newId,
       here: () => this.#serving(),
-      elsewhere: () => this.#heard(),
+      elsewhere: () => ({ manager: this.#heard(), epoch: this.#support.epoch }),
     });
   }
 

@@ -37,10 +37,14 @@ export interface PeersPorts {
 }
 /** A leader that may speak for the cluster. */
 export interface Serving {
+  readonly epoch: number;
   /** How far the state is: everything that was acknowledged to anybody is in it. */
   index(): number;
-  /** Rejects with a Fault. */
-  command(name: string, body: unknown): Promise<Committed<unknown>>;
+  /**
+   * Rejects with a Fault.
+   * @param id by which the log is to tell the command
+   */
+  command(name: string, body: unknown, id?: string): Promise<Committed<unknown>>;
 }
 
 const notLeading: NotLeading = { ok: false, leading: false };
@@ -97,9 +101,11 @@ export class Peers {
   #onCommand({ body, reply }: BusMessage): void {
     if (reply === undefined) return;
     const asked = forwardedCommandFrom(body);
-    const leader = this.#ports.leader();
-    if (asked === undefined || leader === undefined) return reply(notLeading);
-    void leader.command(asked.name, asked.body).then(
+    const { leader: leading, generation } = this.#ports;
+    const leader = leading();
+    const isFor = asked?.generation === generation && asked.epoch === leader?.epoch;
+    if (asked === undefined || leader === undefined || !isFor) return reply(notLeading);
+    void leader.command(asked.name, asked.body, asked.id).then(
       ({ result, index }) => reply({ ok: true, result, index } satisfies ForwardReply),
       (error: unknown) =>
         reply(

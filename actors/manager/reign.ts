@@ -79,8 +79,8 @@ export class Reign {
   }
 
   /** Runs a command, lease or not: it is answered only with a record in the log or the lease behind it. */
-  command(name: string, body: unknown): Promise<Committed<unknown>> {
-    return this.#leader.command(name, body);
+  command(name: string, body: unknown, id?: string): Promise<Committed<unknown>> {
+    return this.#leader.command(name, body, id);
   }
 
   get committer(): Committer {

@@ -5,7 +5,8 @@ import { subjects } from '../../bus/subjects.ts';
 import { Fault } from '../../domain/errors.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Committed } from './committer.ts';
-import { isNoLeader, noAnswer, noLeader } from './faults.ts';
+import { type Asked, Errands } from './errands.ts';
+import { isNoLeader, noLeader } from './faults.ts';
 import type { Serving } from './peers.ts';
 import type { Replica } from './replica.ts';
 
@@ -13,10 +14,16 @@ export interface RouterPorts {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly replica: Replica;
+  readonly generation: number;
+  readonly newId: () => string;
   /** This manager as the leader, while it may speak for the cluster. */
   readonly here: () => Serving | undefined;
-  /** Another manager that is thought to lead; '' for none. */
-  readonly elsewhere: () => string;
+  /** Another manager that is thought to lead, '' for none, and the newest epoch heard of. */
+  readonly elsewhere: () => Elsewhere;
+}
+interface Elsewhere {
+  readonly manager: string;
+  readonly epoch: number;
 }
 
 /** A request that needs a leader waits this long for one, ms; then it gets Swarm's no-leader text. */
@@ -29,16 +36,14 @@ const catchUpMs = 5_000;
 /** Without a word about the leader it is looked for again after this long, ms. */
 const lookAgainMs = 100;
 
-/** What came of asking one manager; undefined when it certainly did nothing, so that another may be asked. */
-type Asked<T> = T | undefined;
-
 /**
  * Brings commands and questions to whoever leads: this manager itself, or another over the bus. What was certainly not
- * taken is tried again until the patience is over; what may have been is not.
+ * done is tried again until the patience is over; what may have been is not.
  */
 export class Router {
   readonly #ports: RouterPorts;
   readonly #waiters = new Set<() => void>();
+  readonly #errands: Errands;
   #closed = false;
   /** The question that is on its way, and the one that all who came after it was sent are waiting for. */
   #asking: Promise<unknown> | undefined;
@@ -46,6 +51,7 @@ export class Router {
 
   constructor(ports: RouterPorts) {
     this.#ports = ports;
+    this.#errands = new Errands(ports.replica, ports.clock);
   }
 
   /** Somebody leads now, or no more. */
@@ -64,7 +70,7 @@ export class Router {
     const { replica, clock } = this.#ports;
     const done = await this.#find<Committed<unknown>>(
       (leader) => leader.command(name, body).catch(unlessNotTaken),
-      (manager) => this.#forward(manager, { name, body }),
+      (elsewhere) => this.#forward(elsewhere, name, body),
     );
     // The command is done, even should this copy not follow in time: a read waits for it again.
     await replica.reached(done.index, clock, catchUpMs);
@@ -101,7 +107,7 @@ export class Router {
   #ask(): Promise<number> {
     const answer = this.#find<number>(
       (leader) => Promise.resolve(leader.index()),
-      (manager) => this.#askIndex(manager),
+      ({ manager }) => this.#askIndex(manager),
     );
     const over = answer
       .catch(() => undefined)
@@ -115,20 +121,20 @@ export class Router {
   /** Tries whoever leads until somebody answers or the patience is over. */
   async #find<T>(
     local: (leader: Serving) => Promise<Asked<T>>,
-    remote: (manager: string) => Promise<Asked<T>>,
+    remote: (elsewhere: Elsewhere) => Promise<Asked<T>>,
   ): Promise<T> {
     const { clock, here, elsewhere } = this.#ports;
     const deadline = clock.now() + leaderPatienceMs;
     for (;;) {
       if (this.#closed) throw noLeader();
       const leader = here();
-      const manager = leader === undefined ? elsewhere() : '';
+      const other = elsewhere();
       const found =
         leader !== undefined
           ? await local(leader)
-          : manager === ''
+          : other.manager === ''
             ? undefined
-            : await remote(manager);
+            : await remote(other);
       if (found !== undefined) return found;
       const left = deadline - clock.now();
       if (left <= 0) throw noLeader();
@@ -136,24 +142,32 @@ export class Router {
     }
   }
 
-  async #forward(manager: string, command: ForwardedCommand): Promise<Asked<Committed<unknown>>> {
-    const reply = forwardReplyFrom(
-      await this.#request(manager, 'command', command, commandTimeoutMs),
-    );
-    if (reply === undefined) throw noAnswer();
-    if (reply.ok) return { result: reply.result, index: reply.index };
-    if ('leading' in reply) return undefined;
-    throw new Fault(reply.error.code, reply.error.message, reply.error.origin);
+  #forward(
+    { manager, epoch }: Elsewhere,
+    name: string,
+    body: unknown,
+  ): Promise<Asked<Committed<unknown>>> {
+    const { generation, newId } = this.#ports;
+    const command: ForwardedCommand = { generation, epoch, id: newId(), name, body };
+    const ask = async () => {
+      const reply = forwardReplyFrom(
+        await this.#request(manager, 'command', command, commandTimeoutMs),
+      );
+      if (reply === undefined) return undefined;
+      if (reply.ok) return { asked: { result: reply.result, index: reply.index } };
+      if ('leading' in reply) return { asked: undefined };
+      throw new Fault(reply.error.code, reply.error.message, reply.error.origin);
+    };
+    return this.#errands.run(command, ask, commandTimeoutMs);
   }
 
   /** Asking twice does no harm, so whatever goes wrong is tried again. */
   async #askIndex(manager: string): Promise<Asked<number>> {
-    const body = await this.#request(manager, 'index', {}, indexTimeoutMs).catch(() => undefined);
-    const reply = indexReplyFrom(body);
+    const reply = indexReplyFrom(await this.#request(manager, 'index', {}, indexTimeoutMs));
     return reply?.ok === true ? reply.index : undefined;
   }
 
-  /** Throws `noAnswer` for an unknown outcome. */
+  /** Undefined when no answer came: what was asked for may have happened or not. */
   async #request(
     manager: string,
     verb: 'command' | 'index',
@@ -166,7 +180,7 @@ export class Router {
       return await bus.request(subjects.manager(manager, verb), body, timeoutMs);
     } catch (error) {
       if (error instanceof BusError && error.code === 'no-responder') return notTaken;
-      throw noAnswer();
+      return undefined;
     }
   }
 

@@ -34,10 +34,15 @@ beforeAll(async () => {
 }, 180_000);
 
 beforeEach(async () => {
+  await hosts.heal();
+  for (const host of hosts.all) {
+    if (!host.powered) await host.boot();
+    if (host.pid('daemon') === 0) await host.startDaemon();
+  }
   leader = await untilManagers(hosts.all);
   const [first, second] = hosts.all.filter((host) => host !== leader) as [Host, Host];
   others = [first, second];
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await hosts?.down();

@@ -90,6 +90,9 @@ export class Load {
   readonly failures: string[] = [];
   /** The longest that one call took, ms. */
   slowestMs = 0;
+  static #count = 0;
+  /** No two loads write the same names. */
+  readonly #prefix = `load-${Load.#count++}-`;
   readonly #through: () => readonly Host[];
   readonly #running: Promise<void>;
   #stopped = false;
@@ -109,7 +112,7 @@ export class Load {
       const hosts = this.#through();
       const host = hosts[n % hosts.length];
       if (host === undefined) throw new Error('there is nobody to write through');
-      const name = `load-${n}`;
+      const name = `${this.#prefix}${n}`;
       const began = performance.now();
       try {
         await write(host, name);

@@ -36,7 +36,11 @@ const chain = (length: number): readonly LogRecord[] => {
 };
 
 test('an entry comes back as it was, with what a patch removes', () => {
-  const entry: LogEntry = { ...head, prev: hashOf(Buffer.from('x')), changes };
+  const done = [
+    { id: 'c1', result: { id: 't1' } },
+    { id: 'c2', result: undefined },
+  ];
+  const entry: LogEntry = { ...head, prev: hashOf(Buffer.from('x')), changes, done };
   const decoded = decodeEntry(encodeEntry(entry));
   expect(decoded).toEqual(entry);
   const patch = decoded.changes[1];
@@ -60,6 +64,8 @@ describe('refuses', () => {
     ['no time', { ...good, at: 'now' }, 'record without time'],
     ['a broken hash', { ...good, prev: 'abc' }, 'without the hash'],
     ['no changes', { ...good, changes: {} }, 'without a list of changes'],
+    ['malformed commands', { ...good, done: {} }, 'malformed commands'],
+    ['a command without id', { ...good, done: [{ result: 1 }] }, 'without id'],
     ['a change that is none', { ...good, changes: [null] }, 'change is not an object'],
     ['an unknown kind', { ...good, changes: [{ op: 'put', kind: 'x' }] }, 'unknown kind x'],
     ['an unknown operation', { ...good, changes: [{ op: 'x', kind: 'task' }] }, 'unknown change x'],

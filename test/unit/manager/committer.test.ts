@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { Committer } from '../../../actors/manager/committer.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
 import { lostLeadership } from '../../../actors/manager/faults.ts';
-import { encodeEntry } from '../../../bus/log-entry.ts';
+import { decodeEntry, encodeEntry } from '../../../bus/log-entry.ts';
 import { noLeaderText } from '../../../domain/errors.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { runUntil } from '../../sim/world/drive.ts';
@@ -142,4 +142,22 @@ test('a record of which nobody can tell is answered as lost, not as refused', as
   await go(30_000);
   await unknown;
   expect(deposed.count).toBe(1);
+});
+
+test('a record names the commands of other managers that it carries out, not the refused ones', async () => {
+  const { committer, log, newest, go } = await buildLeading();
+  newest.value = false;
+  const first = committer.propose(nothing);
+  const refuse = (): never => {
+    throw new Error('no');
+  };
+  const refused = expect(committer.propose(refuse, 'c1')).rejects.toThrow('no');
+  const put1 = committer.propose(put('n1'), 'c2');
+  const own = committer.propose(put('n2'));
+  await go(100);
+  await Promise.all([first, refused, put1, own]);
+  const reading = log.client().read(3, 1);
+  await go(100);
+  const [record] = await reading;
+  expect(decodeEntry(record?.data as Uint8Array).done).toEqual([{ id: 'c2', result: 'n1' }]);
 });

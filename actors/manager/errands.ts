@@ -1,0 +1,63 @@
+import type { LogEntry } from '../../bus/log-entry.ts';
+import type { Clock } from '../../supervisors/clock.ts';
+import type { Committed } from './committer.ts';
+import { noAnswer } from './faults.ts';
+import type { Replica } from './replica.ts';
+
+/** What came of asking one manager; undefined when it certainly did nothing, so that another may be asked. */
+export type Asked<T> = T | undefined;
+
+interface Errand {
+  readonly epoch: number;
+  readonly settle: (asked: Asked<Committed<unknown>>) => void;
+}
+
+/**
+ * Commands on their way to another manager. Should no answer come, this manager's own copy of the log tells: only the
+ * leader of the one epoch that a command is for may take it, its record names the command, and behind a record of a newer
+ * epoch none of an older one follows.
+ */
+export class Errands {
+  readonly #clock: Clock;
+  readonly #open = new Map<string, Errand>();
+
+  constructor(replica: Replica, clock: Clock) {
+    this.#clock = clock;
+    replica.watch((_, entry) => this.#read(entry, replica.store.index));
+  }
+
+  /**
+   * Rejects with `noAnswer` when it is not known within `limitMs` what became of the command, else as `ask` does.
+   * @param ask sends it; resolves with undefined when nothing is known of it
+   */
+  run(
+    { id, epoch }: { readonly id: string; readonly epoch: number },
+    ask: () => Promise<{ readonly asked: Asked<Committed<unknown>> } | undefined>,
+    limitMs: number,
+  ): Promise<Asked<Committed<unknown>>> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        this.#open.delete(id);
+        this.#clock.clearTimeout(timer);
+      };
+      const settle = (asked: Asked<Committed<unknown>>): void => {
+        end();
+        resolve(asked);
+      };
+      const fail = (error: unknown): void => {
+        end();
+        reject(error);
+      };
+      const timer = this.#clock.setTimeout(() => fail(noAnswer()), limitMs);
+      this.#open.set(id, { epoch, settle });
+      ask().then((known) => {
+        if (known !== undefined) settle(known.asked);
+      }, fail);
+    });
+  }
+
+  #read({ epoch, done }: LogEntry, index: number): void {
+    for (const { id, result } of done ?? []) this.#open.get(id)?.settle({ result, index });
+    for (const errand of this.#open.values()) if (errand.epoch < epoch) errand.settle(undefined);
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from '@jest/globals';
+import { Errands } from '../../../actors/manager/errands.ts';
+import { Replica } from '../../../actors/manager/replica.ts';
+import { type DoneCommand, encodeEntry } from '../../../bus/log-entry.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { runUntil } from '../../sim/world/drive.ts';
+import { JournalDisk } from '../../sim/world/journal.ts';
+import { SimProcess } from '../../sim/world/process.ts';
+import { Random } from '../../sim/world/random.ts';
+
+const limitMs = 10_000;
+
+async function build() {
+  const clock = new VirtualClock();
+  const journal = new JournalDisk(new Random(1)).open(new SimProcess(clock));
+  const replica = await Replica.open(journal);
+  const errands = new Errands(replica, clock);
+  const write = (epoch: number, done?: readonly DoneCommand[]): void => {
+    const seq = replica.store.index + 1;
+    const head = { generation: 1, epoch, leader: `m${epoch}`, id: `tx${seq}`, at: seq };
+    const entry = { ...head, prev: replica.hash, changes: [], ...(done && { done }) };
+    replica.accept({ seq, data: encodeEntry(entry) });
+  };
+  /** A command for the leader of epoch 1, of which nothing is heard again. */
+  const run = (id: string) =>
+    errands.run({ id, epoch: 1 }, () => new Promise(() => undefined), limitMs);
+  return { clock, errands, write, run };
+}
+
+test('a command whose answer was lost is told by the log', async () => {
+  const { write, run } = await build();
+  const running = run('a');
+  write(1, [{ id: 'other', result: 1 }]);
+  write(1, [
+    { id: 'b', result: 2 },
+    { id: 'a', result: { id: 'made' } },
+  ]);
+  expect(await running).toEqual({ result: { id: 'made' }, index: 2 });
+});
+
+test('behind the claim of a newer leader it certainly was not done', async () => {
+  const { write, run } = await build();
+  const running = run('a');
+  write(1);
+  write(2);
+  expect(await running).toBeUndefined();
+});
+
+test('a leader of before says nothing of a command for the newest', async () => {
+  const { clock, write, errands } = await build();
+  const running = errands.run({ id: 'a', epoch: 2 }, () => Promise.resolve(undefined), limitMs);
+  write(1);
+  write(2);
+  const gaveUp = expect(running).rejects.toThrow('context deadline exceeded');
+  await runUntil(clock, limitMs);
+  await gaveUp;
+});
+
+test('the leader’s answer counts, whatever it is', async () => {
+  const { errands } = await build();
+  const errand = { id: 'a', epoch: 1 };
+  const answer = (asked: { result: unknown; index: number } | undefined) =>
+    errands.run(errand, () => Promise.resolve({ asked }), limitMs);
+  expect(await answer({ result: 'x', index: 7 })).toEqual({ result: 'x', index: 7 });
+  expect(await answer(undefined)).toBeUndefined();
+  const refused = errands.run(errand, () => Promise.reject(new Error('name in use')), limitMs);
+  await expect(refused).rejects.toThrow('name in use');
+});
