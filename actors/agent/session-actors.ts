@@ -65,6 +65,7 @@ export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBac
     }),
   ];
   const close = (): void => {
+    scope.removeEventListener('abort', close);
     for (const unsubscribe of off.splice(0)) unsubscribe();
   };
   scope.addEventListener('abort', close, { once: true });
@@ -92,7 +93,10 @@ export const beats = fromCallback<Taken, SessionContext>(({ input, receive }) =>
     }, heartbeatMs * spread);
   };
   next();
-  const close = (): void => clock.clearTimeout(timer);
+  const close = (): void => {
+    scope.removeEventListener('abort', close);
+    clock.clearTimeout(timer);
+  };
   scope.addEventListener('abort', close, { once: true });
   return close;
 });

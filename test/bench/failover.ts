@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import {
   leadLogFrom,
@@ -11,6 +12,7 @@ import {
 import { median } from './statistics.ts';
 
 const rounds = 5;
+const arrangeLimitMs = 60_000;
 
 /** What is lost, and how. */
 interface Case {
@@ -88,11 +90,13 @@ async function arrange(hosts: Hosts, together: boolean): Promise<Leaders> {
   const swarm = await untilManagers(hosts.all);
   const ids = new Map<string, Host>();
   for (const host of hosts.all) ids.set(await nodeIdOf(host), host);
-  for (;;) {
+  for (const end = performance.now() + arrangeLimitMs; performance.now() < end; ) {
     const log = ids.get(await logLeaderOf(swarm));
     if (log !== undefined && (log === swarm) === together) return { swarm, log };
     if (together) await leadLogFrom(swarm, await nodeIdOf(swarm));
+    await sleep(50);
   }
+  throw new Error(`the leaders do not come to be ${together ? 'one host' : 'two hosts'}`);
 }
 
 /**

@@ -1,19 +1,21 @@
 /**
- * `npm run sim -- [--seeds N] [--from S] [--seed S] [--minutes M] [--trace] [--faults KIND,…]
- * [--managers N] [--plant BUG]`: runs N seeds from S on, or
- * one with its trace. Progress on stderr; a failing seed is printed with the command that runs it again.
+ * `npm run sim -- [--seeds N] [--from S] [--processes P] [--minutes M] [--faults KIND,…] [--managers N] [--plant BUG]`
+ * runs N seeds from S on, in a process for each core; `-- --seed S [--trace]` one of them. Progress on stderr; a failing
+ * seed is printed with the command that runs it again.
  */
+import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { drawOptions } from './options.ts';
-import { plantedBugs } from './planted.ts';
-import { type SimResult, simulate } from './run.ts';
+import { runAll } from './pool.ts';
+import { runSeed, type SeedJob, type SeedReport } from './seed.ts';
 
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string', default: '20' },
     from: { type: 'string' },
     seed: { type: 'string' },
+    processes: { type: 'string', default: String(availableParallelism()) },
     minutes: { type: 'string' },
     trace: { type: 'boolean', default: false },
     faults: { type: 'string' },
@@ -29,26 +31,21 @@ const bounds = {
   ...(values.faults !== undefined && { faults: values.faults.split(',') }),
   ...(values.managers !== undefined && { managers: Number(values.managers) }),
 };
+const jobOf = (seed: number): SeedJob => ({ seed, bounds, plant: values.plant });
 
-/** Processor time since `start`, or since this process began: the machine may be busy with other things. */
-function cpuMs(start?: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / 1_000;
-}
-
-function show(result: SimResult, tookMs: number): string {
-  const { seed, failure, virtualMs, acknowledged, unknown, faults, convergedMs, records } = result;
+function show(report: SeedReport): string {
+  const { seed, failure, virtualMs, acknowledged, unknown, faults, convergedMs, records } = report;
   const minutes = virtualMs / 60_000;
   return [
     `seed ${seed}`,
     failure === undefined ? 'ok' : 'FAILED',
-    `${minutes.toFixed(1)} min in ${(tookMs / 1_000).toFixed(1)} s of CPU`,
+    `${minutes.toFixed(1)} min in ${(report.cpuMs / 1_000).toFixed(1)} s of CPU`,
     `${acknowledged} acknowledged, ${unknown} unknown, ${faults} faults, ${records} records`,
-    `converged in ${(convergedMs / 1_000).toFixed(0)} s, ${result.digest.slice(0, 8)}`,
+    `converged in ${(convergedMs / 1_000).toFixed(0)} s, ${report.digest.slice(0, 8)}`,
   ].join(': ');
 }
 
-function explain({ seed, failure, trace }: SimResult): void {
+function explain({ seed, failure, trace }: SeedReport): void {
   for (const line of trace.slice(-traceShown)) say(`  ${line}`);
   say(`  ${failure?.name}: ${failure?.message}`);
   if (failure?.name !== 'Violation') say(`  ${failure?.stack}`);
@@ -58,37 +55,46 @@ function explain({ seed, failure, trace }: SimResult): void {
   say(`again: npm run sim -- ${[`--seed ${seed}`, ...flags].join(' ')} --trace`);
 }
 
+function take(report: SeedReport): void {
+  say(show(report));
+  if (report.failure !== undefined) explain(report);
+}
+
+/** What the run was, and what the least of its seeds was. */
+function summarize(reports: readonly SeedReport[], wallMs: number): string {
+  const failed = reports.filter(({ failure }) => failure !== undefined).map(({ seed }) => seed);
+  const least = (of: (report: SeedReport) => number): number => Math.min(...reports.map(of));
+  const sum = (of: (report: SeedReport) => number): number =>
+    reports.reduce((total, report) => total + of(report), 0);
+  const cpuS = sum(({ cpuMs }) => cpuMs) / 1_000;
+  return [
+    `${reports.length} seeds, ${failed.length} failed${failed.length === 0 ? '' : ` (${failed.join(' ')})`}`,
+    `each at least ${(least(({ virtualMs }) => virtualMs) / 60_000).toFixed(1)} virtual minutes, ` +
+      `${least(({ acknowledged }) => acknowledged)} acknowledged writes, ${least(({ faults }) => faults)} faults`,
+    `slowest convergence ${(Math.max(...reports.map(({ convergedMs }) => convergedMs)) / 1_000).toFixed(0)} s`,
+    `${(wallMs / 1_000).toFixed(0)} s, ${cpuS.toFixed(0)} s of CPU, ${(cpuS / reports.length).toFixed(2)} a seed`,
+  ].join('; ');
+}
+
 async function main(): Promise<number> {
-  const single = values.seed !== undefined;
-  const first = Number(values.seed ?? values.from ?? Math.floor(Math.random() * 2 ** 31));
-  const count = single ? 1 : Number(values.seeds);
-  const failed: number[] = [];
-  let virtualMs = 0;
-  let slowestMs = 0;
-  for (let seed = first; seed < first + count; seed++) {
-    const options = drawOptions(seed, bounds);
-    if (single) say(JSON.stringify(options));
-    const start = process.cpuUsage();
-    const result = await simulate(options, {
-      ...plantedBugs[values.plant],
-      ...(single && values.trace && { onTrace: say }),
+  const start = performance.now();
+  const reports: SeedReport[] = [];
+  if (values.seed !== undefined) {
+    const job = jobOf(Number(values.seed));
+    say(JSON.stringify(drawOptions(job.seed, bounds)));
+    reports.push(await runSeed(job, values.trace ? say : undefined));
+    reports.forEach(take);
+  } else {
+    const first = Number(values.from ?? Math.floor(Math.random() * 2 ** 31));
+    const jobs = Array.from({ length: Number(values.seeds) }, (_, i) => jobOf(first + i));
+    await runAll(jobs, Number(values.processes), (report) => {
+      reports.push(report);
+      take(report);
     });
-    virtualMs += result.virtualMs;
-    slowestMs = Math.max(slowestMs, result.convergedMs);
-    say(show(result, cpuMs(start)));
-    if (result.failure === undefined) continue;
-    failed.push(seed);
-    explain(result);
   }
-  const seconds = cpuMs() / 1_000;
-  const minutes = virtualMs / 60_000;
-  const which = failed.length === 0 ? '' : ` (${failed.join(' ')})`;
-  say(
-    `${count} seeds, ${failed.length} failed${which}; ${minutes.toFixed(0)} virtual minutes in ` +
-      `${seconds.toFixed(0)} s of CPU: ${(minutes / seconds).toFixed(1)} a second; ` +
-      `slowest convergence ${(slowestMs / 1_000).toFixed(0)} s`,
-  );
-  return failed.length === 0 ? 0 : 1;
+  reports.sort((a, b) => a.seed - b.seed);
+  say(summarize(reports, performance.now() - start));
+  return reports.every(({ failure }) => failure === undefined) ? 0 : 1;
 }
 
 process.exitCode = await main();

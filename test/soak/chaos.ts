@@ -2,12 +2,11 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../sim/world/random.ts';
-import type { ApiAnswer } from '../support/daemon.ts';
 import { SLEEP, until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import { join, managersSeenBy, swarmOfManagers, untilManagers } from '../support/swarm-hosts.ts';
 import { Doubles } from './doubles.ts';
-import { type Clerk, Owner } from './owner.ts';
+import { Owner, Rounds } from './owner.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -106,22 +105,6 @@ async function storm(
 async function allWell([host]: readonly Host[]): Promise<boolean> {
   const out = await host?.mustDocker('node', 'ls', '--format', '{{.Status}}');
   return out?.split('\n').every((status) => status === 'Ready') === true;
-}
-
-/** Brings each request to another manager than the one before. */
-class Rounds implements Clerk {
-  readonly #hosts: readonly Host[];
-  #next: number;
-
-  constructor(hosts: readonly Host[], first: number) {
-    this.#hosts = hosts;
-    this.#next = first;
-  }
-
-  api(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
-    const host = this.#hosts[this.#next++ % this.#hosts.length] as Host;
-    return host.daemon.api(method, path, body);
-  }
 }
 
 type Fault = (host: Host, lastMs: number) => Promise<void>;

@@ -3,6 +3,7 @@ import { noLeaderText } from '../../domain/errors.ts';
 import { Random } from '../sim/world/random.ts';
 import type { ApiAnswer } from '../support/daemon.ts';
 import { SLEEP } from '../support/engine.ts';
+import type { Host } from '../support/hosts.ts';
 
 /** What a service says of itself; undefined: it does not exist. */
 interface State {
@@ -22,6 +23,22 @@ type Outcome = 'acked' | 'refused' | 'unknown';
 export interface Clerk {
   api(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
 }
+/** Brings each request to another manager than the one before. */
+export class Rounds implements Clerk {
+  readonly #hosts: readonly Host[];
+  #next: number;
+
+  constructor(hosts: readonly Host[], first: number) {
+    this.#hosts = hosts;
+    this.#next = first;
+  }
+
+  api(method: string, path: string, body?: unknown): Promise<ApiAnswer> {
+    const host = this.#hosts[this.#next++ % this.#hosts.length] as Host;
+    return host.daemon.api(method, path, body);
+  }
+}
+
 /** How likely a command removes the service, or changes its replicas, rather than its label. */
 export interface Habits {
   readonly removes: number;

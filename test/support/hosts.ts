@@ -7,6 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CommandResult, imageArchive, type RunOptions } from './engine.ts';
+import { cutPowerOf } from './hosts/disk.ts';
 import { Fabric, type Shape } from './hosts/fabric.ts';
 import { Host, type HostOptions } from './hosts/host.ts';
 import { OWNER_FILE, sweep, thisOwner } from './hosts/processes.ts';
@@ -59,6 +60,7 @@ export class Hosts {
     await mkdir(this.dir);
     await writeFile(join(this.dir, OWNER_FILE), JSON.stringify(thisOwner(this.#folders)));
     await this.#fabric.up();
+    await settled(this.all.map((host) => host.equip()));
     await settled(this.all.map((host) => host.boot()));
   }
 
@@ -73,6 +75,17 @@ export class Hosts {
     } finally {
       await this.#fabric.down();
     }
+  }
+
+  /** All hosts lose their power at one moment, and with it what was written to their disks and not synced. They need
+   * `diskMiB`. */
+  async cutPower(): Promise<void> {
+    const hosts = this.all.map(({ disk, engine, name }) => {
+      if (disk === undefined) throw new Error(`${name} has no disk of its own`);
+      return { disk, init: engine.init };
+    });
+    await cutPowerOf(hosts);
+    await settled(this.all.map((host) => host.powerOff()));
   }
 
   /** The test images, or another archive, on every host. */

@@ -14,7 +14,10 @@ export async function managersSeenBy(host: Host): Promise<Readonly<Record<string
   return Object.fromEntries(out.split('\n').map((line) => line.split('=') as [string, string]));
 }
 
-/** Waits until each of `hosts` shows just these managers, all of them well, and one that leads; gives its host. */
+/**
+ * Waits until each of `hosts` shows just these managers, all of them well, and one that leads, and the log has a copy on
+ * each that is up to date; gives the leader's host.
+ */
 export async function untilManagers(
   hosts: readonly Host[],
   on: readonly Host[] = hosts,
@@ -33,9 +36,17 @@ export async function untilManagers(
     const tried = (): Promise<boolean> => isSo(host).catch(() => false);
     await until(tried, patienceMs, `managers ${String(wanted)}, as ${host.name} sees them`);
   }
+  if (hosts.length > 1)
+    await until(() => hasCopies(hosts), patienceMs, 'the log to be on all of them');
   const found = hosts.find(({ name }) => name === leader);
   if (found === undefined) throw new Error('no leader');
   return found;
+}
+
+async function hasCopies([host, ...others]: readonly Host[]): Promise<boolean> {
+  const { body } = (await host?.daemon.api('GET', '/natswarm/log')) ?? {};
+  const { Copies, Unsettled } = body as { readonly Copies?: number; readonly Unsettled?: string };
+  return Copies === 1 + others.length && Unsettled === undefined;
 }
 
 /** As `docker swarm join`, with the token that `through` tells. */

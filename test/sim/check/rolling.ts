@@ -1,6 +1,7 @@
 import type { Service, Task } from '../../../domain/model/objects.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
+import { isHolding } from '../../../domain/orchestrate/node.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';
 import type { Seen } from './audit.ts';
 import { nodesThatCameBack, placeOf } from './slots.ts';
@@ -25,8 +26,7 @@ export function checkRolling({ seq, applied, store }: Seen): void {
         task.byUpdate === true &&
         task.specVersion === service.specVersion &&
         onItsWay(task) &&
-        // What a global service has on a paused node is left alone.
-        (task.slot > 0 || store.node(task.nodeId)?.spec.Availability !== 'pause'),
+        (task.slot > 0 || !(cameBack.has(task.nodeId) || isLeftAlone(store, task.nodeId))),
     );
     if (voluntary.length > 0 && busy.length > parallelism)
       throw new Violation(
@@ -34,6 +34,12 @@ export function checkRolling({ seq, applied, store }: Seen): void {
         `record ${seq}: ${busy.length} slots of ${service.spec.Name} are being updated, parallelism ${parallelism}`,
       );
   }
+}
+
+/** What a global service has on a node that is paused, held for what may come back, or resting stays as it is. */
+function isLeftAlone(store: Store, nodeId: string): boolean {
+  const node = store.node(nodeId);
+  return node !== undefined && isHolding(node);
 }
 
 function parallelismOf({ spec, updateStatus }: Service): number {

@@ -1,4 +1,5 @@
-import type { Service, Task } from '../../../domain/model/objects.ts';
+import type { Node, Service, Task } from '../../../domain/model/objects.ts';
+import { isHolding } from '../../../domain/orchestrate/node.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, taskStateRank } from '../../../domain/task-state.ts';
@@ -19,15 +20,16 @@ export const mayOverlap = (service: Service): boolean =>
       spec?.UpdateConfig?.Order === 'start-first' || spec?.RollbackConfig?.Order === 'start-first',
   );
 
-/** A record holds many decisions: some of them may have been taken while these nodes were down or drained. */
+/** A record holds many decisions: some of them may have been taken while these nodes were down, drained or left alone. */
 export const nodesThatCameBack = (applied: readonly Applied[]): ReadonlySet<string> =>
   new Set(
     applied.flatMap(({ kind, id, before }) =>
-      kind === 'node' && (before?.status.state === 'down' || before?.spec.Availability === 'drain')
-        ? [id]
-        : [],
+      kind === 'node' && before !== undefined && isOutOfUse(before) ? [id] : [],
     ),
   );
+
+const isOutOfUse = (node: Node): boolean =>
+  node.status.state === 'down' || node.spec.Availability === 'drain' || isHolding(node);
 
 /** A task is told to run only when nothing else in its slot can still be running on a node that answers. */
 export function checkExclusive({ seq, entry, applied, store }: Seen): void {

@@ -16,6 +16,7 @@ import {
   until,
 } from '../engine.ts';
 import type { Fabric } from './fabric.ts';
+import { Disk } from './disk.ts';
 import { freeze, hasEnded, processesOf, thaw, waiterOf } from './processes.ts';
 
 export interface HostOptions {
@@ -24,6 +25,8 @@ export interface HostOptions {
   /** More flags of the natswarm daemon. */
   readonly daemonArgs?: readonly string[];
   readonly daemonEnv?: Readonly<Record<string, string>>;
+  /** natswarm's state directory is a file system of its own of this size; see `Hosts.cutPower`. */
+  readonly diskMiB?: number;
 }
 
 /** A process that can be stopped and resumed: the natswarm daemon, its nats-server, dockerd. */
@@ -46,6 +49,9 @@ export class Host {
   readonly engine: Engine;
   /** Logs, API requests and the socket of natswarm; start and end it with the host's own verbs. */
   readonly daemon: Daemon;
+  /** Of the state directory; undefined where that is a folder like any other. */
+  readonly disk: Disk | undefined;
+  readonly #diskMiB: number;
   readonly #fabric: Fabric;
   /** What is stopped, and the nsenter that waits for it. */
   readonly #frozen = new Map<number, number>();
@@ -57,6 +63,11 @@ export class Host {
     this.dir = place.dir;
     this.stateDir = place.stateDir;
     this.#fabric = fabric;
+    this.#diskMiB = options.diskMiB ?? 0;
+    this.disk =
+      this.#diskMiB === 0
+        ? undefined
+        : new Disk(join(this.stateDir, 'disk.img'), join(this.stateDir, 'natswarm'));
     this.engine = new Engine(`${place.prefix}-${this.name}`, this.dir, {
       dataRoot: join(this.stateDir, 'engine'),
       hostname: this.name,
@@ -84,8 +95,15 @@ export class Host {
     await mkdir(this.stateDir, { recursive: true });
     await writeFile(join(this.dir, 'daemon.json'), '{}\n');
     await this.engine.boot();
+    await this.disk?.mount(this.engine.enter);
     await this.#fabric.plug(this.name, this.engine.netns, this.ip);
     await this.engine.start();
+  }
+
+  /** Before the first power on. */
+  async equip(): Promise<void> {
+    await mkdir(this.stateDir, { recursive: true });
+    await this.disk?.make(this.#diskMiB);
   }
 
   /** Power failure: every process of the host is dead when this resolves; `stateDir` is as it was. */
