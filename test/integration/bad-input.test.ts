@@ -98,23 +98,13 @@ async function closed(sockets: readonly Socket[], limitMs = patienceMs): Promise
 
 describe.each<Port>(['join', 'bus', 'route'])('%s', (port) => {
   test(
-    `${half} connections that say nothing`,
-    () =>
-      withstands(async () => {
-        const sockets = await Promise.all(Array.from({ length: half }, () => dial(port)));
-        return [closed(sockets)];
-      }),
-    60_000,
-  );
-
-  test(
-    `${half} handshakes that are not gone on with`,
+    `${half} connections that say nothing, or begin a handshake and do not go on`,
     () =>
       withstands(async () => {
         // the head of a ClientHello of 512 bytes
         const hello = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3);
-        const sockets = await Promise.all(Array.from({ length: half }, () => dial(port, hello)));
-        return [closed(sockets)];
+        const dials = Array.from({ length: half }, (_, n) => dial(port, n % 2 === 0 ? '' : hello));
+        return [closed(await Promise.all(dials))];
       }),
     60_000,
   );
@@ -177,15 +167,16 @@ describe('join', () => {
     30_000,
   );
 
-  test.each<[string, (csr: string) => string]>([
-    ['cut off', (csr) => csr.slice(0, csr.length / 2)],
-    ['with a byte of its signature changed', flipped],
-    ['of 60 kB', (csr) => `${csr}${'\n'.repeat(60_000 - csr.length)}x`],
-    ['twice', (csr) => csr + csr],
-  ])('a request %s: refused, no node added', async (_, spoil) => {
+  const message = (text: string): string => expect.stringContaining(text) as unknown as string;
+  test.each<[string, (csr: string) => string, string]>([
+    ['cut off', (csr) => csr.slice(0, csr.length / 2), message('CSR: CERTIFICATE REQUEST without')],
+    ['with a byte of its signature changed', flipped, message('the signature of the request')],
+    ['of 70 kB', (csr) => `${csr}${'x'.repeat(70_000)}`, message('request too large')],
+    ['twice', (csr) => csr + csr, message('more than one CERTIFICATE REQUEST')],
+  ])('a request %s: refused, no node added', async (_, spoil, reason) => {
     const before = await pair.nodes('{{.ID}}');
     const answer = await ask({ request: spoil(createRequest(generateKeys().privateKey)) });
-    expect(answer).toMatchObject({ status: 400, body: { message: expect.stringMatching(/CSR/) } });
+    expect(answer).toMatchObject({ status: 400, body: { error: { message: reason } } });
     expect(await pair.nodes('{{.ID}}')).toEqual(before);
   });
 
@@ -195,8 +186,10 @@ describe('join', () => {
       ...'req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null'.split(
         ' ',
       ),
-      ...['-subj', `/O=x/OU=swarm-manager/CN=${manager.nodeId}`],
-      ...['-addext', 'subjectAltName=DNS:swarm-manager,DNS:swarm-ca'],
+      '-subj',
+      `/O=x/OU=swarm-manager/CN=${manager.nodeId}`,
+      '-addext',
+      'subjectAltName=DNS:swarm-manager,DNS:swarm-ca',
     ]);
     const answer = (await ask({ request: csr.stdout })) as { body: Record<string, string> };
     const certificate = new X509Certificate(answer.body['certificate'] ?? '');
@@ -216,7 +209,6 @@ describe('bus', () => {
         let heard = '';
         socket.on('data', (chunk) => (heard += String(chunk)));
         socket.write(`PUB natswarm.v1.agent.${mallory.nodeId}.beat 1073741824\r\n`);
-        socket.write(Buffer.alloc(65_536));
         await closed([socket], 5_000);
         expect(heard).toMatch(/Maximum Payload Violation/i);
         return [];
