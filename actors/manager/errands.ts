@@ -9,13 +9,16 @@ export type Asked<T> = T | undefined;
 
 interface Errand {
   readonly epoch: number;
+  /** The log says that it was done. */
+  done?: Committed<unknown>;
   readonly settle: (asked: Asked<Committed<unknown>>) => void;
 }
 
 /**
  * Commands on their way to another manager. Should no answer come, this manager's own copy of the log tells: only the
  * leader of the one epoch that a command is for may take it, its record names the command, and behind a record of a newer
- * epoch none of an older one follows.
+ * epoch none of an older one follows. While that leader leads nothing is told: it may not know yet what stands in the log,
+ * and who asks it must not be told of an older state than was acknowledged here.
  */
 export class Errands {
   readonly #clock: Clock;
@@ -57,7 +60,10 @@ export class Errands {
   }
 
   #read({ epoch, done }: LogEntry, index: number): void {
-    for (const { id, result } of done ?? []) this.#open.get(id)?.settle({ result, index });
-    for (const errand of this.#open.values()) if (errand.epoch < epoch) errand.settle(undefined);
+    for (const { id, result } of done ?? []) {
+      const errand = this.#open.get(id);
+      if (errand !== undefined) errand.done = { result, index };
+    }
+    for (const errand of this.#open.values()) if (errand.epoch < epoch) errand.settle(errand.done);
   }
 }

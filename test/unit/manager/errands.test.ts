@@ -27,14 +27,18 @@ async function build() {
   return { clock, errands, write, run };
 }
 
-test('a command whose answer was lost is told by the log', async () => {
-  const { write, run } = await build();
-  const running = run('a');
+test('a command whose leader was lost is told by the log, not before another leads', async () => {
+  const { clock, write, run } = await build();
+  let told = false;
+  const running = run('a').finally(() => (told = true));
   write(1, [{ id: 'other', result: 1 }]);
   write(1, [
     { id: 'b', result: 2 },
     { id: 'a', result: { id: 'made' } },
   ]);
+  await runUntil(clock, 100);
+  expect(told).toBe(false);
+  write(2);
   expect(await running).toEqual({ result: { id: 'made' }, index: 2 });
 });
 
