@@ -31,13 +31,12 @@ const lookMs = { busy: 300, idle: 2_000 } as const;
 /** The leader's duty to managers: who is reachable, and the log on the right servers, one step at a time. */
 export class MembersDuty {
   readonly #ports: MembersPorts;
-  /** A manager that has not acknowledged anything yet has until then plus a while. */
-  readonly #since: number;
+  /** Since when each manager counts here: one that has just come has not been asked yet. */
+  #votersSince: ReadonlyMap<string, number> = new Map();
   #said = '';
 
   constructor(ports: MembersPorts) {
     this.#ports = ports;
-    this.#since = ports.clock.now();
   }
 
   /** Rejects when a step failed: it is tried again. */
@@ -154,10 +153,13 @@ export class MembersDuty {
   /** Managers that acknowledge no beats are shown as unreachable. */
   async #noteReachability(): Promise<void> {
     const { view, nodeId, clock, heardAt, propose } = this.#ports;
-    const seen = (id: string): 'reachable' | 'unreachable' =>
-      id === nodeId || clock.now() - (heardAt(id) ?? this.#since) < termMs.unreachable
-        ? 'reachable'
-        : 'unreachable';
+    const now = clock.now();
+    const voters = placedManagers(view).filter(isVoter);
+    this.#votersSince = new Map(voters.map(({ id }) => [id, this.#votersSince.get(id) ?? now]));
+    const seen = (id: string): 'reachable' | 'unreachable' => {
+      const lastMs = Math.max(heardAt(id) ?? 0, this.#votersSince.get(id) ?? now);
+      return id === nodeId || now - lastMs < termMs.unreachable ? 'reachable' : 'unreachable';
+    };
     const differs = (node: Node): boolean =>
       isVoter(node) && node.manager?.reachability !== seen(node.id);
     if (!placedManagers(view).some(differs)) return;
