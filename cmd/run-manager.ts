@@ -7,6 +7,7 @@ import { metaGroup } from '../bus/nats/jsz.ts';
 import { NatsLogGroup } from '../bus/nats/log-group.ts';
 import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
+import { JournalError } from '../bus/ports.ts';
 import { subjects } from '../bus/subjects.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
@@ -61,11 +62,18 @@ export async function runManager(
     if (identity.form === 'several') hasten(links, report, within);
     if (identity.joining === true) keeper.seek(within).catch(crash);
     await prepareLog(wiring, links, keeper, report, within);
-    const manager = await Manager.open({
-      ...managerPorts(wiring, report),
-      ...links,
-      onCrash: (error) => crash(error),
-      onClosed: () => void goOn(wiring, manager).catch(crash),
+    const open = (): Promise<Manager> =>
+      Manager.open({
+        ...managerPorts(wiring, report),
+        ...links,
+        onCrash: (error) => crash(error),
+        onClosed: () => void goOn(wiring, manager).catch(crash),
+      });
+    const manager = await open().catch(async (error: unknown) => {
+      if (!(error instanceof JournalError) || identity.form !== 'several') throw error;
+      report('journal_damaged', { error: error.message });
+      await keeper.fetchState(within);
+      return open();
     });
     closing.unshift(() => manager.stop());
     attend(wiring, manager, links.system, report);

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { noLeaderText } from '../../domain/errors.ts';
 import { Random } from '../sim/world/random.ts';
 import type { ApiAnswer } from '../support/daemon.ts';
 import { SLEEP } from '../support/engine.ts';
@@ -185,8 +184,8 @@ const specOf = (name: string, { op, replicas }: State): object => ({
   Mode: { Replicated: { Replicas: replicas } },
 });
 
-/** Without a leader, or while the manager comes up, nobody knows what became of the command. */
-function outcomeOf({ status, text }: ApiAnswer): Outcome {
+/** A refusal is the client's error; after one of the server's, nobody knows what became of the command. */
+function outcomeOf({ status }: ApiAnswer): Outcome {
   if (status < 300) return 'acked';
-  return status === 503 || text.includes(noLeaderText) ? 'unknown' : 'refused';
+  return status >= 500 ? 'unknown' : 'refused';
 }
