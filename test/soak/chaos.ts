@@ -33,7 +33,7 @@ const replicas = 10;
 const convergeLimitMs = 120_000;
 const leaderChance = 0.4;
 const faultMs = { min: 500, max: 5_000 } as const;
-const gapMs = { min: 500, max: 5_000 } as const;
+const gapMs = { min: 500, max: 3_500 } as const;
 
 /** Three managers and two workers on hosts of their own, and a fault after the other, each taken back. */
 export async function chaos(
