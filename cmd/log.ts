@@ -1,5 +1,4 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
-
 import { Throttle } from './throttle.ts';
 
 export type { Logger };

@@ -49,6 +49,16 @@ const helloLimitMs = 5_000;
 /** Share of the heartbeat by which beats are spread, to both sides. */
 const beatJitter = 0.1;
 
+/** Ends something with the scope, or earlier by the function that it gives; the scope outlives many sessions. */
+function endsWith(scope: AbortSignal, end: () => void): () => void {
+  const close = (): void => {
+    scope.removeEventListener('abort', close);
+    end();
+  };
+  scope.addEventListener('abort', close, { once: true });
+  return close;
+}
+
 /** Turns what the bus brings into events; its subscriptions outlive reconnects. */
 export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBack }) => {
   const { bus, nodeId, scope, log } = input;
@@ -64,13 +74,10 @@ export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBac
       if (epoch !== undefined) sendBack({ type: 'notice', epoch });
     }),
   ];
-  const close = (): void => {
-    scope.removeEventListener('abort', close);
-    for (const unsubscribe of off.splice(0)) unsubscribe();
-  };
-  scope.addEventListener('abort', close, { once: true });
   sendBack({ type: 'bus', connected: bus.isConnected() });
-  return close;
+  return endsWith(scope, () => {
+    for (const unsubscribe of off.splice(0)) unsubscribe();
+  });
 });
 
 /** Tells the beats how far the assignments have come. */
@@ -93,12 +100,7 @@ export const beats = fromCallback<Taken, SessionContext>(({ input, receive }) =>
     }, heartbeatMs * spread);
   };
   next();
-  const close = (): void => {
-    scope.removeEventListener('abort', close);
-    clock.clearTimeout(timer);
-  };
-  scope.addEventListener('abort', close, { once: true });
-  return close;
+  return endsWith(scope, () => clock.clearTimeout(timer));
 });
 
 export const describe = fromPromise<NodeDescription, SessionContext>(({ input, signal }) =>

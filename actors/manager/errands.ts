@@ -38,24 +38,16 @@ export class Errands {
     ask: () => Promise<{ readonly asked: Asked<Committed<unknown>> } | undefined>,
     limitMs: number,
   ): Promise<Asked<Committed<unknown>>> {
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        this.#open.delete(id);
-        this.#clock.clearTimeout(timer);
-      };
-      const settle = (asked: Asked<Committed<unknown>>): void => {
-        end();
-        resolve(asked);
-      };
-      const fail = (error: unknown): void => {
-        end();
-        reject(error);
-      };
-      const timer = this.#clock.setTimeout(() => fail(noAnswer()), limitMs);
-      this.#open.set(id, { epoch, settle });
+    let timer: number;
+    return new Promise<Asked<Committed<unknown>>>((resolve, reject) => {
+      timer = this.#clock.setTimeout(() => reject(noAnswer()), limitMs);
+      this.#open.set(id, { epoch, settle: resolve });
       ask().then((known) => {
-        if (known !== undefined) settle(known.asked);
-      }, fail);
+        if (known !== undefined) resolve(known.asked);
+      }, reject);
+    }).finally(() => {
+      this.#open.delete(id);
+      this.#clock.clearTimeout(timer);
     });
   }
 

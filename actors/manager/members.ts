@@ -162,7 +162,7 @@ export class MembersDuty {
     };
     const differs = (node: Node): boolean =>
       isVoter(node) && node.manager?.reachability !== seen(node.id);
-    if (!placedManagers(view).some(differs)) return;
+    if (!voters.some(differs)) return;
     await propose((current) => ({
       changes: placedManagers(current)
         .filter(differs)
