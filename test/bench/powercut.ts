@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import process from 'node:process';
 import { Random } from '../sim/world/random.ts';
-import { Owner, Rounds } from '../soak/owner.ts';
+import { Owners, Rounds } from '../soak/owner.ts';
 import { until } from '../support/engine.ts';
 import { type Hosts, startHosts } from '../support/hosts.ts';
 import { swarmOfManagers, untilManagers } from '../support/swarm-hosts.ts';
@@ -25,49 +25,33 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
   progress(`seed ${seed}`);
   const random = new Random(seed, 'powercut');
   const hosts = await startHosts(managers, { diskMiB });
-  const users = Array.from(
-    { length: owners },
-    (_, i) => new Owner(new Rounds(hosts.all, i), i, seed, { removes: 0.1, scales: 0 }),
-  );
-  const sum = (count: (user: Owner) => number): number =>
-    users.reduce((total, user) => total + count(user), 0);
+  const habits = { removes: 0.1, scales: 0 };
+  const users = new Owners(owners, (i) => new Rounds(hosts.all, i), seed, habits);
   try {
     await Promise.all(hosts.all.map((host) => host.startDaemon()));
     await swarmOfManagers(hosts.all);
-    const streams = users.map((user) => user.run());
+    users.run();
     const backMs: number[] = [];
     let unsynced = 0;
     try {
       for (let cut = 1; cut <= cuts; cut++) {
-        await until(
-          () => sum(({ acked }) => acked) >= (ackedMin * cut) / cuts,
-          limitMs,
-          'commands',
-        );
+        await until(() => users.tally().acked >= (ackedMin * cut) / cuts, limitMs, 'commands');
         await sleep(random.between(lingerMs.min, lingerMs.max));
         unsynced += await cutAll(hosts);
-        const before = sum(({ acked }) => acked);
+        const before = users.tally().acked;
         const began = performance.now();
         await Promise.all(hosts.all.map((host) => host.startDaemon()));
-        await until(() => sum(({ acked }) => acked) > before, limitMs, 'a command');
+        await until(() => users.tally().acked > before, limitMs, 'a command');
         backMs.push(Math.round(performance.now() - began));
         progress(`cut ${cut}/${cuts}: ${before} acknowledged; back after ${backMs.at(-1)} ms`);
       }
     } finally {
-      for (const user of users) user.stop();
-      await Promise.all(streams);
+      await users.stop();
     }
     await untilManagers(hosts.all);
-    for (const user of users) await user.verify();
-    return {
-      seed,
-      cuts,
-      acked: sum(({ acked }) => acked),
-      unknown: sum(({ unknown }) => unknown),
-      lost: sum(({ lost }) => lost),
-      backMsMax: Math.max(...backMs),
-      unsynced,
-    };
+    await users.verify();
+    const { acked, unknown, lost } = users.tally();
+    return { seed, cuts, acked, unknown, lost, backMsMax: Math.max(...backMs), unsynced };
   } finally {
     await hosts.down();
   }

@@ -53,11 +53,13 @@ test.each<[string, (file: string) => void]>([
     };
     await victim.stopDaemon();
     for (const file of journalFiles(victim)) damage(file);
-    await write(leader, `${victim.name}-away`).catch(() => undefined);
+    const meanwhile = `away-${before.damaged}`;
+    await write(leader, meanwhile);
     await victim.startDaemon();
     await untilManagers(hosts.all);
     expect(count(victim, 'journal_damaged')).toBe(before.damaged + 1);
     expect(count(victim, 'state_fetched')).toBe(before.got + 1);
+    expect(await serviceNames(victim)).toContain(meanwhile);
     expect(await serviceNames(victim)).toEqual(await serviceNames(leader));
     expect((await serviceNames(victim)).length).toBeGreaterThanOrEqual(written + 1);
     await write(victim, `through-${before.damaged}`);

@@ -9,10 +9,12 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import { createRequest, generateKeys } from '../../pki/mod.ts';
 import { residentBytes } from '../support/daemon.ts';
 import { run, until } from '../support/engine.ts';
-import { joinRaw, post, stolenFrom, type Stolen } from '../support/intruder.ts';
+import { type Answer, joinRaw, post, stolenFrom, type Stolen } from '../support/intruder.ts';
 import { type Pair, idOf, startPair } from '../support/pair.ts';
+import { logOf } from '../support/swarm-hosts.ts';
 
-const half = 300;
+/** Connections of one attack. */
+const many = 300;
 /** A server's patience with who says nothing, or not all, ms; and a little more. */
 const patienceMs = 15_000;
 const growthMax = { bytes: 150 * 2 ** 20, lines: 400 } as const;
@@ -27,15 +29,10 @@ let manager: Stolen;
 beforeAll(async () => {
   pair = await startPair('input');
   await pair.manager.mustDocker('swarm', 'init');
-  await pair.worker.mustDocker(
-    'swarm',
-    'join',
-    '--token',
-    await pair.token('manager'),
-    pair.remote,
-  );
+  await pair.join(pair.worker, 'manager');
   const join = Number(pair.remote.split(':')[1]);
-  await until(async () => (await logStatus()).Form === 'several', 30_000, 'a log of several');
+  const isOfSeveral = async (): Promise<boolean> => (await logOf(pair.manager)).Form === 'several';
+  await until(isOfSeveral, 30_000, 'a log of several');
   mallory = await joinRaw(join, await pair.token());
   // test daemons have their route port next to the bus port
   ports = { join, bus: mallory.busPort, route: mallory.busPort + 1 };
@@ -44,11 +41,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await pair?.stop();
 }, 60_000);
-
-async function logStatus(): Promise<{ readonly Form?: string }> {
-  const { body } = await pair.manager.api('GET', '/natswarm/log');
-  return body as { readonly Form?: string };
-}
 
 type Port = keyof typeof ports;
 
@@ -98,12 +90,12 @@ async function closed(sockets: readonly Socket[], limitMs = patienceMs): Promise
 
 describe.each<Port>(['join', 'bus', 'route'])('%s', (port) => {
   test(
-    `${half} connections that say nothing, or begin a handshake and do not go on`,
+    `${many} connections that say nothing, or begin a handshake and do not go on`,
     () =>
       withstands(async () => {
         // the head of a ClientHello of 512 bytes
         const hello = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3);
-        const dials = Array.from({ length: half }, (_, n) => dial(port, n % 2 === 0 ? '' : hello));
+        const dials = Array.from({ length: many }, (_, n) => dial(port, n % 2 === 0 ? '' : hello));
         return [closed(await Promise.all(dials))];
       }),
     60_000,
@@ -125,7 +117,7 @@ describe.each<Port>(['join', 'bus', 'route'])('%s', (port) => {
 });
 
 describe('join', () => {
-  const ask = async (fields: object): Promise<unknown> =>
+  const ask = async (fields: object): Promise<Answer> =>
     post(ports.join, '/v1/join', JSON.stringify({ token: await pair.token(), ...fields }));
 
   /** Opens TLS and sends `head`, then `drop` every second. */
@@ -191,12 +183,12 @@ describe('join', () => {
       '-addext',
       'subjectAltName=DNS:swarm-manager,DNS:swarm-ca',
     ]);
-    const answer = (await ask({ request: csr.stdout })) as { body: Record<string, string> };
-    const certificate = new X509Certificate(answer.body['certificate'] ?? '');
+    const { body } = await ask({ request: csr.stdout });
+    const certificate = new X509Certificate(String(body['certificate']));
     expect(certificate.subject).toContain('OU=swarm-worker');
     expect(certificate.subject).not.toContain(manager.nodeId);
     expect(certificate.subjectAltName).not.toMatch(/swarm-manager|swarm-ca/);
-    await pair.manager.mustDocker('node', 'rm', '--force', answer.body['nodeId'] ?? '');
+    await pair.manager.mustDocker('node', 'rm', '--force', String(body['nodeId']));
   });
 });
 

@@ -6,7 +6,7 @@ import { SLEEP, until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import { join, managersSeenBy, swarmOfManagers, untilManagers } from '../support/swarm-hosts.ts';
 import { Doubles } from './doubles.ts';
-import { Owner, Rounds } from './owner.ts';
+import { Owners, Rounds } from './owner.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
@@ -64,23 +64,17 @@ async function storm(
   seconds: number,
   progress: (line: string) => void,
 ): Promise<ChaosResult> {
-  const users = Array.from(
-    { length: owners },
-    (_, i) => new Owner(new Rounds(some, i), i, seed, { removes: 0, scales: 0 }),
-  );
-  const sum = (count: (user: Owner) => number): number =>
-    users.reduce((total, user) => total + count(user), 0);
-  const streams = users.map((user) => user.run());
+  const users = new Owners(owners, (i) => new Rounds(some, i), seed, { removes: 0, scales: 0 });
+  users.run();
   const doubles = new Doubles(hosts.all, 'tasks');
   const watching = doubles.watch();
   const trouble = new Trouble(hosts, some, new Random(seed, 'chaos'), doubles);
   const end = performance.now() + seconds * 1_000;
   try {
     while (performance.now() < end)
-      progress(`${await trouble.next()}; ${sum((user) => user.acked)} acknowledged`);
+      progress(`${await trouble.next()}; ${users.tally().acked} acknowledged`);
   } finally {
-    for (const user of users) user.stop();
-    await Promise.all(streams);
+    await users.stop();
   }
   const began = performance.now();
   await untilManagers(some);
@@ -89,14 +83,15 @@ async function storm(
   const convergedMs = performance.now() - began;
   doubles.stop();
   await watching;
-  for (const user of users) await user.verify();
+  await users.verify();
+  const { acked, unknown, lost } = users.tally();
   return {
     seed,
     faults: trouble.count,
     faultsOnLeaders: trouble.onLeaders,
-    acked: sum((user) => user.acked),
-    unknown: sum((user) => user.unknown),
-    lost: sum((user) => user.lost),
+    acked,
+    unknown,
+    lost,
     doubled: doubles.found,
     convergedMs: Math.round(convergedMs),
   };

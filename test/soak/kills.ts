@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../sim/world/random.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { type Engine, loadImages, SLEEP, startEngine, until } from '../support/engine.ts';
-import { Owner } from './owner.ts';
+import { Owners } from './owner.ts';
 
 export interface KillsOptions {
   readonly kills: number;
@@ -61,33 +61,27 @@ async function soak(
   const { seed } = options;
   progress(`seed ${seed}`);
   const still = await startStill(engine, daemon);
-  const workers = Array.from({ length: owners }, (_, i) => new Owner(daemon, i, seed));
-  const total = (count: (owner: Owner) => number): number =>
-    workers.reduce((sum, owner) => sum + count(owner), 0);
-  const streams = workers.map((owner) => owner.run());
+  const users = new Owners(owners, () => daemon, seed);
+  users.run();
   const restarted = new Set<string>();
   const kill = new Killer(daemon, new Random(seed, 'kills'));
   try {
-    for (let n = 1; n <= options.kills || total((o) => o.acked) < options.acked; n++) {
+    for (let n = 1; n <= options.kills || users.tally().acked < options.acked; n++) {
       if (n <= options.kills) progress(await kill.next(n));
       else await sleep(1_000);
       for (const id of await changed(engine, still)) restarted.add(id);
-      if (n % 10 === 0)
-        progress(`${total((o) => o.acked)} acknowledged, ${total((o) => o.unknown)} unknown`);
+      const { acked, unknown } = users.tally();
+      if (n % 10 === 0) progress(`${acked} acknowledged, ${unknown} unknown`);
     }
   } finally {
-    for (const owner of workers) owner.stop();
-    await Promise.all(streams);
+    await users.stop();
   }
-  const convergedMs = await converge(daemon, workers);
+  const convergedMs = await converge(daemon, users);
   for (const id of await changed(engine, still)) restarted.add(id);
   return {
     seed,
     kills: options.kills,
-    acked: total((o) => o.acked),
-    refused: total((o) => o.refused),
-    unknown: total((o) => o.unknown),
-    lost: total((o) => o.lost),
+    ...users.tally(),
     restarted: restarted.size,
     convergedMs,
   };
@@ -172,13 +166,10 @@ async function runningTasks(daemon: Daemon, service: string): Promise<number> {
 }
 
 /** Checks every service against what was acknowledged, and waits until all run as specified. */
-async function converge(daemon: Daemon, workers: readonly Owner[]): Promise<number> {
+async function converge(daemon: Daemon, users: Owners): Promise<number> {
   const began = performance.now();
-  for (const owner of workers) await owner.verify();
-  const wanted = new Map<string, number>([['still', stillReplicas]]);
-  for (const owner of workers)
-    for (const [name, replicas] of owner.replicas()) wanted.set(name, replicas);
-  for (const [name, replicas] of wanted)
+  await users.verify();
+  for (const [name, replicas] of [['still', stillReplicas] as const, ...users.replicas()])
     await until(
       async () => (await runningTasks(daemon, name)) === replicas,
       convergeLimitMs,

@@ -53,7 +53,7 @@ const patienceMs = 60_000;
  * A user with services of its own, which nobody else touches: it knows what each may look like. After a command without
  * an answer there are two possibilities, until the next look says which.
  */
-export class Owner {
+class Owner {
   acked = 0;
   refused = 0;
   unknown = 0;
@@ -169,6 +169,48 @@ export class Owner {
     // what was asked for without an answer may still be on its way
     this.#possible.set(name, [state, ...possible.slice(at + 1)]);
     return service;
+  }
+}
+
+/** What came of their commands. */
+export type Tally = Readonly<Record<'acked' | 'refused' | 'unknown' | 'lost', number>>;
+
+/** Several users at the same time. */
+export class Owners {
+  readonly #all: readonly Owner[];
+  #running: Promise<unknown> = Promise.resolve();
+
+  /** @param clerk who brings the requests of a user; users are counted from 0 */
+  constructor(count: number, clerk: (index: number) => Clerk, seed: number, habits?: Habits) {
+    this.#all = Array.from({ length: count }, (_, i) => new Owner(clerk(i), i, seed, habits));
+  }
+
+  run(): void {
+    this.#running = Promise.all(this.#all.map((owner) => owner.run()));
+  }
+  /** Resolves when the last command has its answer. */
+  async stop(): Promise<void> {
+    for (const owner of this.#all) owner.stop();
+    await this.#running;
+  }
+  /** As each owner's. */
+  async verify(): Promise<void> {
+    for (const owner of this.#all) await owner.verify();
+  }
+
+  tally(): Tally {
+    const sum = (count: keyof Tally): number =>
+      this.#all.reduce((total, owner) => total + owner[count], 0);
+    return {
+      acked: sum('acked'),
+      refused: sum('refused'),
+      unknown: sum('unknown'),
+      lost: sum('lost'),
+    };
+  }
+  /** As each owner's. */
+  replicas(): readonly (readonly [name: string, replicas: number])[] {
+    return this.#all.flatMap((owner) => owner.replicas());
   }
 }
 

@@ -43,8 +43,8 @@ export class Pair {
   token(role = 'worker'): Promise<string> {
     return this.manager.mustDocker('swarm', 'join-token', '-q', role);
   }
-  async join(daemon = this.worker): Promise<void> {
-    await daemon.mustDocker('swarm', 'join', '--token', await this.token(), this.remote);
+  async join(daemon = this.worker, role = 'worker'): Promise<void> {
+    await daemon.mustDocker('swarm', 'join', '--token', await this.token(role), this.remote);
   }
   /** The present root, as `swarm ca` shows it. */
   root(): Promise<string> {

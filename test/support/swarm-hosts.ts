@@ -1,5 +1,6 @@
 // A swarm on test hosts, as its clients see it.
 
+import type { Daemon } from './daemon.ts';
 import type { CommandResult } from './engine.ts';
 import { until } from './engine.ts';
 import type { Host } from './hosts.ts';
@@ -43,10 +44,21 @@ export async function untilManagers(
   return found;
 }
 
-async function hasCopies([host, ...others]: readonly Host[]): Promise<boolean> {
-  const { body } = (await host?.daemon.api('GET', '/natswarm/log')) ?? {};
-  const { Copies, Unsettled } = body as { readonly Copies?: number; readonly Unsettled?: string };
-  return Copies === 1 + others.length && Unsettled === undefined;
+async function hasCopies(hosts: readonly Host[]): Promise<boolean> {
+  const [{ daemon }] = hosts as readonly [Host, ...Host[]];
+  const { Copies, Unsettled } = await logOf(daemon);
+  return Copies === hosts.length && Unsettled === undefined;
+}
+
+/** The log as `GET /natswarm/log` tells of it; nothing but `Form` while it is one manager's. */
+export async function logOf(daemon: Daemon): Promise<LogView> {
+  return (await daemon.api('GET', '/natswarm/log')).body as LogView;
+}
+interface LogView {
+  readonly Form?: string;
+  readonly Leader?: string;
+  readonly Copies?: number;
+  readonly Unsettled?: string;
 }
 
 /** As `docker swarm join`, with the token that `through` tells. */
@@ -69,8 +81,7 @@ export const nodeIdOf = (host: Host): Promise<string> =>
 
 /** The node ID of the manager whose server leads the log; '' for none. */
 export async function logLeaderOf(host: Host): Promise<string> {
-  const { body } = await host.daemon.api('GET', '/natswarm/log');
-  return (body as { readonly Leader?: string }).Leader ?? '';
+  return (await logOf(host.daemon)).Leader ?? '';
 }
 /** Asks for the log to be led by that node's server. The swarm's leader moves it away again when it is its own. */
 export async function leadLogFrom(host: Host, nodeId: string): Promise<void> {

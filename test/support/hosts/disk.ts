@@ -15,15 +15,17 @@ export class Disk {
   readonly #image: string;
   /** Where the host sees it. */
   readonly dir: string;
+  readonly #mib: number;
 
-  constructor(image: string, dir: string) {
+  constructor(image: string, dir: string, mib: number) {
     this.#image = image;
     this.dir = dir;
+    this.#mib = mib;
   }
 
-  async make(mib: number): Promise<void> {
+  async make(): Promise<void> {
     await rm(this.#image, { force: true });
-    await must(['truncate', '--size', `${mib}M`, this.#image]);
+    await must(['truncate', '--size', `${this.#mib}M`, this.#image]);
     await must(['mkfs.ext4', '-q', '-F', '-m', '0', this.#image]);
   }
 

@@ -51,7 +51,6 @@ export class Host {
   readonly daemon: Daemon;
   /** Of the state directory; undefined where that is a folder like any other. */
   readonly disk: Disk | undefined;
-  readonly #diskMiB: number;
   readonly #fabric: Fabric;
   /** What is stopped, and the nsenter that waits for it. */
   readonly #frozen = new Map<number, number>();
@@ -63,11 +62,11 @@ export class Host {
     this.dir = place.dir;
     this.stateDir = place.stateDir;
     this.#fabric = fabric;
-    this.#diskMiB = options.diskMiB ?? 0;
+    const state = join(this.stateDir, 'natswarm');
     this.disk =
-      this.#diskMiB === 0
+      options.diskMiB === undefined
         ? undefined
-        : new Disk(join(this.stateDir, 'disk.img'), join(this.stateDir, 'natswarm'));
+        : new Disk(join(this.stateDir, 'disk.img'), state, options.diskMiB);
     this.engine = new Engine(`${place.prefix}-${this.name}`, this.dir, {
       dataRoot: join(this.stateDir, 'engine'),
       hostname: this.name,
@@ -76,7 +75,7 @@ export class Host {
     });
     this.daemon = new Daemon(join(this.dir, 'natswarm'), this.engine, {
       enter: () => this.engine.enter,
-      stateDir: join(this.stateDir, 'natswarm'),
+      stateDir: state,
       runDir: '/run/natswarm',
       advertiseAddr: this.ip,
       ...(options.daemonArgs && { args: options.daemonArgs }),
@@ -103,7 +102,7 @@ export class Host {
   /** Before the first power on. */
   async equip(): Promise<void> {
     await mkdir(this.stateDir, { recursive: true });
-    await this.disk?.make(this.#diskMiB);
+    await this.disk?.make();
   }
 
   /** Power failure: every process of the host is dead when this resolves; `stateDir` is as it was. */
