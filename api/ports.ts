@@ -46,6 +46,8 @@ export interface Swarm {
   /** Resolves when this node is a member; a fault when that takes longer than the CLI waits, though it goes on. */
   join(request: JoinRequest): Promise<void>;
   leave(force: boolean): Promise<void>;
+  /** Resolves when the manager, whose keys were locked, runs. */
+  unlock(unlockKey: string): Promise<void>;
   /** Sends a command to the leader; resolves once it is durable and visible in `view()`. */
   command(name: string, body: unknown): Promise<unknown>;
   /** The state, at least as new as every write acknowledged before the call. Throws Docker's 503 texts on non-managers. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { InitRequest } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
@@ -10,9 +9,11 @@ import {
   Authority,
   createCluster,
   createNKey,
+  formatUnlockKey,
   generateKeys,
   makeJoinToken,
   newJoinSecret,
+  newKey,
   publicKeyPin,
   privateKeyToPem,
   seedOf,
@@ -29,6 +30,7 @@ export interface NewCluster {
   readonly certificates: { readonly node: string; readonly key: string; readonly root: string };
   readonly rootKeyPem: string;
   readonly spec: ClusterSpec;
+  readonly unlockKey?: string;
   readonly availability: Availability;
   readonly labels: Labels;
   readonly addresses: {
@@ -52,9 +54,10 @@ export async function newIdentity(
   if (request.forceNewCluster) throw notYet('--force-new-cluster');
   if (request.listenAddr === '')
     throw daemonFault('InvalidArgument', 'invalid ListenAddr "": invalid empty address');
-  const spec = clusterSpecForInit(request.spec);
+  const given = clusterSpecForInit(request.spec);
+  const AutoLockManagers = request.autoLockManagers || given.EncryptionConfig.AutoLockManagers;
+  const spec = { ...given, EncryptionConfig: { AutoLockManagers } };
   const availability = availabilityFrom(request.availability);
-  if (request.autoLockManagers || spec.EncryptionConfig.AutoLockManagers) throw notYet('autolock');
   const { listen, advertise } = await resolveAddresses();
   const addresses = {
     defaultAddrPool:
@@ -83,7 +86,7 @@ export async function newIdentity(
       generation: 1,
     },
     keys: {
-      dataKey: randomBytes(32).toString('hex'),
+      dataKey: newKey().toString('hex'),
       busIssuerSeed: seedOf(createNKey('account')),
     },
     certificates: {
@@ -93,6 +96,7 @@ export async function newIdentity(
     },
     rootKeyPem: material.rootKeyPem,
     spec,
+    ...(AutoLockManagers && { unlockKey: formatUnlockKey(newKey()) }),
     availability,
     labels,
     addresses,
@@ -130,6 +134,7 @@ export function firstObjects(
           tokens: { worker: token(), manager: token() },
         },
         busIssuerSeed: cluster.keys.busIssuerSeed,
+        ...(cluster.unlockKey !== undefined && { unlockKey: cluster.unlockKey }),
         ...cluster.addresses,
       },
     },

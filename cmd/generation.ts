@@ -9,7 +9,7 @@ const folders = ['store', 'journal'] as const;
 export const journalOf = (files: NodeFiles, generation: number): FileJournal =>
   new FileJournal({
     dir: files.path('journal', String(generation)),
-    key: Buffer.from(files.keys().dataKey, 'hex'),
+    key: Buffer.from(files.mustKeys().dataKey, 'hex'),
     generation,
   });
 

@@ -5,6 +5,7 @@ import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/assign/membership.ts';
 import type { RoutePeer } from '../domain/members/form.ts';
 import type { LogForm } from '../domain/model/objects.ts';
+import { isSealedPem, openKeyPem, PkiError, sealKeyPem, unwrap, wrap } from '../pki/mod.ts';
 
 /** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
 export interface Identity {
@@ -35,6 +36,11 @@ export interface ManagerKeys {
   readonly busIssuerSeed: string;
 }
 
+/** keys.json: in the clear, or wrapped with the cluster's unlock key. `version`: of the cluster that said so. */
+type StoredKeys = (ManagerKeys | { readonly locked: string }) & { readonly version?: number };
+const isWrapped = (stored: StoredKeys): stored is { readonly locked: string } => 'locked' in stored;
+const lockPurpose = 'manager keys';
+
 const managerFiles = ['keys.json', 'peers.json', 'store', 'journal'] as const;
 
 /** PEM texts. */
@@ -52,6 +58,9 @@ export class NodeFiles {
   readonly #dir: string;
   readonly #onCertificates = new Set<() => void>();
   readonly #onPeers = new Set<() => void>();
+  /** What the keys on the disk are encrypted with, as far as this process knows; undefined: nothing. */
+  #unlockKey: Buffer | undefined;
+  #lockVersion = 0;
 
   constructor(stateDir: string) {
     this.#dir = stateDir;
@@ -70,13 +79,62 @@ export class NodeFiles {
   identity(): Identity | undefined {
     return this.#read<Identity>('node.json');
   }
-  keys(): ManagerKeys {
-    const keys = this.#read<ManagerKeys>('keys.json');
+  /** Undefined where there are none yet. Throws while they are locked. */
+  keys(): ManagerKeys | undefined {
+    const stored = this.#read<StoredKeys>('keys.json');
+    if (stored === undefined || !isWrapped(stored)) return stored;
+    if (this.#unlockKey === undefined) throw new Error(`${this.path('keys.json')} is locked`);
+    return unwrapKeys(stored.locked, this.#unlockKey);
+  }
+  /** Throws where there are none, and while they are locked. */
+  mustKeys(): ManagerKeys {
+    const keys = this.keys();
     if (keys === undefined) throw new Error(`${this.path('keys.json')} is missing`);
     return keys;
   }
   certificate(name: 'node' | 'key' | 'root'): string {
-    return readFileSync(this.certificates[name](), 'utf8');
+    const pem = readFileSync(this.certificates[name](), 'utf8');
+    return name === 'key' && isSealedPem(pem) ? openKeyPem(pem, this.mustKeys().dataKey) : pem;
+  }
+
+  /** The keys lie on the disk under an unlock key. */
+  locks(): boolean {
+    return this.#unlockKey !== undefined;
+  }
+  /** Nothing of this manager can be read before `unlock`. */
+  isLocked(): boolean {
+    const stored = this.#read<StoredKeys>('keys.json');
+    return stored !== undefined && isWrapped(stored) && this.#unlockKey === undefined;
+  }
+  /** False if it is another key that the manager is locked with. */
+  unlock(key: Buffer): boolean {
+    const stored = this.#read<StoredKeys>('keys.json');
+    if (stored === undefined || !isWrapped(stored)) return true;
+    try {
+      unwrapKeys(stored.locked, key);
+    } catch (error) {
+      if (error instanceof PkiError) return false;
+      throw error;
+    }
+    this.#unlockKey = key;
+    this.#lockVersion = stored.version ?? 0;
+    this.#sealCertificateKey();
+    return true;
+  }
+  /**
+   * From now on the manager's keys are on the disk under this unlock key, or in the clear. What an older version of the
+   * cluster says does nothing: a manager that has just started may not know the newest yet. Answers whether anything changed.
+   */
+  lock(key: Buffer | undefined, version: number): boolean {
+    const stored = this.#read<StoredKeys>('keys.json');
+    if (version <= Math.max(this.#lockVersion, stored?.version ?? 0)) return false;
+    const isSame = key === undefined ? this.#unlockKey === key : this.#unlockKey?.equals(key);
+    if (isSame === true) return false;
+    const keys = this.keys();
+    this.#unlockKey = key;
+    this.#lockVersion = version;
+    if (keys !== undefined) this.writeKeys(keys);
+    return true;
   }
 
   writeIdentity(identity: Identity): void {
@@ -103,16 +161,25 @@ export class NodeFiles {
     this.#onPeers.add(listener);
     return () => this.#onPeers.delete(listener);
   }
+  /** As the cluster's unlock key wants it: first the keys, then the certificate's key, which is sealed with one of them. */
   writeKeys(keys: ManagerKeys): void {
-    this.#write('keys.json', keys, 0o600);
+    const before = this.#read<StoredKeys>('keys.json')?.version ?? 0;
+    const version = Math.max(this.#lockVersion, before);
+    const stored: StoredKeys =
+      this.#unlockKey === undefined
+        ? { ...keys, ...(version > 0 && { version }) }
+        : { locked: wrapKeys(keys, this.#unlockKey), version };
+    this.#write('keys.json', stored, 0o600);
+    this.#sealCertificateKey();
   }
   /**
    * Key and certificate only fit together, and no rename takes both: they are written down as one first, and a start
    * finds that and ends the work.
    */
   writeCertificates(pems: Certificates): void {
-    this.#write('renewal.json', pems, 0o600);
-    this.#placeCertificates(pems);
+    const stored = { ...pems, key: this.#storedKey(pems.key) };
+    this.#write('renewal.json', stored, 0o600);
+    this.#placeCertificates(stored);
     for (const listener of this.#onCertificates) listener();
   }
   /** Other roots to trust from now on. */
@@ -130,6 +197,19 @@ export class NodeFiles {
   onCertificates(listener: () => void): () => void {
     this.#onCertificates.add(listener);
     return () => this.#onCertificates.delete(listener);
+  }
+
+  /** The certificate's key in the form in which it is to be on the disk. */
+  #storedKey(pem: string): string {
+    const dataKey = this.#unlockKey && this.keys()?.dataKey;
+    return dataKey === undefined ? pem : sealKeyPem(pem, dataKey);
+  }
+  #sealCertificateKey(): void {
+    const file = this.certificates.key();
+    if (!existsSync(file)) return;
+    const isSealed = isSealedPem(readFileSync(file, 'utf8'));
+    if (isSealed === (this.#unlockKey !== undefined)) return;
+    writeFileAtomic.sync(file, this.#storedKey(this.certificate('key')), { mode: 0o600 });
   }
 
   #placeCertificates(pems: Certificates): void {
@@ -162,10 +242,16 @@ export class NodeFiles {
       'epoch.json',
     ])
       rmSync(this.path(name), { recursive: true, force: true });
+    this.#unlockKey = undefined;
+    this.#lockVersion = 0;
   }
 
-  /** Forgets what only a manager has; the node stays in the swarm. */
+  /** Forgets what only a manager has; the node stays in the swarm. Workers do not lock. */
   wipeManager(): void {
+    const key = this.certificate('key');
+    this.#unlockKey = undefined;
+    this.#lockVersion = 0;
+    writeFileAtomic.sync(this.certificates.key(), key, { mode: 0o600 });
     for (const name of managerFiles) rmSync(this.path(name), { recursive: true, force: true });
   }
 
@@ -189,3 +275,10 @@ export class NodeFiles {
     writeFileAtomic.sync(this.path(name), `${JSON.stringify(value, undefined, 2)}\n`, { mode });
   }
 }
+
+const wrapKeys = (keys: ManagerKeys, key: Buffer): string =>
+  wrap(Buffer.from(JSON.stringify(keys)), key, lockPurpose).toString('base64');
+const unwrapKeys = (wrapped: string, key: Buffer): ManagerKeys =>
+  JSON.parse(
+    unwrap(Buffer.from(wrapped, 'base64'), key, lockPurpose).toString('utf8'),
+  ) as ManagerKeys;

@@ -46,7 +46,7 @@ export async function mendCertificate(
   const { generation } = identity;
   const journal = new FileJournal({
     dir: files.path('journal', String(generation)),
-    key: Buffer.from(files.keys().dataKey, 'hex'),
+    key: Buffer.from(files.mustKeys().dataKey, 'hex'),
     generation,
   });
   const { store } = await Replica.open(journal);

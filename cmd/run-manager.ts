@@ -13,9 +13,17 @@ import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
 import { routePeers } from '../domain/members/form.ts';
 import type { Applied } from '../domain/store/changes.ts';
-import { askExternalCa, caTools, makeJoinToken, newJoinSecret } from '../pki/mod.ts';
+import {
+  askExternalCa,
+  caTools,
+  formatUnlockKey,
+  makeJoinToken,
+  newJoinSecret,
+  newKey,
+} from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
 import { beginJournal, forgetGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
+import { applyLock, lockOf } from './key-lock.ts';
 import { actorLog, type LogEvent } from './log.ts';
 import { SeatKeeper } from './seat-keeper.ts';
 import {
@@ -232,7 +240,14 @@ function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: L
   const { files, identity } = wiring;
   if (identity.joining === undefined && identity.founding === undefined)
     files.writePeers(routePeers(manager.view()));
+  const keepLocked = (): void => {
+    if (!applyLock(files, lockOf(manager.view()))) return;
+    report('keys_locked_anew', { locked: manager.view().cluster()?.unlockKey !== undefined });
+    wiring.onLock();
+  };
+  keepLocked();
   manager.watch((applied) => {
+    if (applied.some(({ kind }) => kind === 'cluster')) keepLocked();
     if (applied.some((change) => change.kind === 'node' && concernsPeers(change)))
       files.writePeers(routePeers(manager.view()));
     for (const nodeId of expelled(applied))
@@ -263,6 +278,7 @@ function managerPorts(
     newId,
     registry,
     newJoinToken: (_role, rootPem) => makeJoinToken(rootPem, newJoinSecret()),
+    newUnlockKey: () => formatUnlockKey(newKey()),
     ca: {
       tools: caTools(Date.now),
       ask: (question) =>

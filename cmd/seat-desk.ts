@@ -8,12 +8,16 @@ import { formOf, type RoutePeer, routePeers } from '../domain/members/form.ts';
 import type { LogForm, ManagerPlace } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
 import { publicKeyPin, verifyNodeCertificate } from '../pki/mod.ts';
+import { type KeyLock, lockOf } from './key-lock.ts';
 
 /** What a manager that has no part in the log yet must know to get one. */
 export interface Seat extends LogForm {
   /** Signs the bus' user JWTs: every manager answers for the others' servers. */
   readonly busIssuerSeed: string;
   readonly peers: readonly RoutePeer[];
+  readonly lock: KeyLock;
+  /** Of the state that says so. */
+  readonly index: number;
   /** The generation that the manager asked is in. */
   readonly current: number;
 }
@@ -48,6 +52,8 @@ export class SeatDesk {
       form,
       busIssuerSeed: view.cluster()?.busIssuerSeed ?? '',
       peers: routePeers(view),
+      lock: lockOf(view),
+      index: view.index,
       current: this.#options.manager.generation,
     };
   }

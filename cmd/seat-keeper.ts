@@ -7,7 +7,8 @@ import type { LogEvent } from './log.ts';
 import { askSeat, enrollAt, fetchCheckpoint } from './seat-client.ts';
 import type { Seat } from './seat-desk.ts';
 import { beginJournal } from './generation.ts';
-import { publicKeyPin } from '../pki/mod.ts';
+import { newKey, publicKeyPin } from '../pki/mod.ts';
+import { applyLock } from './key-lock.ts';
 import { type ManagerWiring, tlsOf } from './wiring.ts';
 
 /** Pauses between two questions: while this manager has no seat, and while it looks for another generation; and between
@@ -64,16 +65,26 @@ export class SeatKeeper {
     }
   }
 
-  /** For a seated manager: while something is amiss, looks whether the log goes on elsewhere. */
+  /**
+   * For a seated manager: while something is amiss, looks whether the log goes on elsewhere, or with keys of the others
+   * that this one has not heard of. While it does not know them it hears of nothing by the log.
+   */
   async watch(manager: Manager, scope: AbortSignal): Promise<void> {
-    const { identity } = this.#wiring;
+    const { identity, files } = this.#wiring;
+    let known = 0;
     const amiss = (): boolean =>
       manager.leaderId() === '' ||
       placedManagers(manager.view()).some((node) => node.manager.reachability === 'unreachable');
     while (!scope.aborted) {
       if (amiss())
         for (const { seat } of await this.#ask(scope)) {
-          if (seat.current <= identity.generation || scope.aborted) continue;
+          if (seat.current < identity.generation || scope.aborted) continue;
+          if (seat.current === identity.generation) {
+            known = Math.max(known, manager.view().index);
+            if (seat.index > known) files.writePeers(seat.peers);
+            known = Math.max(known, seat.index);
+            continue;
+          }
           this.#report('generation_left', { generation: identity.generation, now: seat.current });
           return this.#take(seat);
         }
@@ -82,8 +93,11 @@ export class SeatKeeper {
   }
 
   #take(seat: Seat): void {
-    const { identity, files, onIdentity } = this.#wiring;
-    files.writeKeys({ ...files.keys(), busIssuerSeed: seat.busIssuerSeed });
+    const { identity, files, onIdentity, onLock } = this.#wiring;
+    if (applyLock(files, seat.lock)) onLock();
+    // a new manager has nothing on its disk yet that another key has encrypted
+    const dataKey = files.keys()?.dataKey ?? newKey().toString('hex');
+    files.writeKeys({ dataKey, busIssuerSeed: seat.busIssuerSeed });
     files.writePeers(seat.peers);
     const { founding: _, ...rest } = identity;
     onIdentity({ ...rest, generation: seat.generation, form: 'several', joining: true });

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
-import type { Agent } from '../actors/agent/agent.ts';
-import type { Executor, LogChunk, LogOptions } from '../actors/agent/ports.ts';
+import { removeContainers } from '../actors/agent/agent.ts';
+import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
 import type { LogStatus, Manager } from '../actors/manager/manager.ts';
 import type { Issued } from '../api/join-listener.ts';
@@ -10,32 +9,27 @@ import { daemonFault } from '../domain/errors.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import { createRequest, generateKeys, privateKeyToPem } from '../pki/mod.ts';
+import {
+  createRequest,
+  generateKeys,
+  parseUnlockKey,
+  privateKeyToPem,
+  readCertificate,
+} from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
-import type { Registry } from '../supervisors/registry.ts';
-import { runs } from '../supervisors/run.ts';
-import type { Supervisor } from '../supervisors/supervisor.ts';
-import { grow, trees } from '../supervisors/trees.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
 import { comeBack } from './come-back.ts';
-import { cliListenAddr, type Config } from './config.ts';
+import { cliListenAddr } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
-import { actorLog, type Logger } from './log.ts';
-import { type Identity, isManager, type NodeFiles } from './node-files.ts';
-import { ownCertificate } from './own-certificate.ts';
-import { NodeRenewal } from './renew-node.ts';
-import { runAgent, tlsInfo } from './run-agent.ts';
+import { actorLog } from './log.ts';
+import { applyLock, runDirComplaint } from './key-lock.ts';
+import { type Identity, isManager } from './node-files.ts';
+import { managerParts, NodeParts, type NodePartsOptions } from './node-parts.ts';
+import { tlsInfo } from './run-agent.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
-import { managerChildren } from './wire-manager.ts';
 
-export interface SwarmNodeOptions {
-  readonly config: Config;
-  readonly files: NodeFiles;
-  readonly executor: Executor;
-  readonly logger: Logger;
-  readonly supervisor: Supervisor;
-  readonly registry: Registry;
+export interface SwarmNodeOptions extends NodePartsOptions {
   /** Address ranges of the engine's own networks, in CIDR form. */
   readonly engineSubnets: () => Promise<readonly string[]>;
 }
@@ -51,41 +45,70 @@ const managerPatienceMs = { request: 5_000, changing: 30_000, init: 20_000 } as 
  */
 export class SwarmNode implements Swarm {
   readonly #options: SwarmNodeOptions;
+  readonly #parts: NodeParts;
   readonly #listeners = new Set<(changes: readonly Applied[]) => void>();
   #identity: Identity | undefined;
-  #manager: Manager | undefined;
-  #agent: Agent | undefined;
-  #waiting = new Set<() => void>();
   #turn: Promise<unknown> = Promise.resolve();
-  #error = '';
+  /** Nothing of this manager runs before it is unlocked. */
+  #isLocked = false;
   /** Ends the join that is under way. */
   #joining: AbortController | undefined;
-  #renewal: NodeRenewal | undefined;
 
   constructor(options: SwarmNodeOptions) {
     this.#options = options;
+    this.#parts = new NodeParts(options, {
+      identity: () => this.#identity,
+      // itself last: what the others know it may not have heard yet
+      managers: () =>
+        this.#managers()
+          .map(({ addr }) => addr)
+          .toReversed(),
+      onIdentity: (identity) => {
+        if (this.#identity !== undefined) this.#note(identity);
+      },
+      onSeat: (identity) => void this.#inTurn(() => this.#reseat(identity)),
+      onRole: (role) => void this.#inTurn(() => this.#changeRole(role)),
+      onChanges: (applied) => {
+        for (const listener of this.#listeners) listener(applied);
+      },
+    });
   }
 
   /** Takes up the place that the files tell of. What an init that was cut off left behind is removed. */
   start(): void {
-    const { files } = this.#options;
+    const { files, logger } = this.#options;
     files.recover();
     this.#identity = files.identity();
+    this.#isLocked = this.#identity !== undefined && isManager(this.#identity) && files.isLocked();
     if (this.#identity === undefined) files.wipe();
-    else this.#addChildren(this.#identity);
+    else if (this.#isLocked) logger.warn({}, 'locked');
+    else this.#resume(this.#identity);
+  }
+
+  /** A crash may have come between a certificate of another role and the change to it. */
+  #resume(identity: Identity): void {
+    const { role } = readCertificate(this.#options.files.certificate('node'));
+    if ((role !== 'manager' && role !== 'worker') || isManager(identity) === (role === 'manager'))
+      return this.#parts.add(identity);
+    void this.#inTurn(() => this.#changeRole(role));
   }
 
   local(): LocalState {
     const identity = this.#identity;
     return {
-      state:
-        identity !== undefined ? 'active' : this.#joining !== undefined ? 'pending' : 'inactive',
+      state: this.#state(),
       nodeId: identity?.nodeId ?? '',
       nodeAddr: identity?.advertiseHost ?? '',
-      manager: identity !== undefined && isManager(identity),
-      error: this.#error || (this.#renewal?.complaint() ?? ''),
+      manager: !this.#isLocked && identity !== undefined && isManager(identity),
+      error: this.#isLocked ? text.locked : this.#parts.complaint(),
       remoteManagers: this.#managers(),
     };
+  }
+
+  #state(): LocalState['state'] {
+    if (this.#isLocked) return 'locked';
+    if (this.#identity !== undefined) return 'active';
+    return this.#joining === undefined ? 'inactive' : 'pending';
   }
 
   init(request: InitRequest): Promise<string> {
@@ -95,12 +118,15 @@ export class SwarmNode implements Swarm {
     await this.#inTurn(() => this.#join(request));
     if (this.#identity === undefined || !isManager(this.#identity)) return;
     // a manager has joined when it can be asked
-    await this.#awaitManagerUp(joinPatienceMs).catch(() => {
+    await this.#parts.running.up(joinPatienceMs).catch(() => {
       throw daemonFault('Unavailable', text.joinTimeout);
     });
   }
   leave(force: boolean): Promise<void> {
     return this.#inTurn(() => this.#leave(force));
+  }
+  unlock(unlockKey: string): Promise<void> {
+    return this.#inTurn(() => this.#unlock(unlockKey));
   }
 
   async command(name: string, body: unknown): Promise<unknown> {
@@ -117,13 +143,17 @@ export class SwarmNode implements Swarm {
       try {
         return await question(manager);
       } catch (error) {
-        if (manager === this.#manager || this.#identity === undefined || !isNoLeader(error))
+        if (
+          manager === this.#parts.running.current ||
+          this.#identity === undefined ||
+          !isNoLeader(error)
+        )
           throw error;
       }
     }
   }
   leaderId(): string {
-    return this.#manager?.leaderId() ?? '';
+    return this.#parts.running.current?.leaderId() ?? '';
   }
   async logStatus(): Promise<LogStatus> {
     return (await this.#awaitManager()).logStatus();
@@ -137,9 +167,14 @@ export class SwarmNode implements Swarm {
   }
 
   taskLogs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
-    if (this.#agent === undefined || task.nodeId !== this.#identity?.nodeId)
+    if (this.#parts.agent === undefined || task.nodeId !== this.#identity?.nodeId)
       throw daemonFault('Unavailable', `node ${task.nodeId} is not available`);
-    return this.#agent.logs(task, options, scope);
+    return this.#parts.agent.logs(task, options, scope);
+  }
+
+  /** Renews the certificate now, if this node is in a swarm. */
+  renew(): void {
+    this.#parts.renew();
   }
 
   /** init and leave never overlap. */
@@ -153,14 +188,16 @@ export class SwarmNode implements Swarm {
     this.#refuseMember();
     const { files, executor } = this.#options;
     const cluster = await this.#newCluster(request);
+    if (cluster.unlockKey !== undefined) this.#refuseDisk();
     files.prepare();
+    applyLock(files, { version: 1, ...cluster });
     files.writeKeys(cluster.keys);
     files.writeCertificates(cluster.certificates);
     try {
       const failed = new Promise<never>((_, reject) => {
-        this.#addManager(cluster.identity, true, reject);
+        this.#parts.addManager(cluster.identity, reject);
       });
-      const manager = await Promise.race([failed, this.#awaitManagerUp(managerPatienceMs.init)]);
+      const manager = await Promise.race([failed, this.#parts.running.up(managerPatienceMs.init)]);
       const description = await executor.describe(AbortSignal.timeout(10_000));
       const objects = firstObjects(
         cluster,
@@ -172,14 +209,18 @@ export class SwarmNode implements Swarm {
         manager.propose(() => ({ changes: objects, result: undefined })),
       ]);
     } catch (error) {
-      await this.#removeChildren();
+      await this.#parts.remove();
       files.wipe();
       throw asInitFault(error);
     }
-    files.writeIdentity(cluster.identity);
-    this.#identity = cluster.identity;
-    this.#addAgent(cluster.identity);
+    this.#note(cluster.identity);
+    this.#parts.addAgent(cluster.identity);
     return cluster.identity.nodeId;
+  }
+
+  #refuseDisk(): void {
+    const complaint = runDirComplaint(this.#options.config.runDir);
+    if (complaint !== '') throw daemonFault('FailedPrecondition', complaint);
   }
 
   #refuseMember(): void {
@@ -189,11 +230,15 @@ export class SwarmNode implements Swarm {
 
   async #join(request: JoinRequest): Promise<void> {
     const identity = this.#identity;
-    if (identity !== undefined && !isManager(identity) && this.#agent?.isConnected() !== true) {
+    if (
+      identity !== undefined &&
+      !isManager(identity) &&
+      this.#parts.agent?.isConnected() !== true
+    ) {
       const signal = AbortSignal.timeout(joinPatienceMs);
       await comeBack(this.#options.files, identity, request, text.inSwarm, signal);
-      await this.#removeChildren();
-      return this.#addAgent(identity);
+      await this.#parts.remove();
+      return this.#parts.addAgent(identity);
     }
     this.#refuseMember();
     const token = tokenFrom(request.joinToken);
@@ -218,7 +263,7 @@ export class SwarmNode implements Swarm {
           this.#enter(joined, privateKeyToPem(privateKey), joinHostPort(listen), advertise);
       })
       .catch((error: unknown) => {
-        this.#error = error instanceof Error ? error.message : String(error);
+        this.#parts.error = error instanceof Error ? error.message : String(error);
         throw error;
       })
       .finally(() => {
@@ -238,7 +283,7 @@ export class SwarmNode implements Swarm {
     files.prepare();
     files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
     files.writeManagers(grant.managers);
-    this.#error = '';
+    this.#parts.error = '';
     this.#begin({
       nodeId: grant.nodeId,
       clusterId: grant.clusterId,
@@ -254,25 +299,40 @@ export class SwarmNode implements Swarm {
     role: 'manager' | 'worker',
   ): Pick<Identity, 'role' | 'generation' | 'form' | 'joining'> {
     if (role === 'worker') return { role, generation: 0 };
-    this.#options.files.writeKeys({
-      dataKey: randomBytes(32).toString('hex'),
-      busIssuerSeed: '',
-    });
     return { role, generation: 0, form: 'several', joining: true };
+  }
+
+  async #unlock(unlockKey: string): Promise<void> {
+    const identity = this.#identity;
+    if (identity === undefined || !this.#isLocked) {
+      await this.#awaitManager();
+      throw daemonFault('AlreadyExists', text.notLocked);
+    }
+    const parsed = parseUnlockKey(unlockKey);
+    if (!parsed.ok) throw daemonFault('InvalidArgument', text.malformedKey);
+    if (!this.#options.files.unlock(parsed.key))
+      throw daemonFault('Unauthenticated', text.wrongKey);
+    this.#isLocked = false;
+    this.#resume(identity);
+    await this.#parts.running.up(managerPatienceMs.init);
+  }
+
+  #note(identity: Identity): void {
+    this.#options.files.writeIdentity(identity);
+    this.#identity = identity;
   }
 
   /** Writes down what the node is and starts its parts. */
   #begin(identity: Identity): void {
-    this.#options.files.writeIdentity(identity);
-    this.#identity = identity;
-    this.#addChildren(identity);
+    this.#note(identity);
+    this.#parts.add(identity);
   }
 
   /** The certificate says another role than the one that the node has. */
   async #changeRole(role: 'manager' | 'worker'): Promise<void> {
     const before = this.#identity;
     if (before === undefined || isManager(before) === (role === 'manager')) return;
-    await this.#removeChildren();
+    await this.#parts.remove();
     const { nodeId, clusterId, listenAddr, advertiseHost, advertisePort } = before;
     if (role === 'worker') this.#options.files.wipeManager();
     const place = this.#placeFor(role);
@@ -282,10 +342,9 @@ export class SwarmNode implements Swarm {
   /** This manager goes on elsewhere in the log: its parts begin anew. */
   async #reseat(identity: Identity): Promise<void> {
     if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
-    await this.#removeChildren(managerParts);
-    this.#options.files.writeIdentity(identity);
-    this.#identity = identity;
-    this.#addManager(identity, false, () => undefined);
+    await this.#parts.remove(managerParts);
+    this.#note(identity);
+    this.#parts.addManager(identity);
   }
 
   #managers(): readonly { readonly nodeId: string; readonly addr: string }[] {
@@ -324,154 +383,38 @@ export class SwarmNode implements Swarm {
     if (this.#joining !== undefined) {
       this.#joining.abort();
       this.#joining = undefined;
-      this.#error = '';
+      this.#parts.error = '';
       return;
     }
     if (identity === undefined) throw daemonFault('Unavailable', text.notInSwarm);
+    if (this.#isLocked && !force) throw daemonFault('Unavailable', text.lockedLeave);
     if (isManager(identity) && !force)
-      throw daemonFault('Unavailable', leaveWarning(this.#manager?.view()));
-    await this.#agent?.removeAll();
-    await this.#removeChildren();
+      throw daemonFault('Unavailable', leaveWarning(this.#parts.running.current?.view()));
+    if (this.#parts.agent === undefined) await removeContainers(this.#containersOf(identity));
+    else await this.#parts.agent.removeAll();
+    await this.#parts.remove();
     this.#options.files.wipe();
+    this.#isLocked = false;
     this.#identity = undefined;
-    this.#error = '';
+    this.#parts.error = '';
   }
 
-  #addChildren(identity: Identity): void {
-    if (isManager(identity)) this.#addManager(identity, false, () => undefined);
-    this.#addAgent(identity);
-  }
-
-  #addManager(first: Identity, create: boolean, onFailure: (error: unknown) => void): void {
-    const { config, files, logger, supervisor, registry } = this.#options;
-    let identity = first;
-    const onIdentity = (next: Identity): void => {
-      if (next.generation !== identity.generation || next.form !== identity.form)
-        return void this.#inTurn(() => this.#reseat(next));
-      identity = next;
-      if (this.#identity === undefined) return;
-      files.writeIdentity(next);
-      this.#identity = next;
-    };
-    for (const child of managerChildren({
-      config,
-      files,
-      get identity() {
-        return identity;
-      },
-      logger,
-      registry,
-      create,
-      onIdentity,
-      onRefused: (addr) => this.#renewal?.now(addr),
-      onManager: (manager) => this.#setManager(manager),
-      onFailure: (error) => {
-        this.#error = error instanceof Error ? error.message : String(error);
-        onFailure(error);
-      },
-    }))
-      supervisor.add(child);
-  }
-
-  #addAgent(identity: Identity): void {
-    const parts = {
-      'bus-server': undefined,
-      'bus-auth': undefined,
-      manager: undefined,
-      'join-listener': undefined,
-    };
-    this.#renewal = this.#newRenewal(identity);
-    const { config, files, executor, logger, registry } = this.#options;
-    const wiring = {
-      config,
-      files,
-      identity: () => this.#identity ?? identity,
-      executor,
-      logger,
-      registry,
-    };
-    const agent = runs((scope) =>
-      runAgent(
-        {
-          ...wiring,
-          onAgent: (running) => (this.#agent = running),
-          renew: () => this.renew(),
-        },
-        scope,
-      ),
-    );
-    for (const child of grow(trees.daemon, { ...parts, renewal: this.#renewal.part(), agent }))
-      this.#options.supervisor.add(child);
-  }
-
-  /** Renews the certificate now, if this node is in a swarm. */
-  renew(): void {
-    this.#renewal?.now();
-  }
-
-  #newRenewal(identity: Identity): NodeRenewal {
-    const { files, logger } = this.#options;
-    return new NodeRenewal({
-      files,
-      own: () =>
-        this.#manager && ownCertificate(this.#manager.view(), identity, files.certificate('key')),
-      // itself last: what the others know it may not have heard yet
-      managers: () =>
-        this.#managers()
-          .map(({ addr }) => addr)
-          .toReversed(),
-      onIssued: ({ managers, role }) => {
-        files.writeManagers(managers);
-        void this.#inTurn(() => this.#changeRole(role));
-      },
-      report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
-    });
-  }
-
-  async #removeChildren(ids: readonly string[] = allParts): Promise<void> {
-    for (const id of ids.toReversed()) await this.#options.supervisor.remove(id);
-  }
-
-  #setManager(manager: Manager | undefined): void {
-    this.#manager = manager;
-    if (manager === undefined) return;
-    this.#error = '';
-    manager.watch((applied) => {
-      for (const listener of this.#listeners) listener(applied);
-    });
-    for (const wake of this.#waiting) wake();
+  #containersOf({ nodeId }: Identity) {
+    const { executor, logger } = this.#options;
+    return { nodeId, executor, clock: systemClock, log: actorLog(logger, { actor: 'agent' }) };
   }
 
   /** The manager as soon as it runs; Docker's 503 texts outside a swarm and when it does not come up. */
   #awaitManager(): Promise<Manager> {
     if (this.#identity === undefined)
       return Promise.reject(daemonFault('Unavailable', text.notManager));
+    if (this.#isLocked) return Promise.reject(daemonFault('Unavailable', text.locked));
     if (!isManager(this.#identity)) return Promise.reject(daemonFault('Unavailable', text.worker));
     const { founding, joining } = this.#identity;
     const changing = founding !== undefined || joining !== undefined;
-    return this.#awaitManagerUp(managerPatienceMs[changing ? 'changing' : 'request']);
-  }
-
-  #awaitManagerUp(patienceMs: number): Promise<Manager> {
-    if (this.#manager !== undefined) return Promise.resolve(this.#manager);
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        this.#waiting.delete(wake);
-        systemClock.clearTimeout(timer);
-      };
-      const wake = (): void => {
-        end();
-        if (this.#manager === undefined) reject(daemonFault('Unavailable', text.preparing));
-        else resolve(this.#manager);
-      };
-      const timer = systemClock.setTimeout(wake, patienceMs);
-      this.#waiting.add(wake);
-    });
+    return this.#parts.running.up(managerPatienceMs[changing ? 'changing' : 'request']);
   }
 }
-
-const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
-const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener'] as const;
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {

@@ -14,6 +14,13 @@ export const text = {
   inSwarm:
     'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
   notInSwarm: 'This node is not part of a swarm',
+  locked:
+    'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.',
+  lockedLeave:
+    'Swarm is encrypted and locked. Please unlock it first or use `--force` to ignore this message.',
+  notLocked: 'swarm is not locked',
+  malformedKey: 'invalid key string',
+  wrongKey: 'swarm could not be unlocked: invalid key provided',
   leavingManager:
     'You are attempting to leave the swarm on a node that is participating as a manager. ',
   leavingHint:

@@ -48,7 +48,7 @@ async function runServer(
   const { config, files, identity, logger } = wiring;
   // no generation yet, no server
   if (identity.generation === 0) return aborted(scope);
-  const keys = files.keys();
+  const keys = files.mustKeys();
   const report = actorLog(logger, { actor: 'bus-server', node: identity.nodeId });
   if (!wiring.create) await mendCertificate(files, identity, report);
   const log = logger.child({ actor: 'bus-server', node: identity.nodeId });
@@ -114,7 +114,7 @@ async function runAuth(
   const link = await ownLink(wiring, users.auth, 'auth', scope);
   const serve = ({ view }: Pick<Manager, 'view'>): Unsubscribe =>
     serveAuth(link, {
-      issuer: nkeyFromSeed(files.keys().busIssuerSeed),
+      issuer: nkeyFromSeed(files.mustKeys().busIssuerSeed),
       clusterId: identity.clusterId,
       roots: cachedRoots(files),
       isRevoked: (nodeId, role) => {

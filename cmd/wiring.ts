@@ -27,6 +27,8 @@ export interface ManagerWiring {
   readonly onIdentity: (identity: Identity) => void;
   /** The manager whose join listener is at `addr` says that this node is not to be one. */
   readonly onRefused: (addr: string) => void;
+  /** The keys on the disk are under another unlock key now, or under none. */
+  readonly onLock: () => void;
   /** An attempt to start a part failed; the supervisor tries again. */
   readonly onFailure: (error: unknown) => void;
 }

@@ -68,8 +68,11 @@ export { checkRejoin, proveRejoin, rejoinChannel, type RejoinClaim } from './rej
 export { createRequest, readRequest } from './request.ts';
 export {
   formatUnlockKey,
+  isSealedPem,
   newKey,
+  openKeyPem,
   parseUnlockKey,
+  sealKeyPem,
   type UnlockKeyResult,
   unwrap,
   wrap,

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPrivateKey, randomBytes } from 'node:crypto';
 import { PkiError } from './errors.ts';
 
 const prefix = 'SWMKEY-1-';
@@ -64,6 +64,28 @@ export function unwrap(wrapped: Uint8Array, kek: Uint8Array, purpose: string): B
     return Buffer.concat([opened, decipher.final()]);
   } catch (cause) {
     throw new PkiError('bad-sealed', 'wrong key, or damaged', { cause });
+  }
+}
+
+/**
+ * A private key (PEM) encrypted with a random secret, as PKCS#8 (PBES2, AES-256). The derivation that its form asks for
+ * is not what protects it: the secret must not be guessable.
+ */
+export const sealKeyPem = (pem: string, secret: string): string =>
+  createPrivateKey(pem)
+    .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: secret })
+    .toString();
+
+export const isSealedPem = (pem: string): boolean => pem.includes('BEGIN ENCRYPTED PRIVATE KEY');
+
+/** Undoes `sealKeyPem`. Throws `bad-sealed` if it is another secret. */
+export function openKeyPem(pem: string, secret: string): string {
+  try {
+    return createPrivateKey({ key: pem, passphrase: secret })
+      .export({ type: 'pkcs8', format: 'pem' })
+      .toString();
+  } catch (cause) {
+    throw new PkiError('bad-sealed', 'wrong secret, or damaged', { cause });
   }
 }
 

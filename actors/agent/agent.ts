@@ -59,6 +59,25 @@ export const createAgent = (options: AgentOptions): Agent => new NodeAgent(optio
 const leaveStopLimitMs = 15_000;
 const leaveForceLimitMs = 15_000;
 
+/** Removes by force whatever task containers of a node there are, known to an agent or not. Never rejects. */
+export async function removeContainers({
+  clock,
+  executor,
+  nodeId,
+  log,
+}: Pick<AgentOptions, 'clock' | 'executor' | 'nodeId' | 'log'>): Promise<void> {
+  const scope = new AbortController();
+  const timer = clock.setTimeout(() => scope.abort(), leaveForceLimitMs);
+  try {
+    for (const id of await executor.taskIds(nodeId, scope.signal))
+      await executor.removeOrphan(id, scope.signal);
+  } catch (error) {
+    log('containers_left', { error: errorText(error) });
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}
+
 /** The agent's part `tasks`: applies assignments in order. */
 const workerLogic = fromCallback<
   { readonly type: 'assign'; readonly assign: Assign },
@@ -112,7 +131,7 @@ class NodeAgent implements Agent {
     await Promise.race([this.#worker?.dropAll(), pause(clock, leaveStopLimitMs, stopped.signal)]);
     stopped.abort();
     await this.stop();
-    await this.#removeByForce();
+    await removeContainers(this.#options);
   }
 
   tasks(): readonly { readonly id: string; readonly state: TaskState }[] {
@@ -121,21 +140,6 @@ class NodeAgent implements Agent {
 
   logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
     return this.#options.executor.logs(task, options, scope);
-  }
-
-  /** Whatever containers of this node there still are, known or not. */
-  async #removeByForce(): Promise<void> {
-    const { clock, executor, nodeId, log } = this.#options;
-    const scope = new AbortController();
-    const timer = clock.setTimeout(() => scope.abort(), leaveForceLimitMs);
-    try {
-      for (const id of await executor.taskIds(nodeId, scope.signal))
-        await executor.removeOrphan(id, scope.signal);
-    } catch (error) {
-      log('containers_left', { error: errorText(error) });
-    } finally {
-      clock.clearTimeout(timer);
-    }
   }
 
   isConnected(): boolean {

@@ -38,6 +38,7 @@ export interface LeaderOptions {
   readonly clock: Clock;
   readonly generation: number;
   readonly newJoinToken: CommandContext['newJoinToken'];
+  readonly newUnlockKey: CommandContext['newUnlockKey'];
   readonly nodeId: string;
   /** Without it the CA stays as it is. */
   readonly ca?: CaPorts;
@@ -198,8 +199,8 @@ export class Leader {
     const command = commands[name];
     if (command === undefined)
       throw new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`);
-    const { committer, log, newJoinToken, random } = this.#options;
-    const given = { newJoinToken, random };
+    const { committer, log, newJoinToken, newUnlockKey, random } = this.#options;
+    const given = { newJoinToken, newUnlockKey, random };
     const context = { ...given, now: committer.now(), newId: () => '' };
     const ca = caCommands.has(name) ? await this.#ca?.inquire(command, body, context) : undefined;
     const done = await committer.propose(

@@ -31,6 +31,7 @@ export interface ManagerOptions {
   readonly random: () => number;
   readonly newId: () => string;
   readonly newJoinToken: CommandContext['newJoinToken'];
+  readonly newUnlockKey: CommandContext['newUnlockKey'];
   /** Without it the CA stays as it is. */
   readonly ca?: CaPorts;
   /** Without it the log's servers stay as they are. */

@@ -4,7 +4,6 @@ import { decodeInitRequest } from '../../domain/spec/cluster.ts';
 import { always, decode, list, struct, text } from '../../domain/spec/decode.ts';
 import { readJson } from '../body.ts';
 import { type Call, type Deps, ok, type Reply, type Route } from '../call.ts';
-import { notYet } from '../errors.ts';
 import { swarmView } from '../view/cluster.ts';
 
 const joinType = struct('swarm.JoinRequest', {
@@ -97,8 +96,6 @@ async function update({ swarm }: Deps, { req, query }: Call): Promise<Reply> {
 }
 
 async function unlock({ swarm }: Deps, { req }: Call): Promise<Reply> {
-  decode(unlockType, await readJson(req));
-  if (swarm.local().state === 'locked') throw notYet('unlocking a swarm is');
-  await swarm.read();
-  throw daemonFault('AlreadyExists', 'swarm is not locked');
+  await swarm.unlock(decode(unlockType, await readJson(req)).UnlockKey);
+  return ok();
 }

@@ -21,6 +21,17 @@ function withTokens(cluster: Cluster, body: Body, ctx: CommandContext): Cluster 
   return { ...cluster, rootCa };
 }
 
+/** There is an unlock key while managers lock themselves, a new one whenever they begin to (swarmkit's UpdateCluster). */
+function unlockKeyAfter(
+  { unlockKey }: Cluster,
+  isLocking: boolean,
+  rotate: boolean,
+  ctx: CommandContext,
+): string | undefined {
+  if (!isLocking) return undefined;
+  return unlockKey === undefined || rotate ? ctx.newUnlockKey() : unlockKey;
+}
+
 /** The fields of the CA that change; one that goes is there as undefined. */
 function caFields(
   cluster: Cluster,
@@ -40,7 +51,8 @@ function caFields(
 
 /**
  * `{version, spec, rotateWorkerToken?, rotateManagerToken?, rotateManagerUnlockKey?}` → `{}`; the spec replaces the
- * old one. What it says of the CA may begin, replace or end a rotation of the root. Without autolock there is no unlock key, and rotating it does nothing, as in Swarm.
+ * old one. What it says of the CA may begin, replace or end a rotation of the root. Without autolock there is no unlock
+ * key, and rotating it does nothing, as in Swarm.
  */
 export const clusterUpdate: Command = {
   decide(view, ctx, input) {
@@ -48,8 +60,13 @@ export const clusterUpdate: Command = {
     const cluster = view.cluster();
     if (cluster === undefined) throw notFound('cluster', 'default');
     const { spec, ca } = clusterSpecForUpdate(body.raw('spec'));
-    body.flag('rotateManagerUnlockKey');
-    const fields = { spec, ...caFields(cluster, withTokens(cluster, body, ctx), ca, ctx) };
+    const rotate = body.flag('rotateManagerUnlockKey');
+    const unlockKey = unlockKeyAfter(cluster, spec.EncryptionConfig.AutoLockManagers, rotate, ctx);
+    const fields = {
+      spec,
+      ...(unlockKey !== cluster.unlockKey && { unlockKey }),
+      ...caFields(cluster, withTokens(cluster, body, ctx), ca, ctx),
+    };
     checkVersion(cluster, body.version());
     return {
       changes: [{ op: 'patch', kind: 'cluster', id: cluster.id, fields }],

@@ -9,6 +9,8 @@ export interface CommandContext extends Context {
   readonly random: () => number;
   /** A new join token of the cluster with this root (`SWMTKN-1-…`). */
   readonly newJoinToken: (role: NodeRole, rootPem: string) => string;
+  /** A new key to lock managers with (`SWMKEY-1-…`). */
+  readonly newUnlockKey: () => string;
   /** Absent: what needs them is refused. */
   readonly ca?: CaTools;
 }

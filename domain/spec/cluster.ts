@@ -201,7 +201,6 @@ function specFrom(input: unknown, base: ClusterSpec): { spec: ClusterSpec; ca: C
   checkWire(wire);
   const spec = merge(wire, base);
   checkRules(spec);
-  if (wire.EncryptionConfig.AutoLockManagers) throw notYet('locking of managers (autolock) is');
   return { spec, ca: caRequestOf(wire) };
 }
 

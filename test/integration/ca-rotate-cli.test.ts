@@ -45,7 +45,14 @@ class PlayedSwarm extends FakeSwarm {
     this.apply({ op: 'patch', kind: 'cluster', id: aCluster().id, fields });
     for (const id of nodeIds) this.renew(id);
     this.answer = (name, body) => {
-      const ctx = { now: Date.now(), newId: () => '', random: () => 0, newJoinToken, ca: tools };
+      const ctx = {
+        now: Date.now(),
+        newId: () => '',
+        random: () => 0,
+        newJoinToken,
+        newUnlockKey: () => '',
+        ca: tools,
+      };
       const { changes, result } = commands[name]?.decide(this.store, ctx, body) ?? {};
       this.apply(...(changes ?? []));
       return result;

@@ -66,7 +66,7 @@ async function storm(
 ): Promise<ChaosResult> {
   const users = new Owners(owners, (i) => new Rounds(some, i), seed, { removes: 0, scales: 0 });
   users.run();
-  const doubles = new Doubles(hosts.all, 'tasks');
+  const doubles = new Doubles(hosts.all, 'tasks', progress);
   const watching = doubles.watch();
   const trouble = new Trouble(hosts, some, new Random(seed, 'chaos'), doubles);
   const end = performance.now() + seconds * 1_000;

@@ -20,9 +20,12 @@ export class Doubles {
   #doubled: ReadonlySet<string> = new Set();
   #stopped = false;
 
-  constructor(hosts: readonly Host[], service: string) {
+  readonly #report: (line: string) => void;
+
+  constructor(hosts: readonly Host[], service: string, report: (line: string) => void) {
     this.#hosts = hosts;
     this.#service = service;
+    this.#report = report;
   }
 
   /** Something begins at a host. */
@@ -38,8 +41,9 @@ export class Doubles {
   async watch(): Promise<void> {
     while (!this.#stopped) {
       const doubled = await this.#look();
-      this.found += [...doubled].filter((slot) => !this.#doubled.has(slot)).length;
-      this.#doubled = doubled;
+      for (const [slot, hosts] of doubled)
+        if (!this.#doubled.has(slot)) await this.#found(slot, hosts);
+      this.#doubled = new Set(doubled.keys());
       await sleep(lookEveryMs);
     }
   }
@@ -53,13 +57,26 @@ export class Doubles {
     return found.length === slots && found.every(([, hosts]) => hosts.length === 1);
   }
 
-  async #look(): Promise<ReadonlySet<string>> {
+  /** Says what the managers know of it. */
+  async #found(slot: string, hosts: readonly Host[]): Promise<void> {
+    this.found += 1;
+    const where = hosts.map(({ name }) => name).join(' and ');
+    const format = '{{.ID}} {{.Name}} {{.Node}}, {{.DesiredState}}: {{.CurrentState}} {{.Error}}';
+    for (const host of this.#hosts.slice(0, 3)) {
+      if (!host.powered) continue;
+      const args = ['service', 'ps', '--no-trunc', `--format=${format}`, this.#service];
+      const { stdout, stderr } = await host.docker(...args);
+      const tasks = stdout.split('\n').filter((line) => line.includes(`.${slot} `));
+      this.#report(`slot ${slot} runs on ${where}; ${host.name}: ${stderr}${tasks.join('; ')}`);
+    }
+  }
+
+  async #look(): Promise<ReadonlyMap<string, readonly Host[]>> {
     const now = performance.now();
     const isWell = (host: Host): boolean => now - (this.#wellFrom.get(host) ?? 0) > reasonMs;
-    const doubled = [...(await this.#slots())].filter(
-      ([, hosts]) => hosts.length > 1 && hosts.every(isWell),
+    return new Map(
+      [...(await this.#slots())].filter(([, hosts]) => hosts.length > 1 && hosts.every(isWell)),
     );
-    return new Set(doubled.map(([slot]) => slot));
   }
 
   /** Where the containers of each slot run; of hosts whose engine answers. */

@@ -145,6 +145,10 @@ export class FakeSwarm implements Swarm {
     this.commands.push({ name: 'leave', body: { force } });
     return Promise.resolve();
   }
+  unlock(unlockKey: string): Promise<void> {
+    this.commands.push({ name: 'unlock', body: { unlockKey } });
+    return Promise.reject(daemonFault('AlreadyExists', 'swarm is not locked'));
+  }
   async command(name: string, body: unknown): Promise<unknown> {
     await this.read();
     this.commands.push({ name, body });

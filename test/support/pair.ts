@@ -1,6 +1,6 @@
 // A manager and a worker as tests of the CA need them: two engines, whose daemons meet on loopback.
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeTlsInfo, verifyNodeCertificate } from '../../pki/mod.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
@@ -25,6 +25,7 @@ export class Pair {
     for (const daemon of [this.worker, this.manager]) {
       if (daemon.pid > 0) await daemon.docker('swarm', 'leave', '--force');
       await daemon.stop();
+      rmSync(daemon.runDir, { recursive: true, force: true });
     }
     for (const engine of this.engines) await engine.stop();
   }
@@ -37,6 +38,7 @@ export class Pair {
     } finally {
       await third.docker('swarm', 'leave', '--force');
       await third.stop();
+      rmSync(third.runDir, { recursive: true, force: true });
     }
   }
 
@@ -110,6 +112,8 @@ const daemonOf = async (engine: Engine, port: number): Promise<Daemon> =>
     netns: '',
     busPort: await freePort(),
     args: ['--listen-addr', `127.0.0.1:${port}`],
+    // as on a host: what lies there is on no disk
+    runDir: mkdtempSync('/dev/shm/natswarm-run-'),
   });
 
 /** Both daemons are outside of a swarm. */

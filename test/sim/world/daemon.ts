@@ -171,6 +171,7 @@ export class SimHost {
       random: () => this.#random.next(),
       newId: () => this.#random.id(),
       newJoinToken: (role) => `SWMTKN-1-${role}-${this.#random.id()}`,
+      newUnlockKey: () => `SWMKEY-1-${this.#random.id()}`,
       checkpointEvery: cluster.options.checkpointEvery,
       report: (event, fields) => cluster.report(process, `manager ${this.id}`, event, fields),
       onCrash: (error) => cluster.fail(error),

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NodeFiles } from '../../../cmd/node-files.ts';
+import { generateKeys, newKey, privateKeyToPem } from '../../../pki/mod.ts';
 
 let dir = '';
 beforeEach(() => {
@@ -50,4 +51,100 @@ test('leaving the swarm removes all of it', () => {
   files.wipe();
   expect(readdirSync(dir)).toEqual([]);
   expect(files.managers()).toEqual([]);
+});
+
+describe('locked', () => {
+  const keys = { dataKey: newKey().toString('hex'), busIssuerSeed: 'a seed' };
+  const certificates = { ...first, key: privateKeyToPem(generateKeys().privateKey) };
+  const newer = { ...second, key: privateKeyToPem(generateKeys().privateKey) };
+  const [one, two] = [newKey(), newKey()];
+  function made(): NodeFiles {
+    const files = new NodeFiles(dir);
+    files.writeKeys(keys);
+    files.writeCertificates(certificates);
+    return files;
+  }
+  const isPlain = (): boolean =>
+    readFileSync(join(dir, 'keys.json'), 'utf8').includes(keys.dataKey) ||
+    readFileSync(join(dir, 'certificates', 'swarm-node.key'), 'utf8').includes('BEGIN PRIVATE');
+  const isReadable = (files: NodeFiles): void => {
+    expect(files.keys()).toMatchObject(keys);
+    expect(files.certificate('key')).toBe(certificates.key);
+  };
+
+  test('the keys are there for whoever has the unlock key, and for nobody else', () => {
+    const files = made();
+    expect(files.lock(one, 5)).toBe(true);
+    expect(isPlain()).toBe(false);
+    isReadable(files);
+    const restarted = new NodeFiles(dir);
+    expect(restarted.isLocked()).toBe(true);
+    expect(() => restarted.keys()).toThrow('is locked');
+    expect(() => restarted.certificate('key')).toThrow('is locked');
+    expect(restarted.unlock(two)).toBe(false);
+    expect(restarted.isLocked()).toBe(true);
+    expect(restarted.unlock(one)).toBe(true);
+    isReadable(restarted);
+  });
+
+  test('another key, none; what an older state says is not taken', () => {
+    const files = made();
+    files.lock(one, 5);
+    expect(files.lock(two, 5)).toBe(false);
+    expect(files.lock(two, 6)).toBe(true);
+    expect(files.lock(two, 7)).toBe(false);
+    expect(files.lock(one, 6)).toBe(false);
+    const restarted = new NodeFiles(dir);
+    expect(restarted.unlock(two)).toBe(true);
+    expect(restarted.lock(one, 5)).toBe(false);
+    expect(restarted.lock(undefined, 8)).toBe(true);
+    isReadable(restarted);
+    const open = new NodeFiles(dir);
+    expect(open.isLocked()).toBe(false);
+    isReadable(open);
+    expect(open.lock(two, 7)).toBe(false);
+    expect(isPlain()).toBe(true);
+  });
+
+  test('a crash between the two files leaves what the next start can read, and puts right', () => {
+    const files = made();
+    const plain = readFileSync(join(dir, 'certificates', 'swarm-node.key'));
+    files.lock(one, 5);
+    writeFileSync(join(dir, 'certificates', 'swarm-node.key'), plain);
+    const restarted = new NodeFiles(dir);
+    restarted.unlock(one);
+    isReadable(restarted);
+    expect(isPlain()).toBe(false);
+    const sealed = readFileSync(join(dir, 'certificates', 'swarm-node.key'));
+    restarted.lock(undefined, 6);
+    writeFileSync(join(dir, 'certificates', 'swarm-node.key'), sealed);
+    isReadable(new NodeFiles(dir));
+  });
+
+  test('a renewed key is sealed from the beginning, also while its renewal is cut off', () => {
+    const files = made();
+    files.lock(one, 5);
+    files.writeCertificates(newer);
+    const sealed = readFileSync(join(dir, 'certificates', 'swarm-node.key'), 'utf8');
+    expect(sealed).toContain('BEGIN ENCRYPTED PRIVATE KEY');
+    writeFileSync(join(dir, 'renewal.json'), JSON.stringify({ ...newer, key: sealed }));
+    const restarted = new NodeFiles(dir);
+    restarted.recover();
+    restarted.unlock(one);
+    expect(held(restarted)).toEqual(newer);
+  });
+
+  test('a manager without keys locks those that it gets; a worker has none to lock', () => {
+    const files = new NodeFiles(dir);
+    files.writeCertificates(certificates);
+    files.lock(one, 5);
+    files.writeKeys(keys);
+    expect(isPlain()).toBe(false);
+    files.wipeManager();
+    expect(readFileSync(join(dir, 'certificates', 'swarm-node.key'), 'utf8')).toBe(
+      certificates.key,
+    );
+    expect(new NodeFiles(dir).isLocked()).toBe(false);
+    expect(files.locks()).toBe(false);
+  });
 });

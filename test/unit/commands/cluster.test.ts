@@ -55,6 +55,22 @@ test.each(refused)('refused: %j', (fields, text) => {
   expect(world.cluster()).toBe(before);
 });
 
+test('there is an unlock key while managers lock themselves; it changes when asked to, and with each new beginning', () => {
+  const world = new World();
+  const lock = (AutoLockManagers: boolean, rotate = false): string | undefined => {
+    const { version } = world.cluster().meta;
+    const spec = { EncryptionConfig: { AutoLockManagers } };
+    update(world, { version, spec, rotateManagerUnlockKey: rotate });
+    return world.cluster().unlockKey;
+  };
+  expect(lock(false, true)).toBeUndefined();
+  expect(lock(true)).toBe('key-1');
+  expect(lock(true)).toBe('key-1');
+  expect(lock(true, true)).toBe('key-2');
+  expect(lock(false)).toBeUndefined();
+  expect(lock(true, true)).toBe('key-3');
+});
+
 const notYet = (what: string): string =>
   `Unimplemented: ${what} not supported by this version of natswarm yet`;
 test.each([

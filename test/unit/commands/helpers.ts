@@ -43,11 +43,13 @@ export const taskDraft = (id: string, fields: Partial<Task> = {}): Draft<'task'>
 export class World {
   readonly store = new Store();
   #ids = 0;
+  #keys = 0;
   ctx: CommandContext = {
     now,
     newId: () => `id${++this.#ids}`,
     random: () => 0,
     newJoinToken: (role) => `new-${role}`,
+    newUnlockKey: () => `key-${++this.#keys}`,
   };
 
   constructor(...extra: readonly Change[]) {

@@ -1,0 +1,162 @@
+import type { Agent } from '../actors/agent/agent.ts';
+import type { Executor } from '../actors/agent/ports.ts';
+import type { Manager } from '../actors/manager/manager.ts';
+import type { Applied } from '../domain/store/changes.ts';
+import type { Registry } from '../supervisors/registry.ts';
+import { runs } from '../supervisors/run.ts';
+import type { Supervisor } from '../supervisors/supervisor.ts';
+import { grow, trees } from '../supervisors/trees.ts';
+import type { Config } from './config.ts';
+import { runDirComplaint } from './key-lock.ts';
+import { actorLog, type Logger } from './log.ts';
+import { type Identity, isManager, type NodeFiles } from './node-files.ts';
+import { ownCertificate } from './own-certificate.ts';
+import { NodeRenewal } from './renew-node.ts';
+import { runAgent } from './run-agent.ts';
+import { RunningManager } from './running-manager.ts';
+import { managerChildren } from './wire-manager.ts';
+
+export interface NodePartsOptions {
+  readonly config: Config;
+  readonly files: NodeFiles;
+  readonly executor: Executor;
+  readonly logger: Logger;
+  readonly supervisor: Supervisor;
+  readonly registry: Registry;
+}
+
+/** What the parts tell, and ask, the node whose parts they are. */
+export interface NodeHooks {
+  /** As it is now; undefined outside a swarm. */
+  readonly identity: () => Identity | undefined;
+  /** Join listeners of the managers that the node knows of, in the order in which they are to be asked. */
+  readonly managers: () => readonly string[];
+  /** Something about this manager has changed while it runs. */
+  readonly onIdentity: (identity: Identity) => void;
+  /** This manager is to begin anew elsewhere in the log. */
+  readonly onSeat: (identity: Identity) => void;
+  /** The certificate says this now. */
+  readonly onRole: (role: 'manager' | 'worker') => void;
+  readonly onChanges: (applied: readonly Applied[]) => void;
+}
+
+const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
+export const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener'] as const;
+
+/** The children of the daemon's supervisor that make it a node of a swarm. */
+export class NodeParts {
+  readonly running = new RunningManager();
+  /** Why a part did not start last; '' while the manager runs. */
+  error = '';
+  agent: Agent | undefined;
+  readonly #options: NodePartsOptions;
+  readonly #hooks: NodeHooks;
+  #renewal: NodeRenewal | undefined;
+
+  constructor(options: NodePartsOptions, hooks: NodeHooks) {
+    this.#options = options;
+    this.#hooks = hooks;
+  }
+
+  add(identity: Identity): void {
+    if (isManager(identity)) this.addManager(identity);
+    this.addAgent(identity);
+  }
+
+  /** @param founding the log is to be made; it hears why a part cannot start */
+  addManager(first: Identity, founding?: (error: unknown) => void): void {
+    const { config, files, logger, supervisor, registry } = this.#options;
+    let identity = first;
+    const onIdentity = (next: Identity): void => {
+      const isElsewhere = next.generation !== identity.generation || next.form !== identity.form;
+      if (isElsewhere) return this.#hooks.onSeat(next);
+      identity = next;
+      this.#hooks.onIdentity(next);
+    };
+    for (const child of managerChildren({
+      config,
+      files,
+      get identity() {
+        return identity;
+      },
+      logger,
+      registry,
+      create: founding !== undefined,
+      onIdentity,
+      onRefused: (addr) => this.renew(addr),
+      // the key of before was in the clear, or under another one
+      onLock: () => this.renew(),
+      onManager: (manager) => this.#setManager(manager),
+      onFailure: (error) => {
+        this.error = error instanceof Error ? error.message : String(error);
+        founding?.(error);
+      },
+    }))
+      supervisor.add(child);
+  }
+
+  addAgent(identity: Identity): void {
+    const managerOnes = {
+      'bus-server': undefined,
+      'bus-auth': undefined,
+      manager: undefined,
+      'join-listener': undefined,
+    };
+    const { config, files, executor, logger, registry } = this.#options;
+    const wiring = {
+      config,
+      files,
+      identity: () => this.#hooks.identity() ?? identity,
+      executor,
+      logger,
+      registry,
+      onAgent: (running: Agent | undefined) => (this.agent = running),
+      renew: () => this.renew(),
+    };
+    const agent = runs((scope) => runAgent(wiring, scope));
+    this.#renewal = this.#newRenewal(identity);
+    const renewal = this.#renewal.part();
+    for (const child of grow(trees.daemon, { ...managerOnes, renewal, agent }))
+      this.#options.supervisor.add(child);
+  }
+
+  async remove(ids: readonly string[] = allParts): Promise<void> {
+    for (const id of ids.toReversed()) await this.#options.supervisor.remove(id);
+  }
+
+  /** A new certificate now, from the manager at `addr` first. */
+  renew(addr?: string): void {
+    this.#renewal?.now(addr);
+  }
+
+  /** What the user must know; '' if nothing. */
+  complaint(): string {
+    const { files, config } = this.#options;
+    const own = this.error || this.#renewal?.complaint() || '';
+    return own || !files.locks() ? own : runDirComplaint(config.runDir);
+  }
+
+  #newRenewal(identity: Identity): NodeRenewal {
+    const { files, logger } = this.#options;
+    return new NodeRenewal({
+      files,
+      own: () => {
+        const manager = this.running.current;
+        return manager && ownCertificate(manager.view(), identity, files.certificate('key'));
+      },
+      managers: this.#hooks.managers,
+      onIssued: ({ managers, role }) => {
+        files.writeManagers(managers);
+        this.#hooks.onRole(role);
+      },
+      report: actorLog(logger, { actor: 'renewal', node: identity.nodeId }),
+    });
+  }
+
+  #setManager(manager: Manager | undefined): void {
+    this.running.set(manager);
+    if (manager === undefined) return;
+    this.error = '';
+    manager.watch(this.#hooks.onChanges);
+  }
+}
