@@ -65,10 +65,6 @@ const bad: readonly [unknown, string][] = [
     'InvalidArgument: heartbeat time period cannot be a negative duration',
   ],
   [
-    { EncryptionConfig: { AutoLockManagers: true } },
-    'Unimplemented: locking of managers (autolock) is not supported by this version of natswarm yet',
-  ],
-  [
     { CAConfig: { ExternalCAs: Array.from({ length: 33 }, () => ({ Protocol: 'cfssl' })) } },
     'InvalidArgument: at most 32 external CAs can be given',
   ],
