@@ -56,6 +56,8 @@ export interface Swarm {
   leaderId(): string;
   /** Where the log stands and which servers hold it. */
   logStatus(): Promise<LogStatus>;
+  /** The state as a file from which the cluster can be restored, not encrypted. */
+  backup(): Promise<Uint8Array>;
   /** The log is to be led by that manager's server. */
   leadLogFrom(nodeId: string): Promise<void>;
   /** Every committed change, in order; for /events. Works from the first init on, over leave and init. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
+import { addBackupCommands } from './backup-commands.ts';
 import { addDaemonOptions, readConfig } from './config.ts';
 import { runDaemon } from './daemon.ts';
 import { version } from './version.ts';
@@ -28,5 +29,7 @@ addDaemonOptions(
     }
     await runDaemon(config);
   });
+
+addBackupCommands(program);
 
 await program.parseAsync();

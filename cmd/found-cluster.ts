@@ -51,7 +51,6 @@ export async function newIdentity(
   resolveAddresses: () => Promise<{ readonly listen: Endpoint; readonly advertise: Endpoint }>,
   labels: Labels,
 ): Promise<NewCluster> {
-  if (request.forceNewCluster) throw notYet('--force-new-cluster');
   if (request.listenAddr === '')
     throw daemonFault('InvalidArgument', 'invalid ListenAddr "": invalid empty address');
   const given = clusterSpecForInit(request.spec);
@@ -153,9 +152,6 @@ export function firstObjects(
     },
   ];
 }
-
-const notYet = (what: string): Error =>
-  daemonFault('Unimplemented', `${what} is not supported by this version of natswarm yet`);
 
 function availabilityFrom(given: string): Availability {
   if (given === '') return 'active';

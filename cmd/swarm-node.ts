@@ -18,9 +18,12 @@ import {
 } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
+import { packBackup } from './backup.ts';
 import { comeBack } from './come-back.ts';
 import { cliListenAddr } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
+import { forcedChanges, forceGeneration } from './force-new-cluster.ts';
+import { putAside } from './generation.ts';
 import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
 import { actorLog } from './log.ts';
 import { applyLock, runDirComplaint } from './key-lock.ts';
@@ -158,6 +161,15 @@ export class SwarmNode implements Swarm {
   async logStatus(): Promise<LogStatus> {
     return (await this.#awaitManager()).logStatus();
   }
+  backup(): Promise<Uint8Array> {
+    return this.#ask(async (manager) => {
+      const cluster = (await manager.read()).cluster();
+      if (cluster === undefined) throw daemonFault('Unavailable', text.notInSwarm);
+      const { generation } = manager;
+      const taken = { version: 1, clusterId: cluster.id, generation, at: Date.now() } as const;
+      return packBackup({ ...taken, ...manager.snapshot() });
+    });
+  }
   async leadLogFrom(nodeId: string): Promise<void> {
     await (await this.#awaitManager()).leadLogFrom(nodeId);
   }
@@ -185,6 +197,8 @@ export class SwarmNode implements Swarm {
   }
 
   async #init(request: InitRequest): Promise<string> {
+    if (request.forceNewCluster && this.#identity !== undefined)
+      return this.#forceNewCluster(this.#identity, request);
     this.#refuseMember();
     const { files, executor } = this.#options;
     const cluster = await this.#newCluster(request);
@@ -216,6 +230,46 @@ export class SwarmNode implements Swarm {
     this.#note(cluster.identity);
     this.#parts.addAgent(cluster.identity);
     return cluster.identity.nodeId;
+  }
+
+  /** The other managers do not come back: this one goes on alone, with what it knows. */
+  async #forceNewCluster(before: Identity, request: InitRequest): Promise<string> {
+    if (!isManager(before)) throw daemonFault('Unavailable', text.notManager);
+    if (this.#isLocked) throw daemonFault('Unavailable', text.locked);
+    const { files, config, logger } = this.#options;
+    const addresses = await this.#addressesAfter(before, request);
+    await this.#parts.remove();
+    const next = await forceGeneration(files, { ...before, ...addresses }).catch(
+      (error: unknown) => {
+        this.#parts.add(before);
+        throw error;
+      },
+    );
+    this.#note(next);
+    putAside(files, before.generation, Date.now());
+    logger.warn({ from: before.generation, to: next.generation }, 'new_cluster_forced');
+    this.#parts.add(next);
+    const manager = await this.#parts.running.up(managerPatienceMs.init);
+    await manager.propose((view) => ({
+      changes: forcedChanges(view, next.nodeId, placeOf(next, config), request.spec),
+      result: undefined,
+    }));
+    return next.nodeId;
+  }
+
+  /** As they were, where the client gives none. */
+  async #addressesAfter(
+    { listenAddr, advertiseHost, advertisePort }: Identity,
+    request: InitRequest,
+  ): Promise<Pick<Identity, 'listenAddr' | 'advertiseHost' | 'advertisePort'>> {
+    if (request.advertiseAddr === '' && request.listenAddr === cliListenAddr)
+      return { listenAddr, advertiseHost, advertisePort };
+    const { listen, advertise } = await this.#addresses(request);
+    return {
+      listenAddr: joinHostPort(listen),
+      advertiseHost: advertise.host,
+      advertisePort: advertise.port,
+    };
   }
 
   #refuseDisk(): void {

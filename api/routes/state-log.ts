@@ -3,8 +3,19 @@ import { type Deps, ok, type Route } from '../call.ts';
 import { getNode } from '../resolve.ts';
 
 /** The replicated log, for who looks after the cluster (docs/operations.md); natswarm's own, not Docker's. */
-export function stateLogRoutes({ swarm }: Deps): readonly Route[] {
+export function stateLogRoutes({ swarm, identity }: Deps): readonly Route[] {
   return [
+    {
+      method: 'GET',
+      path: '/natswarm/backup',
+      async handle({ res }) {
+        const bytes = await swarm.backup();
+        const type = { 'Content-Type': 'application/octet-stream', 'Content-Length': bytes.length };
+        res.writeHead(200, { ...identity.headers, ...type });
+        res.end(bytes);
+        return undefined;
+      },
+    },
     {
       method: 'GET',
       path: '/natswarm/log',

@@ -206,10 +206,11 @@ function specFrom(input: unknown, base: ClusterSpec): { spec: ClusterSpec; ca: C
 
 /**
  * The spec of a new cluster: `input` (Swarm.Spec as sent) over the defaults. A new cluster has a root and a key of its
- * own; external CAs sign for it from then on, if they have that root, or once it is rotated to theirs.
+ * own; external CAs sign for it from then on, if they have that root, or once it is rotated to theirs. With another `base`:
+ * of a cluster that there is.
  */
-export function clusterSpecForInit(input: unknown): ClusterSpec {
-  const { spec, ca } = specFrom(input, clusterDefaults);
+export function clusterSpecForInit(input: unknown, base = clusterDefaults): ClusterSpec {
+  const { spec, ca } = specFrom(input, base);
   refuseRotation(ca, 0);
   return spec;
 }

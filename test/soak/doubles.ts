@@ -3,7 +3,8 @@ import type { Host } from '../support/hosts.ts';
 
 /**
  * A task's container runs on where its node cannot be reached, and another is started elsewhere: so must it be, and so
- * does Swarm. From when both hosts are well again, one of the two has so long to go, ms.
+ * does Swarm. A node that is well itself cannot be reached when the manager that it is connected to is stopped. From when
+ * there are two, and both hosts are well, one of them has so long to go, ms.
  */
 const reasonMs = 20_000;
 const lookEveryMs = 1_000;
@@ -17,7 +18,8 @@ export class Doubles {
   readonly #service: string;
   /** From when on a host is well, on the clock; infinite while something happens to it. */
   readonly #wellFrom = new Map<Host, number>();
-  #doubled: ReadonlySet<string> = new Set();
+  /** Slots with two containers, since when, and whether that was told. */
+  #doubled: ReadonlyMap<string, { readonly since: number; told: boolean }> = new Map();
   #stopped = false;
 
   readonly #report: (line: string) => void;
@@ -40,10 +42,7 @@ export class Doubles {
   /** Looks again and again, until `stop`. */
   async watch(): Promise<void> {
     while (!this.#stopped) {
-      const doubled = await this.#look();
-      for (const [slot, hosts] of doubled)
-        if (!this.#doubled.has(slot)) await this.#found(slot, hosts);
-      this.#doubled = new Set(doubled.keys());
+      await this.#look();
       await sleep(lookEveryMs);
     }
   }
@@ -71,12 +70,20 @@ export class Doubles {
     }
   }
 
-  async #look(): Promise<ReadonlyMap<string, readonly Host[]>> {
+  async #look(): Promise<void> {
     const now = performance.now();
-    const isWell = (host: Host): boolean => now - (this.#wellFrom.get(host) ?? 0) > reasonMs;
-    return new Map(
-      [...(await this.#slots())].filter(([, hosts]) => hosts.length > 1 && hosts.every(isWell)),
+    const slots = [...(await this.#slots())].filter(([, hosts]) => hosts.length > 1);
+    this.#doubled = new Map(
+      slots.map(([slot]) => [slot, this.#doubled.get(slot) ?? { since: now, told: false }]),
     );
+    for (const [slot, hosts] of slots) {
+      const state = this.#doubled.get(slot);
+      if (state === undefined || state.told) continue;
+      const from = Math.max(state.since, ...hosts.map((host) => this.#wellFrom.get(host) ?? 0));
+      if (now - from <= reasonMs) continue;
+      state.told = true;
+      await this.#found(slot, hosts);
+    }
   }
 
   /** Where the containers of each slot run; of hosts whose engine answers. */

@@ -149,6 +149,9 @@ export class FakeSwarm implements Swarm {
     this.commands.push({ name: 'unlock', body: { unlockKey } });
     return Promise.reject(daemonFault('AlreadyExists', 'swarm is not locked'));
   }
+  backup(): Promise<Uint8Array> {
+    return Promise.resolve(Buffer.from('a backup'));
+  }
   async command(name: string, body: unknown): Promise<unknown> {
     await this.read();
     this.commands.push({ name, body });

@@ -1,0 +1,142 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { createInterface } from 'node:readline/promises';
+import type { Command } from 'commander';
+import writeFileAtomic from 'write-file-atomic';
+import { formatUnlockKey, newKey, parseUnlockKey } from '../pki/mod.ts';
+import { describeBackup, openBackup, restoreBackup, sealBackup, unpackBackup } from './backup.ts';
+import { addDaemonOptions, readConfig } from './config.ts';
+import { claimDirectory } from './directory.ts';
+import { NodeFiles } from './node-files.ts';
+
+const keyFileHelp = 'file with the key of the backup';
+
+/** `natswarm backup` and `natswarm restore`. */
+export function addBackupCommands(program: Command): void {
+  program
+    .command('backup <FILE>')
+    .description('write the state of the swarm, encrypted, to a file; on a manager that runs')
+    .option('--host <unix:///PATH>', 'socket of the daemon', 'unix:///run/natswarm.sock')
+    .option(
+      '--key-file <FILE>',
+      `${keyFileHelp}; made if it is not there (default: a new key, shown)`,
+    )
+    .action((file: string, options: BackupOptions, command: Command) =>
+      failing(command, () => backup(file, options)),
+    );
+  addDaemonOptions(
+    program
+      .command('restore <FILE>')
+      .description(
+        'make this host the only manager of the swarm that a backup is of; the daemon must not run',
+      )
+      .option('--key-file <FILE>', `${keyFileHelp} (default: asked for)`),
+  )
+    .addHelpText(
+      'after',
+      '\nThe settings are the daemon’s: start it afterwards with the same ones.',
+    )
+    .action((file: string, options: RestoreOptions, command: Command) =>
+      failing(command, () => restore(file, options, command)),
+    );
+}
+
+interface BackupOptions {
+  readonly host: string;
+  readonly keyFile?: string;
+}
+interface RestoreOptions {
+  readonly keyFile?: string;
+}
+
+async function failing(command: Command, run: () => Promise<string>): Promise<void> {
+  try {
+    process.stdout.write(`${await run()}\n`);
+  } catch (error) {
+    command.error(`natswarm: ${(error as Error).message}`);
+  }
+}
+
+async function backup(file: string, { host, keyFile }: BackupOptions): Promise<string> {
+  const bytes = await get(host.replace(/^unix:\/\//, ''), '/natswarm/backup');
+  const key = keyFile !== undefined && existsSync(keyFile) ? keyIn(keyFile) : newKey();
+  if (keyFile !== undefined) writeFileAtomic.sync(keyFile, `${formatUnlockKey(key)}\n`, secret);
+  writeFileAtomic.sync(file, sealBackup(bytes, key), secret);
+  const written = `${file}: ${describeBackup(unpackBackup(bytes))}`;
+  if (keyFile !== undefined) return `${written}\nIts key is in ${keyFile}; keep the two apart.`;
+  return `${written}\nIt can be restored with this key only; keep the two apart:\n\n    ${formatUnlockKey(key)}\n`;
+}
+const secret = { mode: 0o600 } as const;
+
+async function restore(file: string, options: RestoreOptions, command: Command): Promise<string> {
+  const config = readConfig(command);
+  const sealed = readFileSync(file);
+  const key = options.keyFile === undefined ? await askKey() : keyIn(options.keyFile);
+  const opened = explained(`cannot restore ${file}`, () => openBackup(sealed, key));
+  const release = claimDirectory('state-dir', config.stateDir);
+  try {
+    const files = new NodeFiles(config.stateDir);
+    const { nodeId } = await restoreBackup(opened, files, config, Date.now());
+    return (
+      `Restored: ${describeBackup(opened)}\n` +
+      `This host is node ${nodeId}, the only manager. Start the daemon; the other managers are workers from now on, and ` +
+      'nodes that do not come back can be removed with "docker node rm --force".'
+    );
+  } finally {
+    release();
+  }
+}
+
+function explained<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw new Error(`${what}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+const keyIn = (file: string): Buffer => keyFrom(readFileSync(file, 'utf8'), `in ${file}`);
+
+async function askKey(): Promise<Buffer> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return keyFrom(await lines.question('Key of the backup: '), 'given');
+  } finally {
+    lines.close();
+  }
+}
+
+function keyFrom(text: string, where: string): Buffer {
+  const parsed = parseUnlockKey(text.trim());
+  if (!parsed.ok) throw new Error(`the key ${where} is none: it begins with SWMKEY-1-`);
+  return parsed.key;
+}
+
+/** Rejects with what the daemon says. */
+function get(socketPath: string, path: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath, path }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const body = Buffer.concat(chunks);
+        if (!answer.complete) reject(new Error('the daemon’s answer was cut off'));
+        else if (answer.statusCode === 200) resolve(body);
+        else reject(new Error(messageIn(body)));
+      });
+    });
+    asked.on('error', (error) =>
+      reject(new Error(`cannot reach the daemon at ${socketPath}: ${error.message}`)),
+    );
+    asked.end();
+  });
+}
+
+function messageIn(body: Buffer): string {
+  try {
+    return (JSON.parse(body.toString()) as { message: string }).message;
+  } catch {
+    return body.toString().slice(0, 1_000);
+  }
+}

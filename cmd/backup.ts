@@ -1,0 +1,156 @@
+import { createPublicKey } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
+import { decodeCheckpoint, encodeCheckpoint } from '../actors/manager/checkpoint.ts';
+import { pack, unpack } from '../bus/codec.ts';
+import type { Checkpoint } from '../bus/ports.ts';
+import { authorityOf, certificateLifeMs, trustedRootsPem } from '../domain/ca/signing.ts';
+import type { Node } from '../domain/model/objects.ts';
+import { Store } from '../domain/store/store.ts';
+import {
+  Authority,
+  generateKeys,
+  newKey,
+  PkiError,
+  privateKeyToPem,
+  publicKeyPin,
+  unwrap,
+  wrap,
+} from '../pki/mod.ts';
+import { joinHostPort, resolveAdvertise, resolveListen } from './addresses.ts';
+import type { Config } from './config.ts';
+import { placeOf } from './found-cluster.ts';
+import { beginJournal, forgetGeneration } from './generation.ts';
+import { applyLock, lockOf } from './key-lock.ts';
+import type { Identity, NodeFiles } from './node-files.ts';
+import { newId } from './wiring.ts';
+
+/** The state of a cluster, as `natswarm backup` keeps it. */
+export interface Backup extends Checkpoint {
+  readonly version: 1;
+  readonly clusterId: string;
+  /** Of the log that the state was in. */
+  readonly generation: number;
+  /** When it was taken, ms. */
+  readonly at: number;
+}
+
+const purpose = 'backup';
+/** The cluster that is restored may have gone on for long after the backup was taken: numbers that it gave are not given again. */
+const recordsGap = 1e9;
+
+export const packBackup = (backup: Backup): Uint8Array => pack(backup);
+
+/** Throws an Error for what is no backup. */
+export function unpackBackup(bytes: Uint8Array): Backup {
+  const { version, clusterId, generation, at, seq, hash, data } = unpack(bytes) as Partial<Backup>;
+  if (version !== 1) throw new Error('it was made by a newer version of natswarm');
+  if (
+    typeof clusterId !== 'string' ||
+    typeof hash !== 'string' ||
+    !(data instanceof Uint8Array) ||
+    ![generation, at, seq].every(Number.isSafeInteger)
+  )
+    throw new Error('it is damaged');
+  return { version, clusterId, generation, at, seq, hash, data } as Backup;
+}
+
+export const sealBackup = (bytes: Uint8Array, key: Buffer): Buffer => wrap(bytes, key, purpose);
+
+/** Throws an Error that says what is wrong with the file or the key. */
+export function openBackup(sealed: Uint8Array, key: Buffer): Backup {
+  try {
+    return unpackBackup(unwrap(sealed, key, purpose));
+  } catch (error) {
+    if (!(error instanceof PkiError)) throw error;
+    throw new Error('it is no backup, it is damaged, or this is not its key', { cause: error });
+  }
+}
+
+/** What there is in a backup, for people. */
+export function describeBackup({ data, seq, at }: Backup): string {
+  const { objects } = decodeCheckpoint(data);
+  const { node, service, task } = objects;
+  return (
+    `${node.length} nodes, ${service.length} services, ${task.length} tasks ` +
+    `at index ${seq}, ${new Date(at).toISOString()}`
+  );
+}
+
+/**
+ * Makes this host the only manager of the cluster that the backup is of, as a new node: writes the files from which the
+ * daemon starts. The identity comes last, so a restore that was cut off leaves the host outside. Throws an Error.
+ */
+export async function restoreBackup(
+  backup: Backup,
+  files: NodeFiles,
+  config: Config,
+  nowMs: number,
+): Promise<Identity> {
+  if (files.identity() !== undefined)
+    throw new Error('this host is part of a swarm; leave it with "docker swarm leave" first');
+  const state = decodeCheckpoint(backup.data);
+  const store = Store.load(backup.seq, state.objects);
+  const cluster = store.cluster();
+  const authority = cluster && authorityOf(cluster);
+  if (cluster === undefined || authority === undefined)
+    throw new Error(
+      'the root’s key is with an external CA, so nobody can be let in by this backup',
+    );
+  const interfaces = networkInterfaces();
+  const listen = resolveListen(config.listenAddr, interfaces);
+  const advertise = resolveAdvertise(config.advertiseAddr, listen.port, interfaces, []);
+  const generation = Math.max(backup.generation + 1, Math.floor(nowMs / 1_000));
+  const { privateKey } = generateKeys();
+  const founded = {
+    nodeId: newId(),
+    clusterId: cluster.id,
+    listenAddr: joinHostPort(listen),
+    advertiseHost: advertise.host,
+    advertisePort: advertise.port,
+    generation,
+    form: 'alone',
+  } as const;
+  const certificate = new Authority(authority).signNode({
+    nodeId: founded.nodeId,
+    role: 'manager',
+    publicKey: createPublicKey(privateKey),
+    validityMs: certificateLifeMs(cluster),
+    nowMs,
+  });
+  const seq = backup.seq + recordsGap;
+  const at = Math.max(state.at, nowMs);
+  const object = managerNode(founded, config, certificate);
+  store.apply({ index: seq, at, changes: [{ op: 'put', kind: 'node', object }] });
+
+  files.wipe();
+  files.prepare();
+  applyLock(files, lockOf(store));
+  files.writeCertificates({
+    node: certificate,
+    key: privateKeyToPem(privateKey),
+    root: trustedRootsPem(cluster),
+  });
+  files.writeKeys({
+    dataKey: newKey().toString('hex'),
+    busIssuerSeed: cluster.busIssuerSeed,
+  });
+  forgetGeneration(files, generation);
+  const data = encodeCheckpoint({ ...state, at, objects: store.dump() });
+  await beginJournal(files, generation, { seq, hash: backup.hash, data });
+  const identity = { ...founded, founding: { after: seq } };
+  files.writeIdentity(identity);
+  return identity;
+}
+
+const managerNode = (
+  identity: Identity,
+  config: Config,
+  certificate: string,
+): Omit<Node, 'meta'> => ({
+  id: identity.nodeId,
+  spec: { Labels: config.labels, Role: 'manager', Availability: 'active' },
+  role: 'manager',
+  status: { state: 'unknown', message: '', addr: identity.advertiseHost },
+  pins: [publicKeyPin(certificate)],
+  manager: { ...placeOf(identity, config), reachability: 'reachable' },
+});
