@@ -21,9 +21,7 @@ export function addBackupCommands(program: Command): void {
       '--key-file <FILE>',
       `${keyFileHelp}; made if it is not there (default: a new key, shown)`,
     )
-    .action((file: string, options: BackupOptions, command: Command) =>
-      failing(command, () => backup(file, options)),
-    );
+    .action((file: string, options: BackupOptions) => reporting(() => backup(file, options)));
   addDaemonOptions(
     program
       .command('restore <FILE>')
@@ -37,7 +35,7 @@ export function addBackupCommands(program: Command): void {
       '\nThe settings are the daemon’s: start it afterwards with the same ones.',
     )
     .action((file: string, options: RestoreOptions, command: Command) =>
-      failing(command, () => restore(file, options, command)),
+      reporting(() => restore(file, options, command)),
     );
 }
 
@@ -49,11 +47,12 @@ interface RestoreOptions {
   readonly keyFile?: string;
 }
 
-async function failing(command: Command, run: () => Promise<string>): Promise<void> {
+async function reporting(run: () => Promise<string>): Promise<void> {
   try {
     process.stdout.write(`${await run()}\n`);
   } catch (error) {
-    command.error(`natswarm: ${(error as Error).message}`);
+    process.stderr.write(`natswarm: ${(error as Error).message}\n`);
+    process.exitCode = 1;
   }
 }
 

@@ -56,6 +56,7 @@ export class Daemon {
   readonly socket: string;
   readonly stateDir: string;
   readonly runDir: string;
+  readonly busPort: number;
   readonly logFile: string;
   readonly #engineSocket: string;
   readonly #netns: string;
@@ -70,6 +71,7 @@ export class Daemon {
     this.socket = join(dir, 'natswarm.sock');
     this.stateDir = options.stateDir ?? join(dir, 'state');
     this.runDir = options.runDir ?? join(dir, 'run');
+    this.busPort = options.busPort ?? 7946;
     this.logFile = join(dir, 'daemon.log');
     this.#engineSocket = engine.socket;
     this.#netns = options.netns ?? `/run/netns/${engine.netns}`;
@@ -109,8 +111,8 @@ export class Daemon {
       ['--engine', `unix://${this.#engineSocket}`],
       ['--state-dir', this.stateDir],
       ['--run-dir', this.runDir],
-      ['--bus-port', String(this.#options.busPort ?? 7946)],
-      ['--route-port', String((this.#options.busPort ?? 7946) + 1)],
+      ['--bus-port', String(this.busPort)],
+      ['--route-port', String(this.busPort + 1)],
       ['--advertise-addr', this.#options.advertiseAddr ?? '127.0.0.1'],
     ].flat();
     const network = this.#netns === '' ? [] : ['nsenter', `--net=${this.#netns}`, '--'];
