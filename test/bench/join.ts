@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cpuSeconds, type Daemon, residentBytes, startDaemon } from '../support/daemon.ts';
-import { startEngine } from '../support/engine.ts';
+import { startEngine, until } from '../support/engine.ts';
 import { freePort } from '../support/free-port.ts';
+import { logOf } from '../support/swarm-hosts.ts';
 import type { JoinOrder, JoinOutcome } from './join-clients.ts';
 import { median, quantile } from './statistics.ts';
 
@@ -28,32 +29,53 @@ interface Round {
  * The cluster grows by 1,000 nodes a round: `managerCpuMsLast` against `managerCpuMsFirst` tells what its size costs.
  */
 export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {
-  return { ...(await oneManager(progress)) };
+  const alone = await withManagers(1, progress);
+  const several = await withManagers(3, progress);
+  return { ...alone, threeManagersPerS: several['perS'] ?? Number.NaN };
 }
 
-async function oneManager(progress: (line: string) => void): Promise<Record<string, number>> {
+/** The daemons meet on loopback; their executors are simulated. */
+async function withManagers(
+  count: 1 | 3,
+  progress: (line: string) => void,
+): Promise<Record<string, number>> {
   const engine = await startEngine({ name: 'bench-join' });
+  const daemons: Daemon[] = [];
+  const ports: number[] = [];
   try {
     const entry = join(import.meta.dirname, '../support/simulated-daemon.js');
-    const port = await freePort();
-    const args = ['--listen-addr', `127.0.0.1:${port}`];
-    const daemon = await startDaemon(engine, {
-      busPort: await freePort(),
-      netns: '',
-      entry,
-      args,
-    });
-    try {
-      await daemon.mustDocker('swarm', 'init');
-      const taken = await joinRounds([daemon], [port], progress);
-      return { ...figures('oneManagerPerS', taken), rssMb: residentMb(daemon) };
-    } finally {
-      await daemon.stop();
+    for (let n = 0; n < count; n++) {
+      const port = await freePort();
+      const args = ['--listen-addr', `127.0.0.1:${port}`];
+      const busPort = await freePort();
+      daemons.push(await startDaemon(engine, { busPort, netns: '', entry, args }));
+      ports.push(port);
     }
+    const [first, ...others] = daemons as [Daemon, ...Daemon[]];
+    await first.mustDocker('swarm', 'init');
+    const token = await first.mustDocker('swarm', 'join-token', '-q', 'manager');
+    for (const other of others)
+      await other.mustDocker('swarm', 'join', '--token', token, `127.0.0.1:${ports[0]}`);
+    if (count > 1) await untilCopies(first, count);
+    progress(`${count} manager${count > 1 ? 's' : ''}`);
+    const taken = await joinRounds(daemons, ports, progress);
+    if (count > 1) return { perS: median(taken.map(({ perS }) => perS)) };
+    return { ...figures('oneManagerPerS', taken), rssMb: residentMb(first) };
   } finally {
+    for (const daemon of daemons.toReversed()) await daemon.stop();
     await engine.stop();
   }
 }
+
+const untilCopies = (daemon: Daemon, count: number): Promise<void> =>
+  until(
+    async () => {
+      const { Copies, Unsettled } = await logOf(daemon);
+      return Copies === count && Unsettled === undefined;
+    },
+    30_000,
+    `${count} copies of the log`,
+  );
 
 const residentMb = (daemon: Daemon): number =>
   residentBytes([daemon.pid, daemon.serverPid()]) / 2 ** 20;
@@ -88,7 +110,10 @@ async function joinRounds(
   const round = async (count: number): Promise<Round> => {
     const pids = managers.flatMap((manager) => [manager.pid, manager.serverPid()]);
     const before = cpuSeconds(pids);
-    const share = { joins: count / ports.length, inFlight: inFlight / ports.length };
+    const share = {
+      joins: Math.ceil(count / ports.length),
+      inFlight: Math.ceil(inFlight / ports.length),
+    };
     const outcomes = await Promise.all(
       joiners.map(({ port, process }) => ask(process, { ...order, ...share, port })),
     );
