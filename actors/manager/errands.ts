@@ -1,7 +1,7 @@
 import type { LogEntry } from '../../bus/log-entry.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Committed } from './committer.ts';
-import { noAnswer } from './faults.ts';
+import { isLostLeadership, noAnswer } from './faults.ts';
 import type { Replica } from './replica.ts';
 
 /** What came of asking one manager; undefined when it certainly did nothing, so that another may be asked. */
@@ -42,9 +42,15 @@ export class Errands {
     return new Promise<Asked<Committed<unknown>>>((resolve, reject) => {
       timer = this.#clock.setTimeout(() => reject(noAnswer()), limitMs);
       this.#open.set(id, { epoch, settle: resolve });
-      ask().then((known) => {
-        if (known !== undefined) resolve(known.asked);
-      }, reject);
+      ask().then(
+        (known) => {
+          if (known !== undefined) resolve(known.asked);
+        },
+        (error: unknown) => {
+          // Who lost its place knows no more than this manager, and will not learn it first.
+          if (!isLostLeadership(error)) reject(error);
+        },
+      );
     }).finally(() => {
       this.#open.delete(id);
       this.#clock.clearTimeout(timer);

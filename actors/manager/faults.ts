@@ -6,9 +6,11 @@ export const noLeader = (): Fault => daemonFault('Unknown', noLeaderText);
 export const isNoLeader = (error: unknown): boolean =>
   error instanceof Fault && error.message === noLeaderText;
 
+const lostLeadershipText = 'raft: failed to process the request: node lost leader status';
 /** The leader lost its place with the command on its way: it may have happened or not. Swarm's text. */
-export const lostLeadership = (): Fault =>
-  new Fault('Unknown', 'raft: failed to process the request: node lost leader status');
+export const lostLeadership = (): Fault => new Fault('Unknown', lostLeadershipText);
+export const isLostLeadership = (error: unknown): boolean =>
+  error instanceof Fault && error.message === lostLeadershipText;
 
 /** No answer came from the leader in time: it may have happened or not. Swarm's text. */
 export const noAnswer = (): Fault => new Fault('DeadlineExceeded', 'context deadline exceeded');

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Errands } from '../../../actors/manager/errands.ts';
+import { lostLeadership } from '../../../actors/manager/faults.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
 import { type DoneCommand, encodeEntry } from '../../../bus/log-entry.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
@@ -40,6 +41,18 @@ test('a command whose leader was lost is told by the log, not before another lea
   expect(told).toBe(false);
   write(2);
   expect(await running).toEqual({ result: { id: 'made' }, index: 2 });
+});
+
+test('a leader that lost its place with the command on its way does not have the last word', async () => {
+  const { write, errands } = await build();
+  const run = (id: string) =>
+    errands.run({ id, epoch: 1 }, () => Promise.reject(lostLeadership()), limitMs);
+  const done = run('a');
+  const notDone = run('b');
+  write(1, [{ id: 'a', result: { id: 'made' } }]);
+  write(2);
+  expect(await done).toEqual({ result: { id: 'made' }, index: 1 });
+  expect(await notDone).toBeUndefined();
 });
 
 test('behind the claim of a newer leader it certainly was not done', async () => {
