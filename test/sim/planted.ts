@@ -1,44 +1,109 @@
+import { EpochGate } from '../../actors/agent/epoch-gate.ts';
+import type { Controller, Executor } from '../../actors/agent/ports.ts';
+import {
+  Committer,
+  type Committed,
+  type Decide,
+  type Decision,
+} from '../../actors/manager/committer.ts';
+import type { StateLog } from '../../bus/ports.ts';
+import type { View } from '../../domain/store/view.ts';
 import type { SimHooks } from './run.ts';
+
+const withAppend = (log: StateLog, append: StateLog['append']): StateLog => ({
+  append,
+  read: (from, max) => log.read(from, max),
+  bounds: () => log.bounds(),
+  tail: (listener) => log.tail(listener),
+  purge: (seq) => log.purge(seq),
+});
+
+const withController = (
+  executor: Executor,
+  change: (controller: Controller) => Partial<Controller>,
+): Executor => ({
+  describe: (scope) => executor.describe(scope),
+  taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
+  removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
+  logs: (task, options, scope) => executor.logs(task, options, scope),
+  ready: (scope) => executor.ready(scope),
+  controller: (task) => {
+    const controller = executor.controller(task);
+    return {
+      find: (scope) => controller.find(scope),
+      prepare: (scope) => controller.prepare(scope),
+      start: (scope) => controller.start(scope),
+      wait: (scope) => controller.wait(scope),
+      shutdown: (scope) => controller.shutdown(scope),
+      remove: (scope) => controller.remove(scope),
+      ...change(controller),
+    };
+  },
+});
 
 /** Bugs put in on purpose, to see that the checks find them. */
 export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   /** The manager takes a record for written as soon as it is sent. */
   'acknowledge-before-commit': {
-    wrapLog: (log) => ({
-      append: (expectedLast, data) => {
+    wrapLog: (log) =>
+      withAppend(log, (expectedLast, data) => {
         void log.append(expectedLast, data);
         return Promise.resolve({ kind: 'committed', seq: expectedLast + 1 });
-      },
-      read: (from, max) => log.read(from, max),
-      bounds: () => log.bounds(),
-      tail: (listener) => log.tail(listener),
-      purge: (seq) => log.purge(seq),
-    }),
+      }),
+  },
+  /** The manager writes behind whatever is the log's end, as if nobody else could have written. */
+  'no-cas': {
+    wrapLog: (log) =>
+      withAppend(log, async (expectedLast, data) => {
+        const { last } = await log.bounds().catch(() => ({ last: expectedLast }));
+        return log.append(last, data);
+      }),
+  },
+  /** The agent obeys whoever speaks to it. */
+  'no-epoch-check': {
+    plant: () => {
+      const { isStale, isNew } = EpochGate.prototype;
+      Object.assign(EpochGate.prototype, { isStale: () => false, isNew: () => true });
+      return () => void Object.assign(EpochGate.prototype, { isStale, isNew });
+    },
   },
   /** The agent runs a task's container a second time. */
   'start-twice': {
-    wrapExecutor: (executor) => ({
-      describe: (scope) => executor.describe(scope),
-      taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
-      removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
-      logs: (task, options, scope) => executor.logs(task, options, scope),
-      ready: (scope) => executor.ready(scope),
-      controller: (task) => {
-        const controller = executor.controller(task);
-        return {
-          find: (scope) => controller.find(scope),
-          prepare: (scope) => controller.prepare(scope),
-          start: async (scope) => {
-            await controller.start(scope);
-            await controller.remove(scope);
-            await controller.prepare(scope);
-            return controller.start(scope);
-          },
-          wait: (scope) => controller.wait(scope),
-          shutdown: (scope) => controller.shutdown(scope),
-          remove: (scope) => controller.remove(scope),
-        };
-      },
-    }),
+    wrapExecutor: (executor) =>
+      withController(executor, (controller) => ({
+        start: async (scope) => {
+          await controller.start(scope);
+          await controller.remove(scope);
+          await controller.prepare(scope);
+          return controller.start(scope);
+        },
+      })),
+  },
+  /** With whatever the leader decides it lets a task run again that has ended. */
+  'resurrected-task': {
+    plant: () => {
+      const { propose } = Committer.prototype;
+      Committer.prototype.propose = function <T>(this: Committer, decide: Decide<T>, id?: string) {
+        return propose.call(
+          this,
+          (view, ctx) => resurrectOne(view, decide(view, ctx)),
+          id,
+        ) as Promise<Committed<T>>;
+      };
+      return () => void Object.assign(Committer.prototype, { propose });
+    },
   },
 };
+
+function resurrectOne<T>(view: View, decision: Decision<T>): Decision<T> {
+  const touched = new Set(decision.changes.map((change) => ('id' in change ? change.id : '')));
+  const ended = [...view.list('task')].find(
+    ({ id, status }) => status.state === 'complete' && !touched.has(id),
+  );
+  if (ended === undefined || decision.changes.length === 0) return decision;
+  const status = { ...ended.status, state: 'running' } as const;
+  return {
+    ...decision,
+    changes: [...decision.changes, { op: 'patch', kind: 'task', id: ended.id, fields: { status } }],
+  };
+}

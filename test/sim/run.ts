@@ -34,9 +34,11 @@ export interface SimResult {
 }
 export interface SimHooks {
   readonly onTrace?: (line: string) => void;
-  /** Stand between a manager and its log, an agent and its engine; for planted bugs. */
+  /** For planted bugs: stand between a manager and its log, an agent and its engine. */
   readonly wrapLog?: (log: StateLog) => StateLog;
   readonly wrapExecutor?: (executor: Executor) => Executor;
+  /** Changes what all runs share; the function that it answers takes that back. */
+  readonly plant?: () => () => void;
 }
 
 const lookEveryMs = 1_000;
@@ -58,6 +60,7 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
   const nemesis = new Nemesis(cluster);
   const onRejection = (reason: unknown): void => cluster.fail(reason);
   process.on('unhandledRejection', onRejection);
+  const uproot = hooks.plant?.();
   let failure: Error | undefined;
   let convergedMs = 0;
   try {
@@ -67,6 +70,7 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
   } finally {
+    uproot?.();
     process.off('unhandledRejection', onRejection);
   }
   return {

@@ -133,7 +133,7 @@ export class SimHost {
       load: () => this.#epoch,
       save: (epoch) => {
         if (!process.alive) return;
-        if (!isNewer(epoch, this.#epoch))
+        if (isNewer(this.#epoch, epoch))
           cluster.fail(new Violation('epoch', `${this.id} went back to ${epoch.epoch}`));
         this.#epoch = epoch;
       },
