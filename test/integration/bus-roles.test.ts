@@ -232,7 +232,11 @@ describe('who gets in', () => {
   ])('%s', async (_, who) => {
     const before = logged('bus_connection_denied').length;
     expect(await attempt(who())).toMatch(violation);
-    await until(() => logged('bus_connection_denied').length > before, 5_000, 'the log to tell of it');
+    await until(
+      () => logged('bus_connection_denied').length > before,
+      5_000,
+      'the log to tell of it',
+    );
   });
 
   const foreign = (): Authority =>

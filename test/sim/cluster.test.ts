@@ -27,10 +27,17 @@ test('a seed runs the same way every time', async () => {
 
 describe('a planted bug is found', () => {
   test.each([
-    ['acknowledge-before-commit', 'acknowledged'],
-    ['start-twice', 'started'],
-  ])('%s', async (bug, rule) => {
-    const { failure } = await simulate(drawOptions(12, bounds), plantedBugs[bug]);
+    ['acknowledge-before-commit', 'acknowledged', { seed: 12 }],
+    ['no-cas', 'log', { seed: 4, managers: 3 }],
+    // see stale-leader.test.ts for what it takes
+    ['no-epoch-check', 'epoch', { seed: 10, managers: 3, faults: ['staleLeader'] }],
+    ['start-twice', 'started', { seed: 12 }],
+    ['resurrected-task', 'advance', { seed: 4, managers: 3 }],
+  ])('%s', async (bug, rule, { seed, ...drawn }) => {
+    const { failure } = await simulate(
+      drawOptions(seed, { ...bounds, ...drawn }),
+      plantedBugs[bug],
+    );
     expect(failure).toMatchObject({ name: 'Violation', rule });
   });
 });

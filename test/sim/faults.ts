@@ -110,6 +110,11 @@ export class Nemesis {
         return this.#killLeader();
       case 'leaderStop':
         return stopDaemon(this.#cluster.leader);
+      case 'freeze':
+      case 'suspend':
+        return host.isUp ? host.freeze(kind === 'suspend') : undefined;
+      case 'staleLeader':
+        return this.#outliveLease();
       case 'partition':
         return this.#partition();
       case 'linkCut':
@@ -172,6 +177,29 @@ export class Nemesis {
     };
   }
 
+  /** The leader's host stands still until another leads; then nodes come to its server before it has noticed. */
+  #outliveLease(): (() => void) | undefined {
+    const { leader, servers, hosts, clock } = this.#cluster;
+    if (leader === undefined || servers.ids.length === 1) return undefined;
+    const thaw = leader.freeze(true);
+    const bring = servers.stop(leader.id);
+    return () => {
+      const cuts = servers.ids
+        .filter((id) => id !== leader.id)
+        .map((id) => servers.cut(leader.id, id));
+      bring();
+      thaw();
+      for (const { isManager, agentBus } of hosts) {
+        if (isManager) continue;
+        agentBus?.setReachable(false);
+        agentBus?.setReachable(true);
+      }
+      clock.setTimeout(() => {
+        for (const open of cuts) open();
+      }, staleMs);
+    };
+  }
+
   /** Two groups that do not reach each other. */
   #partition(): () => void {
     return this.#cutServers(this.#cluster.servers.ids.filter(() => this.#random.chance(0.5)));
@@ -215,6 +243,8 @@ export class Nemesis {
   }
 }
 
+/** How long a leader with an old lease is left to itself, ms. */
+const staleMs = 2_000;
 /** Befall managers only. */
 const onManagers: readonly FaultKind[] = ['daemonCrash', 'busDown'];
 

@@ -18,7 +18,16 @@ export const faultKinds = [
 ] as const;
 /** Only where there are several managers. */
 export const managerFaultKinds = ['leaderKill', 'leaderStop', 'partition', 'linkCut'] as const;
-export type FaultKind = (typeof faultKinds)[number] | (typeof managerFaultKinds)[number];
+/**
+ * The daemon of a host stands still; its clock too; and that of the leader's host, which comes to,
+ * cut off, with what it takes for its lease when nodes look for another server.
+ */
+export const freezeKinds = ['freeze', 'suspend', 'staleLeader'] as const;
+export type FaultKind =
+  | (typeof faultKinds)[number]
+  | (typeof managerFaultKinds)[number]
+  | (typeof freezeKinds)[number];
+const allKinds: readonly FaultKind[] = [...faultKinds, ...managerFaultKinds, ...freezeKinds];
 
 export const commandKinds = [
   'create',
@@ -97,10 +106,12 @@ function drawFaults(
     leaderStop: 0,
     partition: 0,
     linkCut: 0,
+    freeze: 0,
+    suspend: 0,
+    staleLeader: 0,
   };
   if (only === undefined) return { faultEveryMs, faults };
-  for (const kind of [...faultKinds, ...managerFaultKinds])
-    faults[kind] = Number(only.includes(kind));
+  for (const kind of allKinds) faults[kind] = Number(only.includes(kind));
   return { faultEveryMs: 3_000, faults };
 }
 
@@ -121,6 +132,17 @@ function drawManagers(options: SimOptions, bounds: SimBounds): SimOptions {
     faults,
     clockDrift: random.pick([0, 0.001, 0.02]),
   };
+}
+
+/** Processes that stand still, from randomness of their own. */
+function drawFreezes(options: SimOptions, bounds: SimBounds): SimOptions {
+  const random = new Random(options.seed, 'freezes');
+  const faults = { ...options.faults };
+  for (const kind of freezeKinds) {
+    const weight = random.chance(0.4) ? random.between(0.2, 1) : 0;
+    if (bounds.faults === undefined) faults[kind] = weight;
+  }
+  return { ...options, faults };
 }
 
 /**
@@ -190,5 +212,5 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     engineCallMs: random.pick([2, 20, 200]),
   };
   const workload = drawWorkload(options, (own) => someOf(own)(commandKinds, ['create', 'update']));
-  return drawManagers({ ...options, ...workload }, bounds);
+  return drawFreezes(drawManagers({ ...options, ...workload }, bounds), bounds);
 }

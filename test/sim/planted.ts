@@ -41,6 +41,13 @@ const withController = (
   },
 });
 
+/** Answers how to undo it. */
+function replaceMethods<T extends object>(prototype: T, methods: Partial<T>): () => void {
+  const before = Object.getOwnPropertyDescriptors(prototype);
+  Object.assign(prototype, methods);
+  return () => void Object.defineProperties(prototype, before);
+}
+
 /** Bugs put in on purpose, to see that the checks find them. */
 export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   /** The manager takes a record for written as soon as it is sent. */
@@ -61,11 +68,7 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   },
   /** The agent obeys whoever speaks to it. */
   'no-epoch-check': {
-    plant: () => {
-      const { isStale, isNew } = EpochGate.prototype;
-      Object.assign(EpochGate.prototype, { isStale: () => false, isNew: () => true });
-      return () => void Object.assign(EpochGate.prototype, { isStale, isNew });
-    },
+    plant: () => replaceMethods(EpochGate.prototype, { isStale: () => false, isNew: () => true }),
   },
   /** The agent runs a task's container a second time. */
   'start-twice': {
@@ -82,15 +85,17 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   /** With whatever the leader decides it lets a task run again that has ended. */
   'resurrected-task': {
     plant: () => {
-      const { propose } = Committer.prototype;
-      Committer.prototype.propose = function <T>(this: Committer, decide: Decide<T>, id?: string) {
-        return propose.call(
-          this,
-          (view, ctx) => resurrectOne(view, decide(view, ctx)),
-          id,
-        ) as Promise<Committed<T>>;
-      };
-      return () => void Object.assign(Committer.prototype, { propose });
+      const propose = Object.getOwnPropertyDescriptor(Committer.prototype, 'propose')
+        ?.value as Committer['propose'];
+      return replaceMethods(Committer.prototype, {
+        propose<T>(this: Committer, decide: Decide<T>, id?: string) {
+          return propose.call(
+            this,
+            (view, ctx) => resurrectOne(view, decide(view, ctx)),
+            id,
+          ) as Promise<Committed<T>>;
+        },
+      });
     },
   },
 };

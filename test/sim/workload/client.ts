@@ -105,7 +105,7 @@ export class Client {
     const { newest } = this.#check;
     const host = this.#host();
     const index = (await host?.read())?.index;
-    if (index !== undefined && index < newest)
+    if (index !== undefined && index < newest && !this.#cluster.inDoubt)
       throw new Violation('stale', `${host?.id} showed ${index} after ${newest} was acknowledged`);
   }
 

@@ -1,4 +1,5 @@
 import { EngineError, type Executor } from '../../../actors/agent/ports.ts';
+import { termMs } from '../../../actors/manager/quorum.ts';
 import type { StateLog } from '../../../bus/ports.ts';
 import type { Cluster as ClusterObject, Node } from '../../../domain/model/objects.ts';
 import { clusterSpecForInit } from '../../../domain/spec/cluster.ts';
@@ -52,6 +53,7 @@ export class Cluster {
   #ledBy: SimHost | undefined;
   #lastLeader: SimHost | undefined;
   #comparedAt = 0;
+  #doubtUntil = 0;
 
   constructor(options: SimOptions, ports: ClusterPorts) {
     const { seed, busLatencyMs, logDelayMs } = options;
@@ -82,7 +84,14 @@ export class Cluster {
     return this.#leaders()[0];
   }
   #leaders(): readonly SimHost[] {
-    return this.managers.filter((host) => host.manager?.isLeading() === true);
+    return this.managers.filter((host) => host.isLeading);
+  }
+  /** A leader whose clock has stood still takes its lease for good a moment longer: others may see old state. */
+  doubtLeases(): void {
+    this.#doubtUntil = this.clock.now() + 2 * termMs.lease;
+  }
+  get inDoubt(): boolean {
+    return this.clock.now() < this.#doubtUntil;
   }
   host(id: string): SimHost | undefined {
     return this.hosts.find((host) => host.id === id);
@@ -236,8 +245,8 @@ export class Cluster {
     this.audit.poll();
     // Cheap, for it is asked after each step: as a rule one of them leads, and only the others are looked at.
     for (const host of this.managers) {
-      if (host === this.#lastLeader || host.manager?.isLeading() !== true) continue;
-      if (this.#lastLeader?.manager?.isLeading() === true)
+      if (host === this.#lastLeader || !host.isLeading) continue;
+      if (this.#lastLeader?.isLeading === true && !this.inDoubt)
         throw new Violation('lease', `${this.#lastLeader.id} and ${host.id} lead`);
       this.#lastLeader = host;
     }

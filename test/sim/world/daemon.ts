@@ -58,8 +58,12 @@ export class SimHost {
     this.log = isManager ? cluster.log.client(this.id) : undefined;
   }
 
+  /** The daemon runs, and is not frozen. */
   get isUp(): boolean {
-    return this.#process !== undefined;
+    return this.#process?.isFrozen === false;
+  }
+  get isLeading(): boolean {
+    return this.isUp && this.manager?.isLeading() === true;
   }
   get isWell(): boolean {
     return this.isUp && this.engine.isUp && this.#reachesLeader();
@@ -93,6 +97,16 @@ export class SimHost {
     this.manager = undefined;
     this.managerBus = undefined;
     process?.kill();
+  }
+
+  /** SIGSTOP of the daemon, or its machine is suspended and its clock stands still; answers how to let it go on. */
+  freeze(clockStands: boolean): () => void {
+    const process = this.#process;
+    process?.freeze(clockStands);
+    return () => {
+      process?.thaw();
+      if (clockStands) this.#cluster.doubtLeases();
+    };
   }
 
   /** SIGTERM: the daemon ends in good order, or is killed when it takes too long. */

@@ -10,9 +10,7 @@ export function guardLog(log: StateLog, process: SimProcess): StateLog {
     bounds: () => process.guard(log.bounds()),
     purge: (seq) => process.guard(log.purge(seq)),
     tail: (listener) => {
-      const off = log.tail((record) => {
-        if (process.alive) listener(record);
-      });
+      const off = log.tail((record) => process.take(() => listener(record)));
       process.onDeath(off);
       return off;
     },

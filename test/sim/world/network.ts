@@ -108,7 +108,8 @@ export class SimNetwork {
     const due = to.down.next(fromMs);
     if (lost) return;
     this.clock.setTimeout(() => {
-      if (to.isConnected() && to.connection === connection && this.#linked(from, to)) arrive();
+      if (to.isConnected() && to.connection === connection && this.#linked(from, to))
+        to.process.take(arrive);
     }, due - this.clock.now());
   }
 
@@ -157,7 +158,7 @@ export class SimBus implements Bus {
   readonly up: Pipe;
   readonly down: Pipe;
   readonly #network: SimNetwork;
-  readonly #process: SimProcess;
+  readonly process: SimProcess;
   readonly #servers: readonly string[];
   readonly #listeners = new Set<(connected: boolean) => void>();
   readonly #waiting = new Set<(error: BusError) => void>();
@@ -174,7 +175,7 @@ export class SimBus implements Bus {
 
   constructor(network: SimNetwork, process: SimProcess, servers: readonly string[]) {
     this.#network = network;
-    this.#process = process;
+    this.process = process;
     this.#servers = servers;
     this.up = new Pipe(network);
     this.down = new Pipe(network);
@@ -190,7 +191,7 @@ export class SimBus implements Bus {
   request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (!this.#connected) return reject(new BusError('disconnected', 'not connected'));
-      const { clock } = this.#process;
+      const { clock } = this.process;
       const end = (): void => {
         clock.clearTimeout(timer);
         this.#waiting.delete(fail);
@@ -266,10 +267,11 @@ export class SimBus implements Bus {
   #set(connected: boolean): void {
     this.#connected = connected;
     this.connection++;
-    if (!this.#process.alive) return;
-    if (!connected)
-      for (const fail of this.#waiting) fail(new BusError('disconnected', 'connection lost'));
-    for (const listener of this.#listeners) listener(connected);
+    this.process.take(() => {
+      if (!connected)
+        for (const fail of this.#waiting) fail(new BusError('disconnected', 'connection lost'));
+      for (const listener of this.#listeners) listener(connected);
+    });
   }
 }
 

@@ -9,30 +9,39 @@ export interface Rate {
 
 /**
  * One incarnation of a simulated operating-system process. After `kill` nothing in it happens any more: its timers do not
- * fire, and what it waits for never comes.
+ * fire, and what it waits for never comes. While it is frozen, that waits.
  */
 export class SimProcess {
   readonly clock: Clock;
+  readonly #world: VirtualClock;
+  readonly #rate: Rate;
   readonly #deaths = new Set<() => void>();
   #alive = true;
+  #frozenAt: number | undefined;
+  #clockStands = false;
+  /** For how long its clock has stood still, ms. */
+  #stoodMs = 0;
+  /** What was due while it was frozen, by the timer's number; what comes from outside has negative ones. */
+  readonly #held = new Map<number, () => void>();
+  #heldFromOutside = 0;
+  /** Timers that were set before its clock stood still, by their number: they are due later. */
+  readonly #again = new Map<number, number>();
 
-  constructor(clock: VirtualClock, { originMs, speed }: Rate = { originMs: 0, speed: 1 }) {
+  constructor(clock: VirtualClock, rate: Rate = { originMs: 0, speed: 1 }) {
+    this.#world = clock;
+    this.#rate = rate;
     this.clock = {
-      now: () => originMs + clock.now() * speed,
-      // As Node's: whole milliseconds, rounded down, so that timers fire a moment early.
-      setTimeout: (fn, ms) =>
-        clock.setTimeout(
-          () => {
-            if (this.#alive) fn();
-          },
-          Math.max(1, Math.trunc(ms)) / speed,
-        ),
-      clearTimeout: (id) => clock.clearTimeout(id),
+      now: () => rate.originMs + (clock.now() - this.#stood()) * rate.speed,
+      setTimeout: (fn, ms) => this.#setTimeout(fn, ms),
+      clearTimeout: (id) => this.#clearTimeout(id),
     };
   }
 
   get alive(): boolean {
     return this.#alive;
+  }
+  get isFrozen(): boolean {
+    return this.#frozenAt !== undefined;
   }
 
   onDeath(run: () => void): void {
@@ -42,21 +51,82 @@ export class SimProcess {
   /** kill -9. */
   kill(): void {
     this.#alive = false;
+    this.#held.clear();
     for (const run of this.#deaths) run();
     this.#deaths.clear();
+  }
+
+  /** SIGSTOP; with `clockStands`, its machine is suspended, which monotonic clocks do not count. */
+  freeze(clockStands: boolean): void {
+    if (this.isFrozen) return;
+    this.#frozenAt = this.#world.now();
+    this.#clockStands = clockStands;
+  }
+
+  /** SIGCONT: what was due meanwhile happens now, one after the other. */
+  thaw(): void {
+    if (!this.isFrozen) return;
+    this.#stoodMs = this.#stood();
+    this.#frozenAt = undefined;
+    for (const id of this.#held.keys())
+      this.#world.setTimeout(() => {
+        const run = this.#held.get(id);
+        this.#held.delete(id);
+        run?.();
+      }, 0);
+  }
+
+  /** Something that comes from outside: it happens at once, after the thaw, or never. */
+  take(run: () => void): void {
+    if (!this.#alive) return;
+    if (this.isFrozen) this.#held.set(--this.#heldFromOutside, () => this.take(run));
+    else run();
   }
 
   /** A promise of the world outside as this process sees it. */
   guard<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       promise.then(
-        (value) => {
-          if (this.#alive) resolve(value);
-        },
-        (error: unknown) => {
-          if (this.#alive) reject(error as Error);
-        },
+        (value) => this.take(() => resolve(value)),
+        (error: unknown) => this.take(() => reject(error as Error)),
       );
     });
+  }
+
+  #stood(): number {
+    const stands = this.#clockStands && this.#frozenAt !== undefined;
+    return this.#stoodMs + (stands ? this.#world.now() - (this.#frozenAt ?? 0) : 0);
+  }
+
+  /** As Node's: whole milliseconds, rounded down, so that timers fire a moment early. */
+  #setTimeout(fn: () => void, ms: number): number {
+    const stood = this.#stoodMs;
+    const id: number = this.#world.setTimeout(
+      () => this.#fire(id, stood, fn),
+      Math.max(1, Math.trunc(ms)) / this.#rate.speed,
+    );
+    return id;
+  }
+
+  /** @param stood for how long the clock had stood still when this was due */
+  #fire(id: number, stood: number, fn: () => void): void {
+    if (!this.#alive) return;
+    if (this.isFrozen) return void this.#held.set(id, () => this.#fire(id, stood, fn));
+    const missed = this.#stoodMs - stood;
+    if (missed === 0) return fn();
+    const again = this.#world.setTimeout(() => {
+      this.#again.delete(id);
+      this.#fire(id, stood + missed, fn);
+    }, missed);
+    this.#again.set(id, again);
+  }
+
+  #clearTimeout(id: number): void {
+    this.#world.clearTimeout(id);
+    if (this.#held.size > 0) this.#held.delete(id);
+    const again = this.#again.get(id);
+    if (again === undefined) return;
+    this.#world.clearTimeout(again);
+    this.#again.delete(id);
   }
 }
