@@ -1,18 +1,25 @@
+import { statfs } from 'node:fs/promises';
+import type { Manager } from '../actors/manager/manager.ts';
 import { serveAuth } from '../bus/nats/auth.ts';
 import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
 import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
-import type { Manager } from '../actors/manager/manager.ts';
 import type { Unsubscribe } from '../bus/ports.ts';
 import { nkeyFromSeed, trustRoots } from '../pki/mod.ts';
+import { pause, systemClock } from '../supervisors/clock.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
-import { actorLog, serverLog } from './log.ts';
+import { actorLog, type LogEvent, serverLog } from './log.ts';
 import type { NodeFiles } from './node-files.ts';
 import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
 import { aborted, CurrentManager, hostOf, type ManagerWiring, ownLink, tlsOf } from './wiring.ts';
+
+/** What has to be free for the server to open its store again, bytes, and how often that is looked at, ms. */
+const roomMin = 64 * 2 ** 20;
+const roomEveryMs = 2_000;
+const roomToDo = 'free some space on this disk; the log is opened again by itself';
 
 /** The children that make a node a manager. */
 export function managerChildren(wiring: ManagerWiring): readonly ChildSpec[] {
@@ -82,11 +89,34 @@ async function runServer(
     files.onCertificates(reload),
     identity.form === 'several' ? files.onPeers(reload) : () => undefined,
   ];
-  const exit = await Promise.race([server.exited, aborted(scope)]);
+  const lost = server.storeLost.then(() => untilRoom(wiring, report, scope));
+  const exit = await Promise.race([server.exited, lost, aborted(scope)]);
   for (const end of forget) end();
+  if (exit === 'room') {
+    await server.stop();
+    throw new Error('nats-server had no room for its store; there is some again');
+  }
   if (exit !== undefined)
     throw new Error(`nats-server ended (${exit.signal ?? `code ${exit.code}`})`);
   await server.stop();
+}
+
+/** Without room a new start would end as this one; meanwhile the server goes on for the bus, and other servers keep the log. */
+async function untilRoom(
+  { files }: ManagerWiring,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<'room' | undefined> {
+  const dir = files.path('store');
+  for (let said = false; !scope.aborted; said = true) {
+    const { bavail, bsize } = await statfs(dir);
+    const free = bavail * bsize;
+    if (!said)
+      report('log_store_failed', { dir, freeBytes: free, neededBytes: roomMin, todo: roomToDo });
+    else if (free >= roomMin) return 'room';
+    await pause(systemClock, roomEveryMs, scope);
+  }
+  return undefined;
 }
 
 /** The group of the log's servers: one name for each generation, so that a server of an older one stays outside. */

@@ -43,6 +43,8 @@ export interface NatsServer {
   /** `host:port` for the daemon's own connections. */
   readonly address: string;
   readonly exited: Promise<Exit>;
+  /** It has given up its store, for want of room as a rule, and goes on without; only a new start opens it again. */
+  readonly storeLost: Promise<void>;
   /**
    * Takes new certificates, roots, routes and pinned keys into use; routes with a key that is not pinned any more close
    * at once. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let in:
@@ -66,6 +68,8 @@ const reloadTimeoutMs = 10_000;
 const pollMs = 20;
 /** What nats-server says at the end of a reload. */
 const reloadDone = 'Reloaded server configuration';
+/** Of resources, or of space: `will be DISABLED`. */
+const storeGivenUp = 'JetStream out of ';
 /** It warns of leaving out the host name; that the other's key is pinned it does not see. */
 const pinsInstead = 'TLS certificate chain and hostname of solicited routes will not be verified';
 const reloadFailed = 'Failed to reload server configuration';
@@ -97,6 +101,7 @@ class Child implements NatsServer {
   readonly name: string;
   readonly address: string;
   readonly exited: Promise<Exit>;
+  readonly storeLost: Promise<void>;
   readonly #process: ChildProcess;
   readonly #files: Files;
   /** What the server runs with. */
@@ -106,6 +111,7 @@ class Child implements NatsServer {
   #complaint = '';
   #ended = false;
   #onReload: (text: string) => void = () => {};
+  #onStoreLost: () => void = () => {};
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
@@ -114,6 +120,9 @@ class Child implements NatsServer {
     this.#options = options;
     const env = { [storeKeyVariable]: storeKeyValue(options.storeKey) };
     this.#process = spawnBound([options.binary, '-c', files.config], env);
+    this.storeLost = new Promise((resolve) => {
+      this.#onStoreLost = resolve;
+    });
     this.#readLines(options.log);
     this.exited = new Promise((resolve) => {
       this.#process.once('error', (error) => {
@@ -217,6 +226,7 @@ class Child implements NatsServer {
         const level = text.startsWith(pinsInstead) ? 'debug' : told;
         if (level === 'error') this.#complaint = text;
         if (text.startsWith(reloadFailed) || text.startsWith(reloadDone)) this.#onReload(text);
+        if (text.startsWith(storeGivenUp)) this.#onStoreLost();
         log(level, text);
       });
     }

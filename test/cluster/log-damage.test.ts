@@ -1,0 +1,120 @@
+// One manager's copy of the log is damaged, or has no room: it says so, nothing acknowledged is lost, and it gets well.
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '../support/engine.ts';
+import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
+import {
+  leadLogFrom,
+  Load,
+  logLeaderOf,
+  nodeIdOf,
+  serviceNames,
+  swarmOfManagers,
+  untilManagers,
+  write,
+} from '../support/swarm-hosts.ts';
+
+const diskMiB = 256;
+const patienceMs = 60_000;
+
+let hosts: Hosts;
+const acked = new Set<string>();
+
+beforeAll(async () => {
+  hosts = await startHosts(3, { diskMiB });
+  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await swarmOfManagers(hosts.all);
+}, 120_000);
+
+afterAll(async () => {
+  await hosts?.down();
+}, 60_000);
+
+/** Writes through all hosts but `away` while `during` lasts; nobody sees a failure. */
+async function underLoad(away: Host, during: () => Promise<void>): Promise<void> {
+  const load = new Load(() => hosts.all.filter((host) => host !== away));
+  try {
+    await during();
+  } finally {
+    await load.stop();
+  }
+  expect(load.failures).toEqual([]);
+  for (const name of load.acked) acked.add(name);
+}
+
+async function expectNothingLost(): Promise<void> {
+  await untilManagers(hosts.all);
+  for (const host of hosts.all) {
+    const there = new Set(await serviceNames(host));
+    expect([...acked].filter((name) => !there.has(name))).toEqual([]);
+  }
+}
+
+async function someFollower(): Promise<Host> {
+  const leader = await untilManagers(hosts.all);
+  const led = await logLeaderOf(leader);
+  for (const host of hosts.all) if (host !== leader && (await nodeIdOf(host)) !== led) return host;
+  throw new Error('there is no manager that leads nothing');
+}
+
+/** The blocks of the log and of its group on this host. */
+function blocksOf(host: Host): readonly string[] {
+  const dir = join(`/proc/${host.engine.init}/root`, host.stateDir, 'natswarm', 'store');
+  return readdirSync(dir, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.blk'))
+    .map((name) => join(dir, name))
+    .filter((file) => statSync(file).size > 0);
+}
+
+test('a bit of each block of a copy is flipped', async () => {
+  const victim = await someFollower();
+  await underLoad(victim, async () => {
+    await victim.stopDaemon();
+    const blocks = blocksOf(victim);
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const file of blocks) {
+      const data = readFileSync(file);
+      const at = Math.floor(data.length / 2);
+      data.writeUInt8(data.readUInt8(at) ^ 1, at);
+      writeFileSync(file, data);
+    }
+    await victim.startDaemon();
+    await untilManagers(hosts.all);
+  });
+  await expectNothingLost();
+  // its copy is as good as any
+  const id = await nodeIdOf(victim);
+  await leadLogFrom(victim, id);
+  await until(
+    async () => (await logLeaderOf(victim)) === id,
+    patienceMs,
+    'the log to be led by it',
+  );
+  await write(victim, 'led-by-the-damaged');
+  acked.add('led-by-the-damaged');
+  await expectNothingLost();
+}, 180_000);
+
+test('its disk is full', async () => {
+  const victim = await someFollower();
+  const fill = join(victim.stateDir, 'natswarm', 'fill');
+  const noted = victim.daemon.log().length;
+  await underLoad(victim, async () => {
+    await victim.exec(['sh', '-c', `cat /dev/zero >${fill}`]);
+    await until(
+      () => victim.daemon.log().slice(noted).includes('log_store_failed'),
+      patienceMs,
+      'it to say so',
+    );
+    const before = (await serviceNames(victim)).length;
+    // it goes on as a manager meanwhile
+    await write(victim, 'through-the-full');
+    acked.add('through-the-full');
+    expect((await serviceNames(victim)).length).toBeGreaterThan(before);
+    await victim.exec(['rm', fill]);
+    await untilManagers(hosts.all);
+  });
+  await expectNothingLost();
+}, 240_000);
