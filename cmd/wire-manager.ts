@@ -3,6 +3,7 @@ import type { Manager } from '../actors/manager/manager.ts';
 import { serveAuth } from '../bus/nats/auth.ts';
 import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
 import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
+import { checkStore, mistrustStore, rememberStore } from '../bus/nats/store-sums.ts';
 import type { Unsubscribe } from '../bus/ports.ts';
 import { nkeyFromSeed, trustRoots } from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
@@ -19,6 +20,10 @@ import { aborted, CurrentManager, hostOf, type ManagerWiring, ownLink, tlsOf } f
 /** What has to be free for the server to open its store again, bytes, and how often that is looked at, ms. */
 const roomMin = 64 * 2 ** 20;
 const roomEveryMs = 2_000;
+const healingToDo =
+  'look after this disk; what is damaged is dropped, and comes again from the other managers';
+const aloneToDo =
+  'look after this disk; if the log cannot be opened, begin anew from the journal: docker swarm init --force-new-cluster';
 const roomToDo = 'free some space on this disk; the log is opened again by itself';
 
 /** The children that make a node a manager. */
@@ -59,10 +64,12 @@ async function runServer(
   const report = actorLog(logger, { actor: 'bus-server', node: identity.nodeId });
   if (!wiring.create) await mendCertificate(files, identity, report);
   const log = logger.child({ actor: 'bus-server', node: identity.nodeId });
+  const storeDir = files.path('store', String(identity.generation));
+  await lookAtStore(wiring, storeDir, report);
   const server = await startServer({
     binary: config.natsServer,
     runDir: config.runDir,
-    storeDir: files.path('store', String(identity.generation)),
+    storeDir,
     storeKey: Buffer.from(keys.dataKey, 'hex'),
     nodeId: identity.nodeId,
     host: hostOf(identity.listenAddr),
@@ -92,13 +99,25 @@ async function runServer(
   const lost = server.storeLost.then(() => untilRoom(wiring, report, scope));
   const exit = await Promise.race([server.exited, lost, aborted(scope)]);
   for (const end of forget) end();
-  if (exit === 'room') {
-    await server.stop();
+  await server.stop();
+  await rememberStore(storeDir);
+  if (exit === 'room')
     throw new Error('nats-server had no room for its store; there is some again');
-  }
   if (exit !== undefined)
     throw new Error(`nats-server ended (${exit.signal ?? `code ${exit.code}`})`);
-  await server.stop();
+}
+
+/** One server of several gets again what is damaged of its copy; one alone has nowhere to get it from, and makes the best of it. */
+async function lookAtStore(
+  { identity }: ManagerWiring,
+  storeDir: string,
+  report: LogEvent,
+): Promise<void> {
+  const isOneOfSeveral = identity.form === 'several';
+  const blocks = await checkStore(storeDir);
+  if (blocks.length > 0)
+    report('log_copy_damaged', { blocks, todo: isOneOfSeveral ? healingToDo : aloneToDo });
+  if (isOneOfSeveral) await mistrustStore(storeDir);
 }
 
 /** Without room a new start would end as this one; meanwhile the server goes on for the bus, and other servers keep the log. */
