@@ -19,7 +19,7 @@ import {
 import { joinHostPort, resolveAdvertise, resolveListen } from './addresses.ts';
 import type { Config } from './config.ts';
 import { placeOf } from './found-cluster.ts';
-import { beginJournal, forgetGeneration } from './generation.ts';
+import { beginGeneration } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 import { newId } from './wiring.ts';
@@ -134,9 +134,8 @@ export async function restoreBackup(
     dataKey: newKey().toString('hex'),
     busIssuerSeed: cluster.busIssuerSeed,
   });
-  forgetGeneration(files, generation);
   const data = encodeCheckpoint({ ...state, at, objects: store.dump() });
-  await beginJournal(files, generation, { seq, hash: backup.hash, data });
+  await beginGeneration(files, generation, { seq, hash: backup.hash, data });
   const identity = { ...founded, founding: { after: seq } };
   files.writeIdentity(identity);
   return identity;

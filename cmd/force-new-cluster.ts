@@ -4,7 +4,7 @@ import type { ManagerPlace } from '../domain/model/objects.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import { beginJournal, forgetGeneration, journalOf } from './generation.ts';
+import { beginGeneration, journalOf } from './generation.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 
 /**
@@ -29,8 +29,7 @@ export async function forceGeneration(files: NodeFiles, identity: Identity): Pro
   const known = replica.snapshot();
   const checkpoint = { ...known, seq: known.seq + gap.records };
   const generation = identity.generation + gap.generations;
-  forgetGeneration(files, generation);
-  await beginJournal(files, generation, checkpoint);
+  await beginGeneration(files, generation, checkpoint);
   const { joining: _, ...rest } = identity;
   return { ...rest, generation, form: 'alone', founding: { after: checkpoint.seq } };
 }

@@ -26,10 +26,15 @@ export async function beginJournal(
   await journal.close();
 }
 
-/** For a generation that begins here: whatever there is of it was cut off before anything was written. */
-export function forgetGeneration(files: NodeFiles, generation: number): void {
+/** A generation that begins here: whatever there is of it was cut off before anything was written, and goes. */
+export async function beginGeneration(
+  files: NodeFiles,
+  generation: number,
+  checkpoint: Checkpoint,
+): Promise<void> {
   for (const folder of folders)
     rmSync(files.path(folder, String(generation)), { recursive: true, force: true });
+  await beginJournal(files, generation, checkpoint);
 }
 
 /** Removes what this manager has of generations other than `kept`. */

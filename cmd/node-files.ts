@@ -1,28 +1,19 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
+import type { Seat } from '../actors/manager/passage.ts';
 import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/assign/membership.ts';
 import type { RoutePeer } from '../domain/members/form.ts';
-import type { LogForm } from '../domain/model/objects.ts';
 import { isSealedPem, openKeyPem, PkiError, sealKeyPem, unwrap, wrap } from '../pki/mod.ts';
 
 /** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
-export interface Identity {
-  readonly nodeId: string;
+export interface Identity extends Seat {
   readonly clusterId: string;
   /** `IP:PORT` of the join listener as configured at init. */
   readonly listenAddr: string;
   readonly advertiseHost: string;
   readonly advertisePort: string;
-  /** Generation of the log that this manager's store belongs to (docs/state-log.md); 0 while none is known. */
-  readonly generation: number;
-  /** Absent: `alone`. */
-  readonly form?: LogForm['form'];
-  /** The generation begins here, behind this sequence: its log is yet to be made. */
-  readonly founding?: { readonly after: number };
-  /** This manager has no state yet: it gets it from another one. */
-  readonly joining?: true;
   /** What this node's certificate says; a file without it is a manager's. */
   readonly role?: 'manager' | 'worker';
 }

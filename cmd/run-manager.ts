@@ -9,6 +9,7 @@ import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
 import { JournalError } from '../bus/ports.ts';
 import { subjects } from '../bus/subjects.ts';
+import { Passage } from '../actors/manager/passage.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
 import { routePeers } from '../domain/members/form.ts';
@@ -22,9 +23,10 @@ import {
   newKey,
 } from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
-import { beginJournal, forgetGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
+import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
 import { actorLog, type LogEvent } from './log.ts';
+import type { Identity } from './node-files.ts';
 import { SeatKeeper } from './seat-keeper.ts';
 import {
   aborted,
@@ -69,13 +71,14 @@ export async function runManager(
     const links = await openLinks(wiring, users, report, closing, within);
     if (identity.form === 'several') hasten(links, report, within);
     if (identity.joining === true) keeper.seek(within).catch(crash);
-    await prepareLog(wiring, links, keeper, report, within);
+    const passage = passageOf(wiring, links, keeper, report);
+    if (!(await passage.enter(wiring.create, within))) return await aborted(scope);
     const open = (): Promise<Manager> =>
       Manager.open({
         ...managerPorts(wiring, report),
         ...links,
         onCrash: (error) => crash(error),
-        onClosed: () => void goOn(wiring, manager).catch(crash),
+        onClosed: () => void passage.leave(manager, within).catch(crash),
       });
     const manager = await open().catch(async (error: unknown) => {
       if (!(error instanceof JournalError) || identity.form !== 'several') throw error;
@@ -87,8 +90,11 @@ export async function runManager(
     attend(wiring, manager, links.system, report);
     manager.start();
     current.set(manager);
-    if (identity.joining === true) takeSeat(wiring, manager, report, within).catch(crash);
-    else if (identity.form === 'several') keeper.watch(manager, within).catch(crash);
+    const stay = async (): Promise<void> => {
+      if (identity.joining === true) await passage.sit(manager, within);
+      if (identity.form === 'several') await keeper.watch(manager, within);
+    };
+    stay().catch(crash);
     await Promise.race([aborted(scope), crashed]);
   } finally {
     end.abort();
@@ -155,84 +161,27 @@ function hasten({ log, system }: Links, report: LogEvent, scope: AbortSignal): v
     );
 }
 
-/** Makes the log where it begins, gets the state where it is elsewhere. Rejects when the scope ends. */
-async function prepareLog(
+function passageOf(
   wiring: ManagerWiring,
   { log, logLink }: Links,
   keeper: SeatKeeper,
   report: LogEvent,
-  scope: AbortSignal,
-): Promise<void> {
-  const { identity, files, onIdentity, create } = wiring;
-  const { founding, joining, form } = identity;
-  if (form === 'several' && (founding ?? joining) !== undefined) {
-    const patience = AbortSignal.timeout(foundingPatienceMs);
-    const limit = founding === undefined ? scope : AbortSignal.any([scope, patience]);
-    await waitForJetStream(logLink, limit).catch(async (error: unknown) => {
-      if (scope.aborted || !patience.aborted) throw error;
-      report('generation_given_up', { generation: identity.generation });
-      await giveUp(wiring);
-      await aborted(scope);
-      scope.throwIfAborted();
-    });
-  }
-  if (create) await log.createIfMissing();
-  if (founding !== undefined) {
-    await log.createIfMissing(founding.after + 1, form === 'several' ? 2 : 1);
-    const { founding: _, ...founded } = identity;
-    onIdentity(founded);
-    forgetOtherGenerations(files, identity.generation);
-  }
-  if (joining === true) await keeper.fetchState(scope);
-}
-
-/** The other managers did not come, and nothing was written: the log goes on here, in one more generation. */
-async function giveUp({ files, identity, onIdentity }: ManagerWiring): Promise<void> {
-  const { checkpoint } = await journalOf(files, identity.generation).load();
-  if (checkpoint === undefined) throw new Error('the journal of this generation has no beginning');
-  const generation = identity.generation + 1;
-  forgetGeneration(files, generation);
-  await beginJournal(files, generation, checkpoint);
-  onIdentity({ ...identity, generation, form: 'alone' });
-}
-
-/** This generation is closed: its founder begins the next one, the others look for it. */
-async function goOn(wiring: ManagerWiring, manager: Manager): Promise<void> {
-  const { identity, files, onIdentity } = wiring;
-  const next = manager.view().cluster()?.log?.next;
-  if (next === undefined) return;
-  if (next.founder !== identity.nodeId)
-    return onIdentity({ ...identity, generation: 0, form: 'several', joining: true });
-  const checkpoint = manager.snapshot();
-  files.writePeers(routePeers(manager.view()));
-  forgetGeneration(files, next.generation);
-  await beginJournal(files, next.generation, checkpoint);
-  onIdentity({
-    ...identity,
-    generation: next.generation,
-    form: next.form,
-    founding: { after: checkpoint.seq },
+): Passage<Identity> {
+  const { files } = wiring;
+  return new Passage({
+    seat: () => wiring.identity,
+    save: (seat) => wiring.onIdentity(seat),
+    begin: (generation, checkpoint) => beginGeneration(files, generation, checkpoint),
+    checkpointOf: async (generation) => (await journalOf(files, generation).load()).checkpoint,
+    keepOnly: (generation) => forgetOtherGenerations(files, generation),
+    notePeers: (view) => files.writePeers(routePeers(view)),
+    ready: (limit) => waitForJetStream(logLink, limit),
+    create: (first, copies) => log.createIfMissing(first, copies),
+    fetchState: (scope) => keeper.fetchState(scope),
+    begun: (generation, scope) => keeper.begun(generation, scope),
+    patience: () => AbortSignal.timeout(foundingPatienceMs),
+    report,
   });
-}
-
-/** From here on this manager counts. */
-async function takeSeat(
-  wiring: ManagerWiring,
-  manager: Manager,
-  report: LogEvent,
-  scope: AbortSignal,
-): Promise<void> {
-  const { identity, files, onIdentity } = wiring;
-  while (!scope.aborted)
-    try {
-      await manager.command('manager.seated', { nodeId: identity.nodeId });
-      report('manager_seated', { generation: identity.generation });
-      const { joining: _, ...seated } = identity;
-      onIdentity(seated);
-      return forgetOtherGenerations(files, identity.generation);
-    } catch (error) {
-      report('manager_not_seated', { error: String(error) });
-    }
 }
 
 /** What the node does about changes of the state, beside its manager. */

@@ -4,7 +4,7 @@ import { pack, unpack } from '../bus/codec.ts';
 import type { Checkpoint } from '../bus/ports.ts';
 import { trustedRootsPem } from '../domain/ca/signing.ts';
 import { Fault } from '../domain/errors.ts';
-import { formOf, type RoutePeer, routePeers } from '../domain/members/form.ts';
+import { type RoutePeer, routePeers, upcoming } from '../domain/members/form.ts';
 import type { LogForm, ManagerPlace } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
 import { publicKeyPin, verifyNodeCertificate } from '../pki/mod.ts';
@@ -108,13 +108,6 @@ export class SeatDesk {
 
 const notToBe = (nodeId: string): Fault =>
   new Fault('PermissionDenied', `node ${nodeId} is not to be a manager`);
-
-/** The generation of several managers that goes on, or that begins as soon as there is a second one. */
-function upcoming(view: View): LogForm {
-  const next = view.cluster()?.log?.next;
-  const { generation, form } = next ?? formOf(view);
-  return { generation: form === 'several' ? generation : generation + 1, form: 'several' };
-}
 
 export const packCheckpoint = ({ seq, hash, data }: Checkpoint): Uint8Array =>
   pack({ seq, hash, data });

@@ -30,14 +30,18 @@ export class SeatKeeper {
   }
 
   /**
-   * For a manager without a seat: asks until another tells of one, then keeps to it. `onIdentity` hears of each
-   * generation that is not this one's. Resolves when the scope ends.
+   * For a manager without a seat: asks until another tells of one, then tells that one where this manager is.
+   * `onIdentity` hears of a generation that is not this one's. Resolves when the manager has its seat, or the scope ends:
+   * one that has it may be who is to begin the next generation, and must not look for it elsewhere.
    */
   async seek(scope: AbortSignal): Promise<void> {
-    const { identity, files } = this.#wiring;
-    while (!scope.aborted) {
+    const { files } = this.#wiring;
+    for (;;) {
+      const { identity } = this.#wiring;
+      if (identity.generation > 0 && identity.joining === undefined) return;
       const [found] = await this.#ask(scope);
       if (scope.aborted) return;
+      if (this.#wiring.identity !== identity) continue;
       if (found !== undefined) {
         if (found.seat.generation !== identity.generation) return this.#take(found.seat);
         files.writePeers(found.seat.peers);
@@ -63,6 +67,15 @@ export class SeatKeeper {
         }
       await pause(pauseMs.seeking, scope);
     }
+  }
+
+  /** Asks the other managers until one is in this generation, or in a later one. Rejects when the scope ends. */
+  async begun(generation: number, scope: AbortSignal): Promise<void> {
+    while (!(await this.#ask(scope)).some(({ seat }) => seat.current >= generation)) {
+      await pause(pauseMs.seeking, scope);
+      scope.throwIfAborted();
+    }
+    scope.throwIfAborted();
   }
 
   /**

@@ -14,6 +14,13 @@ export const formOf = (view: View): LogForm & { readonly closed: boolean } => {
 export const isClosed = (view: View, generation: number): boolean =>
   (view.cluster()?.log?.next?.generation ?? 0) > generation;
 
+/** The generation of several managers that goes on, or that begins as soon as there is a second one. */
+export function upcoming(view: View): LogForm {
+  const next = view.cluster()?.log?.next;
+  const { generation, form } = next ?? formOf(view);
+  return { generation: form === 'several' ? generation : generation + 1, form: 'several' };
+}
+
 export type Placed = Node & { readonly manager: ManagerPlace };
 const isPlaced = (node: Node): node is Placed => node.manager !== undefined;
 

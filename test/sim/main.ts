@@ -41,6 +41,7 @@ function show(report: SeedReport): string {
     failure === undefined ? 'ok' : 'FAILED',
     `${minutes.toFixed(1)} min in ${(report.cpuMs / 1_000).toFixed(1)} s of CPU`,
     `${acknowledged} acknowledged, ${unknown} unknown, ${faults} faults, ${records} records`,
+    `${report.generations} generations over ${report.powerCuts} power cuts`,
     `converged in ${(convergedMs / 1_000).toFixed(0)} s, ${report.digest.slice(0, 8)}`,
   ].join(': ');
 }

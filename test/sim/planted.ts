@@ -48,6 +48,9 @@ function replaceMethods<T extends object>(prototype: T, methods: Partial<T>): ()
   return () => void Object.defineProperties(prototype, before);
 }
 
+/** A bug of another world (`passage/`): a generation's journal is not synced before a manager goes over to it. */
+export const unsyncedSwitch = 'unsynced-switch';
+
 /** Bugs put in on purpose, to see that the checks find them. */
 export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   /** The manager takes a record for written as soon as it is sent. */

@@ -56,6 +56,8 @@ const lost = ({ seed }: SeedJob, message: string): SeedReport => ({
   records: 0,
   convergedMs: 0,
   digest: '',
+  generations: 0,
+  powerCuts: 0,
   trace: [],
   cpuMs: 0,
 });

@@ -1,6 +1,7 @@
 import process from 'node:process';
 import { drawOptions, type SimBounds } from './options.ts';
-import { plantedBugs } from './planted.ts';
+import { drawPassage, type PassageResult, simulatePassage } from './passage/run.ts';
+import { plantedBugs, unsyncedSwitch } from './planted.ts';
 import { simulate, type SimResult } from './run.ts';
 
 /** One seed to run, as it goes to a process that runs it. */
@@ -13,6 +14,10 @@ export interface SeedJob {
 /** What came of it, in a form that passes between processes. */
 export interface SeedReport extends Omit<SimResult, 'failure'> {
   readonly failure: Pick<Error, 'name' | 'message' | 'stack'> | undefined;
+  /** Of the log, one after the other, while managers come and go. */
+  readonly generations: number;
+  /** Machines that lost their power meanwhile. */
+  readonly powerCuts: number;
   /** Processor time, ms: the machine may be busy with other things. */
   readonly cpuMs: number;
 }
@@ -27,17 +32,24 @@ export async function runSeed(
     ...plantedBugs[plant],
     ...(onTrace && { onTrace }),
   });
+  const passage = await simulatePassage(drawPassage(seed, plant === unsyncedSwitch));
   const { user, system } = process.cpuUsage(start);
   return {
     ...result,
-    failure: failure && describe(failure),
-    trace: failure === undefined ? [] : result.trace,
+    failure: describe(failure ?? passage.failure),
+    trace: failure === undefined ? tracedPassage(passage) : result.trace,
+    generations: passage.generation,
+    powerCuts: passage.powerCuts,
     cpuMs: (user + system) / 1_000,
   };
 }
 
-const describe = ({ name, message, stack }: Error): SeedReport['failure'] => ({
-  name,
-  message,
-  ...(stack !== undefined && { stack }),
-});
+const tracedPassage = ({ failure, lines }: PassageResult): readonly string[] =>
+  failure === undefined ? [] : lines;
+
+const describe = (error: Error | undefined): SeedReport['failure'] =>
+  error && {
+    name: error.name,
+    message: error.message,
+    ...(error.stack !== undefined && { stack: error.stack }),
+  };

@@ -1,0 +1,132 @@
+import type { Checkpoint } from '../../bus/ports.ts';
+import type { LogForm } from '../../domain/model/objects.ts';
+import type { View } from '../../domain/store/view.ts';
+import type { Manager } from './manager.ts';
+
+/** A manager's place in the log, as its disk tells of it. */
+export interface Seat {
+  readonly nodeId: string;
+  /** Generation of the log that this manager's store belongs to (docs/state-log.md); 0 while none is known. */
+  readonly generation: number;
+  /** Absent: `alone`. */
+  readonly form?: LogForm['form'];
+  /** The generation begins here, behind this sequence: its log is yet to be made. */
+  readonly founding?: { readonly after: number };
+  /** This manager has no state yet: it gets it from another one. */
+  readonly joining?: true;
+}
+
+/** A manager's disk, its log and the other managers. */
+export interface PassagePorts<S extends Seat> {
+  readonly seat: () => S;
+  /** Durable when it returns. A seat in another generation ends this manager: it goes on as another one. */
+  readonly save: (seat: S) => void;
+  /** The journal of a generation begins with this state; what there is of the generation was cut off, and goes. Durable when it resolves. */
+  readonly begin: (generation: number, checkpoint: Checkpoint) => Promise<void>;
+  readonly checkpointOf: (generation: number) => Promise<Checkpoint | undefined>;
+  /** Removes what there is of other generations. */
+  readonly keepOnly: (generation: number) => void;
+  /** The other managers are those of this state. */
+  readonly notePeers: (view: View) => void;
+  /** Resolves when the log's servers are enough to make a log; rejects when `limit` ends. */
+  readonly ready: (limit: AbortSignal) => Promise<void>;
+  /** Makes the log, if there is none: its first record, and how many copies it begins with. */
+  readonly create: (first?: number, copies?: number) => Promise<unknown>;
+  /** Gets the state of this generation from another manager; asks until one gives it. Rejects when the scope ends. */
+  readonly fetchState: (scope: AbortSignal) => Promise<void>;
+  /** Resolves when another manager says that it is in this generation or a later one. Rejects when the scope ends. */
+  readonly begun: (generation: number, scope: AbortSignal) => Promise<void>;
+  /** Ends when a generation that has not come about is to be given up. */
+  readonly patience: () => AbortSignal;
+  readonly report: (event: string, fields: object) => void;
+}
+
+/**
+ * A manager's way from one generation of the log to the next. At each moment its disk has all that is needed to go on
+ * from there: a generation's journal is durable before the seat in it, and what there is of the generation before goes
+ * only when the new one has a log, or this manager a part in it.
+ */
+export class Passage<S extends Seat> {
+  readonly #ports: PassagePorts<S>;
+
+  constructor(ports: PassagePorts<S>) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Makes the log where it begins, gets the state where it is elsewhere. Answers whether this manager may go on; not when
+   * it gave the generation up. Rejects when the scope ends.
+   * @param isFirst this is the very first log
+   */
+  async enter(isFirst: boolean, scope: AbortSignal): Promise<boolean> {
+    const { seat, save, ready, create, keepOnly, fetchState, patience } = this.#ports;
+    const { founding, joining, form, generation } = seat();
+    if (form === 'several' && (founding ?? joining) !== undefined) {
+      const limit = founding === undefined ? undefined : patience();
+      const either = limit === undefined ? scope : AbortSignal.any([scope, limit]);
+      try {
+        await ready(either);
+      } catch (error) {
+        if (scope.aborted || limit?.aborted !== true) throw error;
+        await this.#giveUp();
+        return false;
+      }
+    }
+    if (isFirst) await create();
+    if (founding !== undefined) {
+      await create(founding.after + 1, form === 'several' ? 2 : 1);
+      const { founding: _, ...founded } = seat();
+      save(founded as S);
+      keepOnly(generation);
+    }
+    if (joining === true) await fetchState(scope);
+    return true;
+  }
+
+  /** The other managers did not come, and nothing was written: the log goes on here, in one more generation. */
+  async #giveUp(): Promise<void> {
+    const { seat, save, begin, checkpointOf, report } = this.#ports;
+    const { generation } = seat();
+    report('generation_given_up', { generation });
+    const checkpoint = await checkpointOf(generation);
+    if (checkpoint === undefined)
+      throw new Error('the journal of this generation has no beginning');
+    await begin(generation + 1, checkpoint);
+    save({ ...seat(), generation: generation + 1, form: 'alone' });
+  }
+
+  /**
+   * This generation is closed: its founder begins the next one. The others stay until it has: without their servers it
+   * may never learn that its last record was written. Rejects when the scope ends.
+   */
+  async leave(manager: Pick<Manager, 'view' | 'snapshot'>, scope: AbortSignal): Promise<void> {
+    const { seat, save, begin, begun, notePeers } = this.#ports;
+    const next = manager.view().cluster()?.log?.next;
+    if (next === undefined) return;
+    if (next.founder !== seat().nodeId) {
+      await begun(next.generation, scope);
+      return save({ ...seat(), generation: 0, form: 'several', joining: true });
+    }
+    const checkpoint = manager.snapshot();
+    notePeers(manager.view());
+    await begin(next.generation, checkpoint);
+    const { generation, form } = next;
+    save({ ...seat(), generation, form, founding: { after: checkpoint.seq } });
+  }
+
+  /** From here on this manager counts. */
+  async sit(manager: Pick<Manager, 'command'>, scope: AbortSignal): Promise<void> {
+    const { seat, save, keepOnly, report } = this.#ports;
+    while (!scope.aborted)
+      try {
+        const { nodeId, generation } = seat();
+        await manager.command('manager.seated', { nodeId });
+        report('manager_seated', { generation });
+        const { joining: _, ...seated } = seat();
+        save(seated as S);
+        return keepOnly(generation);
+      } catch (error) {
+        report('manager_not_seated', { error: String(error) });
+      }
+  }
+}

@@ -1,0 +1,208 @@
+import type { StateLog } from '../../../bus/ports.ts';
+import { clusterSpecForInit } from '../../../domain/spec/cluster.ts';
+import type { Change } from '../../../domain/store/changes.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { runUntil } from '../world/drive.ts';
+import { noFaults, SimLog, type SimLogClient } from '../world/log.ts';
+import { SimNetwork } from '../world/network.ts';
+import { Random } from '../world/random.ts';
+import { Servers } from '../world/servers.ts';
+import { PassageHost } from './host.ts';
+
+export interface PassageOptions {
+  readonly seed: number;
+  readonly hosts: number;
+  /** Step before which (even) or behind which (odd) its machine loses its power; none when absent. */
+  readonly powerOffAt?: number;
+  /** Mean time between power cuts of machines at random, virtual ms; none when absent. */
+  readonly powerOffEveryMs?: number;
+  /** A planted bug: a generation's journal is not synced before it is gone over to. */
+  readonly unsynced?: boolean;
+}
+
+/** The servers that keep one generation's log. */
+interface Members {
+  readonly ids: Set<string>;
+  copies: number;
+  leader: string;
+}
+
+const epochMs = 1_800_000_000_000;
+
+/** Managers that come and go, each generation of the log with the servers that keep it, and machines that lose their power. */
+export class PassageWorld {
+  readonly options: PassageOptions;
+  readonly clock = new VirtualClock();
+  readonly hosts: readonly PassageHost[];
+  readonly servers: Servers;
+  readonly network: SimNetwork;
+  readonly random: Random;
+  readonly lines: string[] = [];
+  /** Writes to disks so far, each of which may be cut off before it or behind it. */
+  steps = 0;
+  powerCuts = 0;
+  #isCalm = false;
+  readonly #logs = new Map<number, SimLog>();
+  readonly #members = new Map<number, Members>();
+  readonly #clients: { host: PassageHost; generation: number; client: SimLogClient }[] = [];
+  readonly #parted = new Map<string, () => void>();
+  #failure: unknown;
+
+  constructor(options: PassageOptions) {
+    this.options = options;
+    this.random = new Random(options.seed, 'passage');
+    this.hosts = Array.from({ length: options.hosts }, (_, i) => new PassageHost(this, i));
+    this.servers = new Servers(this.hosts.map(({ id }) => id));
+    const link = { latencyMinMs: 0.5, latencyMaxMs: 5 };
+    this.network = new SimNetwork(this.clock, this.random, link, this.servers);
+  }
+
+  wallNow(): number {
+    return epochMs + this.clock.now();
+  }
+  host(id: string): PassageHost | undefined {
+    return this.hosts.find((host) => host.id === id);
+  }
+  others(host: PassageHost): readonly PassageHost[] {
+    return this.hosts.filter((other) => other !== host);
+  }
+
+  say(who: string, event: string, fields: object): void {
+    const at = (this.clock.now() / 1_000).toFixed(3);
+    this.lines.push(`${at} ${who.slice(0, 4)} ${event} ${JSON.stringify(fields)}`);
+  }
+  fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+  }
+
+  /** A write to a host's disk. */
+  step(host: PassageHost, what: string, write: () => void): void {
+    const number = this.steps++;
+    this.say(host.id, `${number} ${what}`, {});
+    const isCutAt = (at: number): boolean => !this.#isCalm && at === this.options.powerOffAt;
+    if (isCutAt(2 * number)) return host.powerOff(this.#offMs());
+    write();
+    if (isCutAt(2 * number + 1)) host.powerOff(this.#offMs());
+  }
+  #offMs(): number {
+    return this.random.between(500, 50_000);
+  }
+
+  /** Until `calm`, machines lose their power now and then. */
+  disturb(): void {
+    const { powerOffEveryMs } = this.options;
+    if (powerOffEveryMs === undefined || this.#isCalm) return;
+    this.clock.setTimeout(() => {
+      const host = this.random.pick(this.hosts);
+      if (!this.#isCalm && host.isUp) host.powerOff(this.random.between(500, 20_000));
+      this.disturb();
+    }, this.random.spacing(powerOffEveryMs));
+  }
+  calm(): void {
+    this.#isCalm = true;
+  }
+
+  /** Lets virtual time pass. Rejects when something is wrong. */
+  async run(ms: number, stop: () => boolean = () => false): Promise<void> {
+    const until = this.clock.now() + ms;
+    await runUntil(this.clock, until, () => this.#failure !== undefined || stop());
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  members(generation: number): Members {
+    const found = this.#members.get(generation) ?? { ids: new Set(), copies: 1, leader: '' };
+    this.#members.set(generation, found);
+    return found;
+  }
+
+  /** Whether the servers of a generation that run are enough to write its log: one alone, or the majority of two or more. */
+  hasQuorum(generation: number): boolean {
+    const up = this.hosts.filter((host) => host.generation === generation);
+    const isAlone = up.some(({ seat }) => seat?.form !== 'several');
+    const needed = Math.max(2, Math.floor(this.members(generation).ids.size / 2) + 1);
+    return generation > 0 && (isAlone || up.length >= needed);
+  }
+
+  /** The log is where a disk has its store; behind a power cut the servers find it there again. */
+  createLog(generation: number, first = 1): void {
+    const random = (): number => this.random.next();
+    const log = (): SimLog =>
+      new SimLog(this.clock, random, { ...noFaults, delayMs: [1, 20] }, first);
+    if (!this.#logs.has(generation)) this.#logs.set(generation, log());
+    this.members(generation).copies = Math.min(2, this.members(generation).ids.size);
+  }
+
+  logFor(host: PassageHost, generation: number): StateLog {
+    const log = this.#logs.get(generation);
+    if (log === undefined) throw new Error(`stream not found: generation ${generation}`);
+    const client = log.client();
+    this.#clients.push({ host, generation, client });
+    this.changed();
+    return client;
+  }
+
+  /** A host's server has come, gone or changed its generation. */
+  changed(): void {
+    for (const { id, generation } of this.hosts)
+      if (generation > 0) this.members(generation).ids.add(id);
+    for (const generation of this.#logs.keys()) {
+      if (!this.hosts.some(({ stores }) => stores.has(generation))) this.#logs.delete(generation);
+      const group = this.members(generation);
+      if (this.host(group.leader)?.generation !== generation)
+        group.leader = this.hosts.find((host) => host.generation === generation)?.id ?? '';
+    }
+    for (const { host, generation, client } of this.#clients)
+      client.setReachable(host.generation === generation && this.hasQuorum(generation));
+    for (const a of this.hosts) for (const b of this.hosts) if (a.id < b.id) this.#link(a, b);
+  }
+
+  /** Servers of different generations have nothing to do with each other. */
+  #link(a: PassageHost, b: PassageHost): void {
+    const key = `${a.id} ${b.id}`;
+    const isOpen = a.generation > 0 && a.generation === b.generation;
+    const heal = this.#parted.get(key);
+    if (isOpen && heal !== undefined) {
+      this.#parted.delete(key);
+      heal();
+    }
+    if (!isOpen && heal === undefined) this.#parted.set(key, this.servers.cut(a.id, b.id));
+  }
+
+  /** What the first daemon writes at `swarm init`; the others have joined with a manager's token. */
+  firstObjects(): readonly Change[] {
+    const nodes: readonly Change[] = this.hosts.map(({ id }, index) => ({
+      op: 'put',
+      kind: 'node',
+      object: {
+        id,
+        spec: { Labels: {}, Role: 'manager', Availability: 'active' },
+        role: 'manager',
+        status: { state: 'unknown', message: '', addr: '' },
+        ...(index === 0 && {
+          manager: {
+            addr: '1:2377',
+            bus: '1:7946',
+            route: `${id}:7947`,
+            reachability: 'reachable',
+          },
+        }),
+      },
+    }));
+    return [
+      {
+        op: 'put',
+        kind: 'cluster',
+        object: {
+          id: 'simulatedcluster',
+          spec: clusterSpecForInit({}),
+          rootCa: { certPem: '', keyPem: '', tokens: { worker: '', manager: '' } },
+          busIssuerSeed: '',
+          defaultAddrPool: ['10.0.0.0/8'],
+          subnetSize: 24,
+          dataPathPort: 4789,
+        },
+      },
+      ...nodes,
+    ];
+  }
+}
