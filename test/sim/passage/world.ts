@@ -2,6 +2,7 @@ import type { StateLog } from '../../../bus/ports.ts';
 import { clusterSpecForInit } from '../../../domain/spec/cluster.ts';
 import type { Change } from '../../../domain/store/changes.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { epochMs, simulatedCluster } from '../world/cluster.ts';
 import { runUntil } from '../world/drive.ts';
 import { noFaults, SimLog, type SimLogClient } from '../world/log.ts';
 import { SimNetwork } from '../world/network.ts';
@@ -26,8 +27,6 @@ interface Members {
   copies: number;
   leader: string;
 }
-
-const epochMs = 1_800_000_000_000;
 
 /** Managers that come and go, each generation of the log with the servers that keep it, and machines that lose their power. */
 export class PassageWorld {
@@ -189,19 +188,7 @@ export class PassageWorld {
       },
     }));
     return [
-      {
-        op: 'put',
-        kind: 'cluster',
-        object: {
-          id: 'simulatedcluster',
-          spec: clusterSpecForInit({}),
-          rootCa: { certPem: '', keyPem: '', tokens: { worker: '', manager: '' } },
-          busIssuerSeed: '',
-          defaultAddrPool: ['10.0.0.0/8'],
-          subnetSize: 24,
-          dataPathPort: 4789,
-        },
-      },
+      { op: 'put', kind: 'cluster', object: simulatedCluster(clusterSpecForInit({})) },
       ...nodes,
     ];
   }

@@ -23,10 +23,21 @@ import { Random } from './random.ts';
 import { Servers } from './servers.ts';
 
 /** Unix time at which every simulation begins, ms. */
-const epochMs = 1_800_000_000_000;
+export const epochMs = 1_800_000_000_000;
 const traceKept = 400;
 /** Comparing whole states is dear. */
 const compareEveryMs = 30_000;
+
+/** The one cluster of a simulation; nobody checks its certificates. */
+export const simulatedCluster = (spec: ClusterObject['spec']): Omit<ClusterObject, 'meta'> => ({
+  id: 'simulatedcluster',
+  spec,
+  rootCa: { certPem: '', keyPem: '', tokens: { worker: '', manager: '' } },
+  busIssuerSeed: '',
+  defaultAddrPool: ['10.0.0.0/8'],
+  subnetSize: 24,
+  dataPathPort: 4789,
+});
 
 export interface ClusterPorts {
   readonly checks: readonly RecordCheck[];
@@ -147,15 +158,7 @@ export class Cluster {
       Dispatcher: { HeartbeatPeriod: heartbeatPeriodMs * 1e6 },
       Orchestration: { TaskHistoryRetentionLimit: historyLimit },
     });
-    const object: Omit<ClusterObject, 'meta'> = {
-      id: 'simulatedcluster',
-      spec,
-      rootCa: { certPem: '', keyPem: '', tokens: { worker: '', manager: '' } },
-      busIssuerSeed: '',
-      defaultAddrPool: ['10.0.0.0/8'],
-      subnetSize: 24,
-      dataPathPort: 4789,
-    };
+    const object = simulatedCluster(spec);
     const nodes = this.hosts
       .filter((host) => !host.isManager || host === this.managers[0])
       .map((host) => this.nodeObject(host));
