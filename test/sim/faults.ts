@@ -189,11 +189,7 @@ export class Nemesis {
         .map((id) => servers.cut(leader.id, id));
       bring();
       thaw();
-      for (const { isManager, agentBus } of hosts) {
-        if (isManager) continue;
-        agentBus?.setReachable(false);
-        agentBus?.setReachable(true);
-      }
+      for (const { isManager, agentBus } of hosts) if (!isManager) agentBus?.moveTo(leader.id);
       clock.setTimeout(() => {
         for (const open of cuts) open();
       }, staleMs);

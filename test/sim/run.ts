@@ -71,6 +71,7 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
     failure = error instanceof Error ? error : new Error(String(error));
   } finally {
     uproot?.();
+    cluster.end();
     process.off('unhandledRejection', onRejection);
   }
   return {

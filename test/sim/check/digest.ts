@@ -1,3 +1,4 @@
+import stringify from 'fast-json-stable-stringify';
 import { createHash } from 'node:crypto';
 import { kinds } from '../../../domain/model/objects.ts';
 import type { View } from '../../../domain/store/view.ts';
@@ -16,11 +17,6 @@ export function digest(view: View): string {
 
 function textOf(object: object): string {
   let text = texts.get(object);
-  if (text === undefined) texts.set(object, (text = JSON.stringify(object, sorted)));
+  if (text === undefined) texts.set(object, (text = stringify(object)));
   return text;
 }
-
-const sorted = (_key: string, value: unknown): unknown =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-    : value;

@@ -188,13 +188,15 @@ function unsettled(world: PassageWorld, acknowledged: readonly string[]): string
     if (!isSeated(world)(host) && managers.length > 1) return `manager ${id} is not seated`;
     if (manager.generation !== managers[0]?.generation) return `${id} is in another generation`;
     if (manager.view().index !== newest.index) return `${id} is behind`;
-    if (digest(manager.view()) !== digest(newest)) return `${id} has another state`;
   }
   if (managers.filter(({ manager }) => manager?.isLeading() === true).length !== 1)
     return 'not one manager leads';
   const names = new Set([...newest.list('service')].map(({ spec }) => spec.Name));
   const lost = acknowledged.filter((name) => !names.has(name));
-  return lost.length === 0
-    ? ''
-    : `acknowledged and lost: ${lost.slice(0, 5).join(', ')} (${lost.length})`;
+  if (lost.length > 0)
+    return `acknowledged and lost: ${lost.slice(0, 5).join(', ')} (${lost.length})`;
+  // last, for it is dear, and this is asked after each step
+  const expected = digest(newest);
+  const other = managers.find(({ manager }) => manager && digest(manager.view()) !== expected);
+  return other === undefined ? '' : `${other.id} has another state`;
 }

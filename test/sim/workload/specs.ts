@@ -83,8 +83,9 @@ function drawTask(random: Random): Wire['TaskTemplate'] {
     ...(random.chance(0.7) && {
       RestartPolicy: {
         Condition: random.weighted({ any: 6, 'on-failure': 1, none: 0.4 }),
-        Delay: random.pick([100, 1_000, 5_000]) * ms,
-        MaxAttempts: random.pick([0, 0, 0, 3]),
+        // one that ends at once and comes again at once shows little more for all the time that it takes
+        Delay: random.pick([100, 2_000, 5_000, 5_000, 5_000]) * ms,
+        MaxAttempts: random.pick([0, 0, 3, 10]),
         Window: random.pick([0, 0, 20_000]) * ms,
       },
     }),

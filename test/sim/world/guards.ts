@@ -17,23 +17,24 @@ export function guardLog(log: StateLog, process: SimProcess): StateLog {
   };
 }
 
-/** The engine as one incarnation of a daemon sees it: what it asked for goes on after its death, unseen. */
+/** The engine as one incarnation of a daemon sees it: the call that it is at when it dies goes on, unseen. */
 export function guardExecutor(executor: Executor, process: SimProcess): Executor {
   return {
-    describe: (scope) => process.guard(executor.describe(scope)),
+    describe: (scope) => process.guardWork(scope, (own) => executor.describe(own)),
     controller: (task) => guardController(executor.controller(task), process),
-    taskIds: (nodeId, scope) => process.guard(executor.taskIds(nodeId, scope)),
-    removeOrphan: (taskId, scope) => process.guard(executor.removeOrphan(taskId, scope)),
+    taskIds: (nodeId, scope) => process.guardWork(scope, (own) => executor.taskIds(nodeId, own)),
+    removeOrphan: (taskId, scope) =>
+      process.guardWork(scope, (own) => executor.removeOrphan(taskId, own)),
     logs: (task, options, scope) => executor.logs(task, options, scope),
-    ready: (scope) => process.guard(executor.ready(scope)),
+    ready: (scope) => process.guardWork(scope, (own) => executor.ready(own)),
   };
 }
 
 const guardController = (controller: Controller, process: SimProcess): Controller => ({
-  find: (scope) => process.guard(controller.find(scope)),
-  prepare: (scope) => process.guard(controller.prepare(scope)),
-  start: (scope) => process.guard(controller.start(scope)),
-  wait: (scope) => process.guard(controller.wait(scope)),
-  shutdown: (scope) => process.guard(controller.shutdown(scope)),
-  remove: (scope) => process.guard(controller.remove(scope)),
+  find: (scope) => process.guardWork(scope, (own) => controller.find(own)),
+  prepare: (scope) => process.guardWork(scope, (own) => controller.prepare(own)),
+  start: (scope) => process.guardWork(scope, (own) => controller.start(own)),
+  wait: (scope) => process.guardWork(scope, (own) => controller.wait(own)),
+  shutdown: (scope) => process.guardWork(scope, (own) => controller.shutdown(own)),
+  remove: (scope) => process.guardWork(scope, (own) => controller.remove(own)),
 });

@@ -238,6 +238,14 @@ export class SimBus implements Bus {
     this.refresh();
   }
 
+  /** Loses its connection, and of all servers it comes to this one. */
+  moveTo(server: string): void {
+    if (!this.#reachable || !this.#running().includes(server)) return;
+    if (this.#connected) this.#set(false);
+    this.server = server;
+    this.#set(true);
+  }
+
   refresh(): void {
     const { servers } = this.#network;
     if (this.#connected && !(this.#reachable && servers.isUp(this.server))) this.#set(false);

@@ -44,8 +44,10 @@ export class SimProcess {
     return this.#frozenAt !== undefined;
   }
 
-  onDeath(run: () => void): void {
+  /** Answers how to take it back. */
+  onDeath(run: () => void): () => void {
     this.#deaths.add(run);
+    return () => this.#deaths.delete(run);
   }
 
   /** kill -9. */
@@ -91,6 +93,26 @@ export class SimProcess {
         (error: unknown) => this.take(() => reject(error as Error)),
       );
     });
+  }
+
+  /** As `guard`, for work that takes several steps: when the process dies, what is on its way is the last one. */
+  guardWork<T>(scope: AbortSignal, work: (scope: AbortSignal) => Promise<T>): Promise<T> {
+    const end = new AbortController();
+    const abort = (): void => end.abort();
+    const die = (): void => {
+      scope.removeEventListener('abort', abort);
+      abort();
+    };
+    if (scope.aborted || !this.#alive) abort();
+    scope.addEventListener('abort', abort, { once: true });
+    const live = this.onDeath(die);
+    const over = (): void => {
+      live();
+      scope.removeEventListener('abort', abort);
+    };
+    const worked = work(end.signal);
+    worked.then(over, over);
+    return this.guard(worked);
   }
 
   #stood(): number {
