@@ -100,7 +100,9 @@ async function runServer(
   const exit = await Promise.race([server.exited, lost, aborted(scope)]);
   for (const end of forget) end();
   await server.stop();
-  await rememberStore(storeDir);
+  await rememberStore(storeDir).catch(({ message }: Error) =>
+    log.warn({ error: message }, 'log_copy_not_noted'),
+  );
   if (exit === 'room')
     throw new Error('nats-server had no room for its store; there is some again');
   if (exit !== undefined)

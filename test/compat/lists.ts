@@ -103,6 +103,8 @@ const filters: readonly Row[] = [
 const events: readonly Row[] = [
   docker("info --format '{{.SystemTime}}'", { keep: 'since' }),
   docker('service create --detach --quiet --name told --replicas 1 natswarm-sleep:1'),
+  // scaled down before its task runs, it looks settled and runs for a moment
+  docker("service ls --format '{{.Name}} {{.Replicas}}'", { settled: true }),
   docker('service update --detach --label-add a=b told'),
   docker('service scale --detach told=0'),
   docker("service ls --format '{{.Name}} {{.Replicas}}'", { settled: true }),

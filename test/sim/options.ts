@@ -118,7 +118,7 @@ function drawFaults(
 /** Managers and what may befall them, from randomness of their own. */
 function drawManagers(options: SimOptions, bounds: SimBounds): SimOptions {
   const random = new Random(options.seed, 'managers');
-  const drawn = random.pick([1, 1, 1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3, 4, 5]);
+  const drawn = Number(random.weighted({ 1: 8, 2: 1, 3: 6, 4: 1, 5: 1 }));
   const managers = bounds.managers ?? drawn;
   const faults = { ...options.faults };
   for (const kind of managerFaultKinds) {
@@ -147,7 +147,7 @@ function drawFreezes(options: SimOptions, bounds: SimBounds): SimOptions {
 
 /**
  * What the clients do, from randomness of its own: as much as the goals ask for and a little more, evenly or in bursts.
- * Tasks take by far the most of the computer's time: one run in five is about them, the others are about what happens to
+ * Tasks take by far the most of the computer's time: one run in ten is about them, the others are about what happens to
  * records, managers and nodes, with a few.
  */
 function drawWorkload(
@@ -162,14 +162,14 @@ function drawWorkload(
   const burstRate = random.pick([0, 0, 0.5, 0.9]);
   const commands = some(random);
   // a run without goals is short: something has to happen in it
-  const busy = random.chance(0.2) || goals.acknowledged === 0;
+  const busy = random.chance(0.1) || goals.acknowledged === 0;
   return {
     clients,
     commandEveryMs: random.pick([400, 1_500, 5_000]),
     burstRate,
     commands: {
       ...commands,
-      label: commands.label + random.pick(busy ? [0, 5, 10] : [20, 40, 80]),
+      label: commands.label + random.pick(busy ? [0, 5, 10] : [30, 60, 90]),
     },
     servicesMax: random.int(1, busy ? 5 : 3),
     replicasMax: random.pick(busy ? [2, 3, 3, 8] : [1, 2, 2, 3]),

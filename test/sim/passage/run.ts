@@ -24,7 +24,7 @@ const calmLimitMs = 180_000;
 export function drawPassage(seed: number, unsynced = false): PassageOptions {
   const random = new Random(seed, 'passage options');
   const powerOffEveryMs = random.between(4_000, 20_000);
-  return { seed, hosts: random.int(2, 4), powerOffEveryMs, unsynced };
+  return { seed, hosts: random.pick([2, 2, 3, 3, 4]), powerOffEveryMs, unsynced };
 }
 
 /**
