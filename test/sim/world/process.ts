@@ -21,9 +21,10 @@ export class SimProcess {
   #clockStands = false;
   /** For how long its clock has stood still, ms. */
   #stoodMs = 0;
-  /** What was due while it was frozen, by the timer's number; what comes from outside has negative ones. */
+  /** What was due while it was frozen, by the timer's number. */
   readonly #held = new Map<number, () => void>();
-  #heldFromOutside = 0;
+  /** What came from outside meanwhile; what comes before all of it has happened is behind it. */
+  readonly #queue: (() => void)[] = [];
   /** Timers that were set before its clock stood still, by their number: they are due later. */
   readonly #again = new Map<number, number>();
 
@@ -54,6 +55,7 @@ export class SimProcess {
   kill(): void {
     this.#alive = false;
     this.#held.clear();
+    this.#queue.length = 0;
     for (const run of this.#deaths) run();
     this.#deaths.clear();
   }
@@ -76,12 +78,23 @@ export class SimProcess {
         this.#held.delete(id);
         run?.();
       }, 0);
+    this.#handOver();
+  }
+
+  #handOver(): void {
+    if (this.#queue.length === 0) return;
+    this.#world.setTimeout(() => {
+      if (this.isFrozen) return;
+      this.#queue[0]?.();
+      this.#queue.shift();
+      this.#handOver();
+    }, 0);
   }
 
   /** Something that comes from outside: it happens at once, after the thaw, or never. */
   take(run: () => void): void {
     if (!this.#alive) return;
-    if (this.isFrozen) this.#held.set(--this.#heldFromOutside, () => this.take(run));
+    if (this.isFrozen || this.#queue.length > 0) this.#queue.push(run);
     else run();
   }
 
