@@ -99,7 +99,7 @@ function drawFaults(
   some: <K extends string>(kinds: readonly K[], sure: readonly K[]) => Record<K, number>,
   { faults: only }: SimBounds,
 ): Pick<SimOptions, 'faultEveryMs' | 'faults'> {
-  const faultEveryMs = random.pick([5_000, 15_000, 40_000]);
+  const faultEveryMs = random.pick([6_000, 20_000, 40_000]);
   const faults = {
     ...some(faultKinds, []),
     leaderKill: 0,
@@ -171,8 +171,8 @@ function drawWorkload(
       ...commands,
       label: commands.label + random.pick(busy ? [0, 5, 10] : [30, 60, 90]),
     },
-    servicesMax: random.int(1, busy ? 5 : 3),
-    replicasMax: random.pick(busy ? [2, 3, 3, 8] : [1, 2, 2, 3]),
+    servicesMax: random.int(1, busy ? 5 : 2),
+    replicasMax: random.pick(busy ? [2, 3, 3, 8] : [1, 1, 2, 3]),
   };
 }
 

@@ -17,7 +17,7 @@ export interface PassageResult {
   readonly lines: readonly string[];
 }
 
-const writeEveryMs = 500;
+const writeEveryMs = 1_000;
 const calmLimitMs = 180_000;
 
 /** How many machines there are, and how often they lose their power, drawn by seed. */
