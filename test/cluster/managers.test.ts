@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import {
+  isWorker,
   join,
   Load,
   managersSeenBy,
@@ -75,12 +76,7 @@ test('the leader is demoted: another leads, and it is a worker', async () => {
   const [other] = others as [Host];
   await demote(leader, leader);
   await untilManagers(others);
-  await until(
-    async () =>
-      said(await leader.docker('node', 'ls')).includes('This node is not a swarm manager'),
-    30_000,
-    'the demoted leader to be a worker',
-  );
+  await until(() => isWorker(leader), 30_000, 'the demoted leader to be a worker');
   await write(other, 'after-demotion');
   await promote(leader, other);
   await untilManagers([one, two, three]);

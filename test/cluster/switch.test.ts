@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
-import { join, said, serviceNames, untilManagers, write } from '../support/swarm-hosts.ts';
+import { isWorker, join, serviceNames, untilManagers, write } from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -40,9 +40,6 @@ async function lose(host: Host, loss: Loss): Promise<void> {
 async function expectAll(on: readonly Host[]): Promise<void> {
   for (const host of on) expect(await serviceNames(host)).toEqual(acked.toSorted());
 }
-
-const isWorker = async (host: Host): Promise<boolean> =>
-  said(await host.docker('node', 'ls')).includes('This node is not a swarm manager');
 
 const rounds: readonly [afterMs: number, victims: 'the founder' | 'the other' | 'both', Loss][] = [
   [0, 'the founder', 'power'],

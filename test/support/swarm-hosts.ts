@@ -149,3 +149,7 @@ export class Load {
 
 /** What a command printed, in one line for comparisons. */
 export const said = ({ stdout, stderr }: CommandResult): string => `${stdout}${stderr}`.trim();
+
+/** It says itself that it is no manager. */
+export const isWorker = async (host: Host): Promise<boolean> =>
+  said(await host.docker('node', 'ls')).includes('This node is not a swarm manager');

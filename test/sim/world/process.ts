@@ -81,6 +81,7 @@ export class SimProcess {
     this.#handOver();
   }
 
+  /** One at a time; it is in the queue until it has happened, so that what it brings about comes behind the others. */
   #handOver(): void {
     if (this.#queue.length === 0) return;
     this.#world.setTimeout(() => {
