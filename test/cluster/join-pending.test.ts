@@ -24,7 +24,7 @@ const stateOf = (host: Host): Promise<string> =>
 
 test('a manager that does not answer in time: the node is pending, and joins when it does', async () => {
   const token = await one.mustDocker('swarm', 'join-token', '--quiet', 'worker');
-  one.pause('daemon');
+  await one.pause('daemon');
   // each try has its own, shorter limit: it is tried once more than there is time for
   const addr = `${one.ip}:2377`;
   const { status, text } = await two.daemon.api('POST', '/v1.51/swarm/join', {
