@@ -3,7 +3,7 @@ import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
-import { nodeLeft, nodeReady, nodeSilent } from '../../domain/assign/node-status.ts';
+import { nodeLeft, nodeReady, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
@@ -21,6 +21,7 @@ import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
+import { Losses } from './losses.ts';
 import { MembersDuty } from './members.ts';
 import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
@@ -75,6 +76,7 @@ export class Leader {
   readonly #subscriptions: Unsubscribe[] = [];
   readonly #ca: CaDuty | undefined;
   readonly #members: MembersDuty;
+  readonly #losses: Losses;
   #serving = false;
 
   constructor(options: LeaderOptions) {
@@ -91,6 +93,7 @@ export class Leader {
     this.#singles = new DynamicSupervisor(ports('single'));
     this.#scheduler = new Scheduler(options.replica.store);
     const { ca, bus, replica, committer, newJoinToken } = options;
+    this.#losses = new Losses(options.clock, (nodeIds) => this.#declareSilent(nodeIds));
     this.#ca =
       ca &&
       new CaDuty({
@@ -288,16 +291,12 @@ export class Leader {
 
   #startNode(nodeId: string): void {
     if (this.#nodes.get(nodeId) !== undefined) return;
-    const { replica, bus, committer, mayServe } = this.#options;
+    const { replica, bus, mayServe } = this.#options;
     const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
     const heartbeatMs = Math.max(
       heartbeatMsMin,
       (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
     );
-    const commit = (decide: (view: View, now: number) => readonly Change[]): Promise<void> =>
-      committer
-        .propose((view, { now }) => ({ changes: decide(view, now), result: undefined }))
-        .then(() => undefined);
     this.#nodes.start(nodeId, nodeMachine, (scope) => ({
       nodeId,
       scope,
@@ -305,20 +304,31 @@ export class Leader {
       heartbeatMs,
       silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
-      ready: (hello) => commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
-      silent: () =>
-        commit((view, now) =>
-          this.#reach().connected
-            ? nodeSilent(view, nodeId, now, (id) => isSilent(this.#nodes.get(id)))
-            : [],
-        ),
-      left: () => commit((view) => nodeLeft(view, nodeId)),
+      ready: (hello) =>
+        this.#commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
+      silent: () => this.#losses.declare(nodeId),
+      left: () => this.#commit((view) => nodeLeft(view, nodeId)),
       assignments: () => assignmentsOf(replica.store, nodeId),
       send: (assign) => {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
       },
     }));
     if (!this.#reach().connected) this.#tellNode(nodeId, this.#reach());
+  }
+
+  #declareSilent(nodeIds: readonly string[]): Promise<void> {
+    return this.#commit((view, now) =>
+      this.#reach().connected
+        ? nodesSilent(view, nodeIds, now, (id) => isSilent(this.#nodes.get(id)))
+        : [],
+    );
+  }
+
+  async #commit(decide: (view: View, now: number) => readonly Change[]): Promise<void> {
+    await this.#options.committer.propose((view, { now }) => ({
+      changes: decide(view, now),
+      result: undefined,
+    }));
   }
 
   #wakeService(serviceId: string): void {

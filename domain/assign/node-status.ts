@@ -23,26 +23,30 @@ export function nodeReady(
 }
 
 /**
- * A node fell silent: it is down. Its tasks are lost with it; where many nodes are, not all at once.
- * @param isSilent whether a node that is not down yet has missed beats, too
+ * Nodes fell silent: they are down. Their tasks are lost with them; where many nodes are, not all at once.
+ * @param isSilent whether another node that is not down yet has missed beats, too
  */
-export function nodeSilent(
+export function nodesSilent(
   view: View,
-  nodeId: string,
+  nodeIds: readonly string[],
   now: number,
   isSilent: (nodeId: string) => boolean,
 ): readonly Change[] {
-  const node = view.node(nodeId);
-  if (node === undefined || node.status.state === 'down') return [];
-  const until = heldUntil(view.list('node'), nodeId, now, isSilent);
-  const outage: Outage = { at: now, givenUpAt: until };
-  return [
-    patch(nodeId, {
+  const nodes = nodeIds
+    .map((id) => view.node(id))
+    .filter((node): node is Node => node !== undefined && node.status.state !== 'down');
+  if (nodes.length === 0) return [];
+  const silent = new Set(nodes.map(({ id }) => id));
+  const held = heldUntil(view.list('node'), silent, now, isSilent);
+  return nodes.map((node, i) => {
+    const until = held[i] ?? now;
+    const outage: Outage = { at: now, givenUpAt: until };
+    return patch(node.id, {
       ...down(node),
       outages: withOutage(node.outages ?? [], outage),
       ...(until > now && { heldUntil: until }),
-    }),
-  ];
+    });
+  });
 }
 
 /** A node left the swarm. */

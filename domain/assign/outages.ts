@@ -26,23 +26,24 @@ export function restMs(outages: readonly Outage[], now: number): number {
 }
 
 /**
- * Until when the tasks of a node that falls silent at `now` stay its own: no longer than that, as long as most nodes
- * are well. Where half of the nodes are lost together (their switch, or the leader's own network), nodes are given up one
+ * Until when the tasks of nodes that fall silent at `now` stay their own: no longer than that, as long as most nodes are
+ * well. Where half of the nodes are lost together (their switch, or the leader's own network), nodes are given up one
  * after the other, the first one now: no survivor takes over more than one node's tasks in `takeOverMs`, and what comes
  * back in time has lost nothing.
- * @param isSilent whether a node that is not down yet is about to be
+ * @param silent those that fall silent now; the answer is in their order
+ * @param isSilent whether another node that is not down yet is about to be
  */
 export function heldUntil(
   nodes: Iterable<Node>,
-  nodeId: string,
+  silent: ReadonlySet<string>,
   now: number,
   isSilent: (nodeId: string) => boolean,
-): number {
+): readonly number[] {
   let well = 0;
-  let lost = 1;
+  let lost = silent.size;
   let lastGivenUpAt = Number.NEGATIVE_INFINITY;
   for (const { id, status, outages } of nodes) {
-    if (id === nodeId) continue;
+    if (silent.has(id)) continue;
     const last = outages?.at(-1);
     const isDown = status.state === 'down';
     if (isDown && (last === undefined || last.at <= now - massWindowMs)) continue;
@@ -50,6 +51,8 @@ export function heldUntil(
     if (isDown || isSilent(id)) lost += 1;
     else well += 1;
   }
-  if (lost < massNodesMin || lost < well) return now;
-  return Math.max(now, lastGivenUpAt + takeOverMs / Math.max(1, well));
+  if (lost < massNodesMin || lost < well) return Array.from(silent, () => now);
+  const stepMs = takeOverMs / Math.max(1, well);
+  const first = Math.max(now, lastGivenUpAt + stepMs);
+  return Array.from(silent, (_, i) => first + i * stepMs);
 }

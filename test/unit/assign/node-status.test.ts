@@ -1,10 +1,11 @@
 import { expect, test } from '@jest/globals';
-import { nodeLeft, nodeReady, nodeSilent } from '../../../domain/assign/node-status.ts';
+import { nodeLeft, nodeReady, nodesSilent } from '../../../domain/assign/node-status.ts';
 import type { NodeDescription } from '../../../domain/model/objects.ts';
 import { World } from '../orchestrate/world.ts';
 
 const nobody = (): boolean => false;
 const minute = 60_000;
+const wholeMs = (ms: number | undefined) => ms && Math.round(ms);
 
 function buildWorld(nodes: number) {
   const world = new World(nodes);
@@ -20,9 +21,9 @@ function buildWorld(nodes: number) {
 
 test('a hello makes the node ready; the same hello again changes nothing', () => {
   const { world, node, description } = buildWorld(1);
-  world.apply(nodeSilent(world.store, 'n1', world.now, nobody));
+  world.apply(nodesSilent(world.store, ['n1'], world.now, nobody));
   expect(node('n1')?.status).toMatchObject({ state: 'down', message: 'heartbeat failure' });
-  expect(nodeSilent(world.store, 'n1', world.now, nobody)).toEqual([]);
+  expect(nodesSilent(world.store, ['n1'], world.now, nobody)).toEqual([]);
   world.apply(nodeReady(world.store, 'n1', description, world.now));
   expect(node('n1')?.status).toMatchObject({ state: 'ready', message: '' });
   expect(nodeReady(world.store, 'n1', { ...description }, world.now)).toEqual([]);
@@ -74,6 +75,20 @@ test.each([
   const { world, held } = buildWorld(nodes);
   world.lose(...lost);
   expect(held()).toEqual(expected);
+});
+
+test.each([4, 5, 9])('%i nodes: many declared at once are held as one after the other', (count) => {
+  for (let lost = 1; lost <= count; lost++) {
+    const [one, other] = [buildWorld(count), buildWorld(count)];
+    const ids = Array.from({ length: lost }, (_, i) => `n${i + 1}`);
+    for (const world of [one.world, other.world]) {
+      world.lose('n1');
+      world.now += 1_000;
+    }
+    one.world.lose(...ids);
+    other.world.apply(nodesSilent(other.world.store, ids, other.world.now, nobody));
+    expect(other.held().map(wholeMs)).toEqual(one.held().map(wholeMs));
+  }
 });
 
 test('nodes that follow within a minute are part of the same loss', () => {

@@ -1,4 +1,4 @@
-import { nodeReady, nodeSilent } from '../../../domain/assign/node-status.ts';
+import { nodeReady, nodesSilent } from '../../../domain/assign/node-status.ts';
 import { limits } from '../../../domain/limits.ts';
 import type {
   Node,
@@ -90,7 +90,7 @@ export class World {
   /** The leader hears these nodes no more: it declares them down one after the other. */
   lose(...ids: readonly string[]): void {
     for (const id of ids)
-      this.apply(nodeSilent(this.store, id, this.now, (other) => ids.includes(other)));
+      this.apply(nodesSilent(this.store, [id], this.now, (other) => ids.includes(other)));
   }
 
   /** The nodes say hello again. */
