@@ -1,7 +1,8 @@
+import { constants } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { Labels } from '../domain/model/spec.ts';
@@ -82,8 +83,7 @@ const logTextMax = 300;
 export async function listenForJoins(options: JoinListenerOptions): Promise<Server> {
   const server = createServer(
     {
-      ...options.tls,
-      minVersion: 'TLSv1.2',
+      ...joinContext(options.tls),
       // who has no certificate yet comes to get one; who has one is judged by `renew`
       requestCert: true,
       rejectUnauthorized: false,
@@ -113,6 +113,13 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Serv
   });
   return server;
 }
+
+/** For the server, and each time its certificate is new. Nobody joins twice, so nothing is kept of a session. */
+export const joinContext = (tls: JoinListenerOptions['tls']): SecureContextOptions => ({
+  ...tls,
+  minVersion: 'TLSv1.2',
+  secureOptions: constants.SSL_OP_NO_TICKET,
+});
 
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 

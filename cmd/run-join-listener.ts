@@ -1,4 +1,4 @@
-import { listenForJoins } from '../api/join-listener.ts';
+import { joinContext, listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { daemonFault } from '../domain/errors.ts';
 import { rejoinChannel } from '../pki/mod.ts';
@@ -59,7 +59,7 @@ export async function runJoinListener(
     },
     log: report,
   });
-  const forget = files.onCertificates(() => server.setSecureContext(tlsOf(files)));
+  const forget = files.onCertificates(() => server.setSecureContext(joinContext(tlsOf(files))));
   await aborted(scope);
   forget();
   server.closeAllConnections();

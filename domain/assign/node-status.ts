@@ -2,6 +2,7 @@ import { Fault } from '../errors.ts';
 import type { Node, NodeDescription, Outage } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
+import { isTerminal } from '../task-state.ts';
 import { heldUntil, restMs, withOutage } from './outages.ts';
 
 /** A node said hello: it is ready, with this description. No change when nothing is new. */
@@ -36,18 +37,23 @@ export function nodesSilent(
     .map((id) => view.node(id))
     .filter((node): node is Node => node !== undefined && node.status.state !== 'down');
   if (nodes.length === 0) return [];
-  const silent = new Set(nodes.map(({ id }) => id));
+  const silent = new Map(nodes.map(({ id }) => [id, hasTasks(view, id)]));
   const held = heldUntil(view.list('node'), silent, now, isSilent);
   return nodes.map((node, i) => {
-    const until = held[i] ?? now;
-    const outage: Outage = { at: now, givenUpAt: until };
+    const until = held[i];
+    const outage: Outage = { at: now, ...(until !== undefined && { givenUpAt: until }) };
     return patch(node.id, {
       ...down(node),
       outages: withOutage(node.outages ?? [], outage),
-      ...(until > now && { heldUntil: until }),
+      ...(until !== undefined && until > now && { heldUntil: until }),
     });
   });
 }
+
+const hasTasks = (view: View, nodeId: string): boolean => {
+  for (const { status } of view.tasksOfNode(nodeId)) if (!isTerminal(status.state)) return true;
+  return false;
+};
 
 /** A node left the swarm. */
 export function nodeLeft(view: View, nodeId: string): readonly Change[] {

@@ -29,16 +29,16 @@ export function restMs(outages: readonly Outage[], now: number): number {
  * Until when the tasks of nodes that fall silent at `now` stay their own: no longer than that, as long as most nodes are
  * well. Where half of the nodes are lost together (their switch, or the leader's own network), nodes are given up one
  * after the other, the first one now: no survivor takes over more than one node's tasks in `takeOverMs`, and what comes
- * back in time has lost nothing.
- * @param silent those that fall silent now; the answer is in their order
+ * back in time has lost nothing. A node without tasks has nothing to give up.
+ * @param silent those that fall silent now, each with whether it has tasks; the answer is in their order
  * @param isSilent whether another node that is not down yet is about to be
  */
 export function heldUntil(
   nodes: Iterable<Node>,
-  silent: ReadonlySet<string>,
+  silent: ReadonlyMap<string, boolean>,
   now: number,
   isSilent: (nodeId: string) => boolean,
-): readonly number[] {
+): readonly (number | undefined)[] {
   let well = 0;
   let lost = silent.size;
   let lastGivenUpAt = Number.NEGATIVE_INFINITY;
@@ -47,12 +47,16 @@ export function heldUntil(
     const last = outages?.at(-1);
     const isDown = status.state === 'down';
     if (isDown && (last === undefined || last.at <= now - massWindowMs)) continue;
-    if (isDown) lastGivenUpAt = Math.max(lastGivenUpAt, last?.givenUpAt ?? now);
+    if (isDown) lastGivenUpAt = Math.max(lastGivenUpAt, last?.givenUpAt ?? lastGivenUpAt);
     if (isDown || isSilent(id)) lost += 1;
     else well += 1;
   }
-  if (lost < massNodesMin || lost < well) return Array.from(silent, () => now);
-  const stepMs = takeOverMs / Math.max(1, well);
-  const first = Math.max(now, lastGivenUpAt + stepMs);
-  return Array.from(silent, (_, i) => first + i * stepMs);
+  const stepMs = lost < massNodesMin || lost < well ? 0 : takeOverMs / Math.max(1, well);
+  let next = stepMs === 0 ? now : Math.max(now, lastGivenUpAt + stepMs);
+  return Array.from(silent.values(), (hasTasks) => {
+    if (!hasTasks) return undefined;
+    const until = next;
+    next += stepMs;
+    return until;
+  });
 }

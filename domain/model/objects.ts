@@ -114,8 +114,8 @@ export interface ManagerPlace {
 export interface Outage {
   /** When it was declared down, ms. */
   readonly at: number;
-  /** From when on its tasks were lost, ms. */
-  readonly givenUpAt: number;
+  /** From when on its tasks were lost, ms; absent where it had none. */
+  readonly givenUpAt?: number;
 }
 
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';

@@ -7,8 +7,11 @@ const nobody = (): boolean => false;
 const minute = 60_000;
 const wholeMs = (ms: number | undefined) => ms && Math.round(ms);
 
-function buildWorld(nodes: number) {
+/** @param services global ones, so that each node has a task */
+function buildWorld(nodes: number, services = 1) {
   const world = new World(nodes);
+  for (let i = 0; i < services; i++) world.create(`each${i}`, { Mode: { Global: {} } });
+  world.settle();
   const node = (id: string) => world.store.node(id);
   const description = node('n1')?.description as NodeDescription;
   /** Until when each node is held, from now, ms; undefined: it is given up. */
@@ -91,6 +94,18 @@ test.each([4, 5, 9])('%i nodes: many declared at once are held as one after the 
   }
 });
 
+test('nodes without tasks are lost with the others, but none waits for them', () => {
+  const { world, held } = buildWorld(4, 0);
+  const Placement = { Constraints: ['node.id!=n1', 'node.id!=n2'] };
+  world.create('web', { Mode: { Global: {} }, task: { Placement } });
+  world.settle();
+  world.lose('n1', 'n2', 'n3');
+  expect(held()).toEqual([undefined, undefined, undefined]);
+  world.now += 1_000;
+  world.lose('n4');
+  expect(held()).toEqual([undefined, undefined, undefined, 9_000]);
+});
+
 test('nodes that follow within a minute are part of the same loss', () => {
   const { world, held } = buildWorld(4);
   world.lose('n1');
@@ -103,7 +118,7 @@ test('nodes that follow within a minute are part of the same loss', () => {
 });
 
 test('a held node that is back has lost nothing; one that leaves is given up', () => {
-  const { world, node } = buildWorld(4);
+  const { world, node } = buildWorld(4, 0);
   world.create('web', { Mode: { Replicated: { Replicas: 8 } } });
   world.create('all', { Mode: { Global: {} } });
   world.settle();
@@ -127,7 +142,7 @@ test('a held node that is back has lost nothing; one that leaves is given up', (
 });
 
 test('while a node rests it keeps what it has and gets nothing new', () => {
-  const { world, node } = buildWorld(2);
+  const { world, node } = buildWorld(2, 0);
   world.create('all', { Mode: { Global: {} } });
   world.create('web', { Mode: { Replicated: { Replicas: 4 } } });
   world.settle();
@@ -153,7 +168,7 @@ test('while a node rests it keeps what it has and gets nothing new', () => {
 });
 
 test('half of twenty nodes lost at once: no survivor takes over more than a node’s tasks in 10 s', () => {
-  const { world } = buildWorld(20);
+  const { world } = buildWorld(20, 0);
   for (let i = 0; i < 10; i++) world.create(`web${i}`, { Mode: { Replicated: { Replicas: 100 } } });
   world.settle();
   const ids = [...world.store.list('node')].map(({ id }) => id);
