@@ -306,7 +306,7 @@ export class Leader {
       graceMs: heartbeatMs * beatsMissedMax * 2,
       ready: (hello) =>
         this.#commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
-      silent: () => this.#losses.declare(nodeId),
+      silent: (scope) => this.#losses.declare(nodeId, scope),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
       assignments: () => assignmentsOf(replica.store, nodeId),
       send: (assign) => {

@@ -11,7 +11,7 @@ const gatherMs = 100;
 export class Losses {
   readonly #clock: Clock;
   readonly #commit: (nodeIds: readonly string[]) => Promise<void>;
-  #waiting: string[] = [];
+  #waiting: { readonly nodeId: string; readonly scope: AbortSignal }[] = [];
   #next: Promise<void> | undefined;
   #lastAt = Number.NEGATIVE_INFINITY;
 
@@ -21,9 +21,12 @@ export class Losses {
     this.#commit = commit;
   }
 
-  /** Resolves when the node is down in the store; rejects as `commit` does. */
-  declare(nodeId: string): Promise<void> {
-    this.#waiting.push(nodeId);
+  /**
+   * Resolves when the node is down in the store; rejects as `commit` does.
+   * @param scope ends when the node was heard again: what has not been proposed by then must not come after its hello
+   */
+  declare(nodeId: string, scope: AbortSignal): Promise<void> {
+    this.#waiting.push({ nodeId, scope });
     this.#next ??= this.#declareNext();
     return this.#next;
   }
@@ -31,7 +34,7 @@ export class Losses {
   async #declareNext(): Promise<void> {
     const waitMs = Math.max(0, this.#lastAt + gatherMs - this.#clock.now());
     await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, waitMs));
-    const nodeIds = this.#waiting;
+    const nodeIds = this.#waiting.filter(({ scope }) => !scope.aborted).map(({ nodeId }) => nodeId);
     this.#waiting = [];
     this.#next = undefined;
     this.#lastAt = this.#clock.now();

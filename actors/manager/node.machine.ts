@@ -14,8 +14,8 @@ export interface NodeInput {
   readonly graceMs: number;
   /** Commits what a hello says; resolves when the node is ready in the store. */
   readonly ready: (hello: Hello) => Promise<void>;
-  /** Commits that the node fell silent. */
-  readonly silent: () => Promise<void>;
+  /** Commits that the node fell silent, unless it is heard again before that is proposed. */
+  readonly silent: (scope: AbortSignal) => Promise<void>;
   /** Commits that the node has left. */
   readonly left: () => Promise<void>;
   /** The full set, as committed now. */
@@ -80,7 +80,7 @@ export const nodeMachine = setup({
     register: fromPromise<void, NodeContext>(async ({ input }) => {
       if (input.pending !== undefined) await input.ready(input.pending.hello);
     }),
-    declareSilent: fromPromise<void, NodeContext>(({ input }) => input.silent()),
+    declareSilent: fromPromise<void, NodeContext>(({ input, signal }) => input.silent(signal)),
     declareLeft: fromPromise<void, NodeContext>(({ input }) => input.left()),
   },
   actions: {

@@ -18,7 +18,8 @@ function buildLosses(answer: () => Promise<void> = () => Promise.resolve()) {
       await settle();
     }
   };
-  const lose = (count: number) => Array.from({ length: count }, (_, i) => losses.declare(`n${i}`));
+  const lose = (count: number, scope = new AbortController().signal) =>
+    Array.from({ length: count }, (_, i) => losses.declare(`n${i}`, scope));
   return { declared, go, lose };
 }
 
@@ -37,6 +38,19 @@ test('a single loss does not wait; those that follow soon are declared together'
   await go(1);
   await Promise.all(done);
   expect(declared.slice(2)).toEqual([{ at: 252, nodes: 2 }]);
+});
+
+test('a node that is heard again before its turn stays up', async () => {
+  const { declared, go, lose } = buildLosses();
+  const heard = new AbortController();
+  void lose(1);
+  await go(1);
+  void lose(3);
+  void lose(4, heard.signal);
+  await go(50);
+  heard.abort();
+  await go(50);
+  expect(declared.slice(1)).toEqual([{ at: 101, nodes: 3 }]);
 });
 
 test('thousands at once are a few transactions', async () => {

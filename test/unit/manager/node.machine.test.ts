@@ -9,7 +9,10 @@ const change = { put: [], remove: ['t1'] };
 /** What makes an agent say hello again: it fits into no session. */
 const prompt = { session: '', seq: 0, full: false };
 
-function buildNode() {
+const sayDown = (downs: string[]): Promise<void> => Promise.resolve(void downs.push('silent'));
+
+/** @param silent how the loss is committed */
+function buildNode(silent: (downs: string[], scope: AbortSignal) => Promise<void> = sayDown) {
   const clock = new VirtualClock();
   const sent: Assign[] = [];
   const downs: string[] = [];
@@ -24,7 +27,7 @@ function buildNode() {
       silenceMs: 3_000,
       graceMs: 6_000,
       ready: () => Promise.resolve(),
-      silent: () => Promise.resolve(void downs.push('silent')),
+      silent: (scope) => silent(downs, scope),
       left: () => Promise.resolve(void downs.push('left')),
       assignments: () => [],
       send: (assign) => void sent.push(assign),
@@ -96,6 +99,19 @@ test('a node that leaves while its hello is committed is down all the same', asy
   await n.go(0);
   expect(n.downs).toEqual(['left']);
   expect(n.actor.getSnapshot().value).toBe('down');
+});
+
+test('a node that says hello while its loss is not proposed yet was not lost', async () => {
+  let loss: AbortSignal | undefined;
+  const n = buildNode((_, scope) => {
+    loss = scope;
+    return new Promise(() => undefined);
+  });
+  await n.go(6_000);
+  expect(loss?.aborted).toBe(false);
+  await n.hello('a');
+  expect(loss?.aborted).toBe(true);
+  expect(n.replies).toMatchObject([{ ok: true }]);
 });
 
 test('an assignment that got lost is noticed at the second beat without it', async () => {
