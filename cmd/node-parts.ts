@@ -13,7 +13,7 @@ import { type Identity, isManager, type NodeFiles } from './node-files.ts';
 import { ownCertificate } from './own-certificate.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent } from './run-agent.ts';
-import { RunningManager } from './running-manager.ts';
+import { Running } from './running.ts';
 import { managerChildren } from './wire-manager.ts';
 
 export interface NodePartsOptions {
@@ -45,7 +45,11 @@ export const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener
 
 /** The children of the daemon's supervisor that make it a node of a swarm. */
 export class NodeParts {
-  readonly running = new RunningManager();
+  readonly running = new Running<Manager>();
+  /** With the leader. */
+  readonly session = new Running<string>();
+  /** The node has its certificate, and the leader has not heard from it yet. */
+  isArriving = false;
   /** Why a part did not start last; '' while the manager runs. */
   error = '';
   agent: Agent | undefined;
@@ -111,6 +115,10 @@ export class NodeParts {
       logger,
       registry,
       onAgent: (running: Agent | undefined) => (this.agent = running),
+      onSession: (session: string | undefined) => {
+        if (session !== undefined) this.isArriving = false;
+        this.session.set(session);
+      },
       renew: () => this.renew(),
     };
     const agent = runs((scope) => runAgent(wiring, scope));
@@ -132,8 +140,14 @@ export class NodeParts {
   /** What the user must know; '' if nothing. */
   complaint(): string {
     const { files, config } = this.#options;
-    const own = this.error || this.#renewal?.complaint() || '';
+    const own = this.error || this.#renewal?.complaint() || this.#arrivalComplaint();
     return own || !files.locks() ? own : runDirComplaint(config.runDir);
+  }
+
+  #arrivalComplaint(): string {
+    if (!this.isArriving || this.agent?.isConnected() === true) return '';
+    const buses = this.#options.files.managers().map(({ bus }) => bus);
+    return `no bus of a manager can be reached yet: ${buses.join(', ')}`;
   }
 
   #newRenewal(identity: Identity): NodeRenewal {

@@ -23,6 +23,8 @@ export interface AgentWiring {
   readonly registry: Registry;
   /** Told when the agent runs, and with undefined when it does not any more. */
   readonly onAgent: (agent: Agent | undefined) => void;
+  /** Told of the session with the leader, and with undefined when there is none. */
+  readonly onSession: (session: string | undefined) => void;
   /** The node's certificate is to be renewed now. */
   readonly renew: () => void;
 }
@@ -56,6 +58,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
     epochStore: files.epochs,
     registry,
     log: report,
+    onSession: wiring.onSession,
     onEscalate: (reason) => giveUp(reason),
   });
   wiring.onAgent(agent);
@@ -71,6 +74,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
     await Promise.race([aborted(scope), gaveUp]);
   } finally {
     wiring.onAgent(undefined);
+    wiring.onSession(undefined);
     unheed();
     unfollow();
     await agent.stop();

@@ -110,7 +110,7 @@ export class SwarmNode implements Swarm {
 
   #state(): LocalState['state'] {
     if (this.#isLocked) return 'locked';
-    if (this.#identity !== undefined) return 'active';
+    if (this.#identity !== undefined) return this.#parts.isArriving ? 'pending' : 'active';
     return this.#joining === undefined ? 'inactive' : 'pending';
   }
 
@@ -119,9 +119,11 @@ export class SwarmNode implements Swarm {
   }
   async join(request: JoinRequest): Promise<void> {
     await this.#inTurn(() => this.#join(request));
-    if (this.#identity === undefined || !isManager(this.#identity)) return;
-    // a manager has joined when it can be asked
-    await this.#parts.running.up(joinPatienceMs).catch(() => {
+    if (this.#identity === undefined) return;
+    const { running, session } = this.#parts;
+    // who has joined is known to the leader, and a manager can be asked
+    const parts = isManager(this.#identity) ? [session, running] : [session];
+    await Promise.all(parts.map((part) => part.up(joinPatienceMs))).catch(() => {
       throw daemonFault('Unavailable', text.joinTimeout);
     });
   }
@@ -338,6 +340,7 @@ export class SwarmNode implements Swarm {
     files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
     files.writeManagers(grant.managers);
     this.#parts.error = '';
+    this.#parts.isArriving = true;
     this.#begin({
       nodeId: grant.nodeId,
       clusterId: grant.clusterId,
@@ -451,6 +454,7 @@ export class SwarmNode implements Swarm {
     this.#isLocked = false;
     this.#identity = undefined;
     this.#parts.error = '';
+    this.#parts.isArriving = false;
   }
 
   #containersOf({ nodeId }: Identity) {

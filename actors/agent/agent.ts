@@ -27,6 +27,8 @@ export interface AgentOptions {
   readonly newId: () => string;
   readonly epochStore: EpochStore;
   readonly log: (event: string, fields: object) => void;
+  /** Hears the name of each session as soon as a leader has welcomed it, and undefined when it has ended. */
+  readonly onSession?: (session: string | undefined) => void;
   /** Hears of every newer epoch that the node obeys. */
   readonly onEpoch?: (epoch: Epoch) => void;
   readonly registry?: Registry;
@@ -155,7 +157,7 @@ class NodeAgent implements Agent {
   }
 
   #sessionPart(): Part {
-    const { nodeId, bus, clock, random, newId, log, executor } = this.#options;
+    const { nodeId, bus, clock, random, newId, log, executor, onSession } = this.#options;
     return {
       logic: sessionMachine,
       input: (scope) => ({
@@ -170,7 +172,10 @@ class NodeAgent implements Agent {
         describe: (signal: AbortSignal) => executor.describe(signal),
         onAssign: (assign: Assign) =>
           this.#supervisor.get('tasks')?.send({ type: 'assign', assign }),
-        onSession: (session: string | undefined) => this.#reporter.setSession(session),
+        onSession: (session: string | undefined) => {
+          this.#reporter.setSession(session);
+          onSession?.(session);
+        },
       }),
     };
   }

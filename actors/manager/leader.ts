@@ -390,6 +390,7 @@ export class Leader {
   #observe(applied: readonly Applied[]): void {
     const services = new Set<string>();
     let schedule = false;
+    let nodesDiffer = false;
     this.#scheduler.observe(applied);
     if (this.#ca?.observe(applied) === true) this.#singles.get('ca')?.send({ type: 'dirty' });
     if (this.#members.observe(applied)) this.#singles.get('members')?.send({ type: 'dirty' });
@@ -401,29 +402,32 @@ export class Leader {
         schedule ||= needsScheduler(change.before, change.after);
       } else if (change.kind === 'node') {
         schedule = true;
-        this.#nodeChanged(change.id, change.before, change.after, services);
+        nodesDiffer =
+          this.#nodeChanged(change.id, change.before, change.after, services) || nodesDiffer;
       }
     }
+    if (nodesDiffer)
+      for (const { id, spec } of this.#options.replica.store.list('service'))
+        if (spec.Mode.Global !== undefined) services.add(id);
     for (const id of services) this.#wakeService(id);
     for (const [nodeId, change] of assignmentChanges(applied))
       this.#tellNode(nodeId, { type: 'changed', change });
     if (schedule) this.#singles.get('scheduler')?.send({ type: 'dirty' });
   }
 
+  /** Whether it matters to global services; adds to `services` those with tasks there. */
   #nodeChanged(
     id: string,
     before: Node | undefined,
     after: Node | undefined,
     services: Set<string>,
-  ): void {
+  ): boolean {
     if (after === undefined) void this.#nodes.stop(id);
     else this.#startNode(id);
-    if (before !== undefined && after !== undefined && sameForPlans(before, after)) return;
-    const { replica } = this.#options;
-    for (const task of replica.store.tasksOfNode(id)) services.add(task.serviceId);
-    for (const service of replica.store.list('service'))
-      if (service.spec.Mode.Global !== undefined) services.add(service.id);
+    if (before !== undefined && after !== undefined && sameForPlans(before, after)) return false;
+    for (const task of this.#options.replica.store.tasksOfNode(id)) services.add(task.serviceId);
     this.#wakeNodePlan(id);
+    return true;
   }
 }
 

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
+import { isWorker } from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -22,6 +23,15 @@ afterAll(async () => {
 const stateOf = (host: Host): Promise<string> =>
   host.mustDocker('info', '--format={{.Swarm.LocalNodeState}}');
 
+const idOf = (host: Host): Promise<string> => host.mustDocker('info', '--format={{.Swarm.NodeID}}');
+
+/** The node leaves, and is not in the list any more. */
+async function leave(): Promise<void> {
+  const nodeId = await idOf(two);
+  await two.mustDocker('swarm', 'leave');
+  await one.mustDocker('node', 'rm', '--force', nodeId);
+}
+
 test('a manager that does not answer in time: the node is pending, and joins when it does', async () => {
   const token = await one.mustDocker('swarm', 'join-token', '--quiet', 'worker');
   await one.pause('daemon');
@@ -37,7 +47,50 @@ test('a manager that does not answer in time: the node is pending, and joins whe
   expect(await stateOf(two)).toBe('pending');
   one.resume('daemon');
   await until(async () => (await stateOf(two)) === 'active', 60_000, 'the node to join');
-  const nodes = (): Promise<string> =>
-    one.mustDocker('node', 'ls', '--format={{.Hostname}} {{.Status}}');
-  await until(async () => (await nodes()).includes(`${two.name} Ready`), 30_000, 'it to be ready');
+  await one.mustDocker('node', 'inspect', two.name);
+}, 180_000);
+
+test('a bus that cannot be reached: the node is pending and says where to; then it is there', async () => {
+  await leave();
+  const bus = `${one.ip}:${one.daemon.busPort}`;
+  const rule = [
+    'OUTPUT',
+    '-p',
+    'tcp',
+    '-d',
+    one.ip,
+    '--dport',
+    `${one.daemon.busPort}`,
+    '-j',
+    'DROP',
+  ];
+  expect(await two.net(['iptables', '-A', ...rule])).toMatchObject({ code: 0 });
+  const token = await one.mustDocker('swarm', 'join-token', '--quiet', 'worker');
+  const { code, stderr } = await two.docker('swarm', 'join', '--token', token, `${one.ip}:2377`);
+  expect({ code, stderr }).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('Timeout was reached before node joined.'),
+  });
+  expect(await stateOf(two)).toBe('pending');
+  expect(await two.mustDocker('info', '--format={{.Swarm.Error}}')).toBe(
+    `no bus of a manager can be reached yet: ${bus}`,
+  );
+  await two.net(['iptables', '-D', ...rule]);
+  await until(async () => (await stateOf(two)) === 'active', 30_000, 'the node to join');
+  expect(await two.mustDocker('info', '--format={{.Swarm.Error}}')).toBe('');
+}, 180_000);
+
+test('who has joined can be named at once', async () => {
+  for (let i = 0; i < 5; i++) {
+    await leave();
+    const role = i % 2 === 0 ? 'worker' : 'manager';
+    const token = await one.mustDocker('swarm', 'join-token', '--quiet', role);
+    await two.mustDocker('swarm', 'join', '--token', token, `${one.ip}:2377`);
+    expect(await one.mustDocker('node', 'inspect', '--format={{.ID}}', two.name)).toBe(
+      await idOf(two),
+    );
+    if (role === 'worker') continue;
+    await one.mustDocker('node', 'demote', two.name);
+    await until(() => isWorker(two), 60_000, 'it to be a worker');
+  }
 }, 180_000);
