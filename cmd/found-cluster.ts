@@ -18,9 +18,10 @@ import {
   privateKeyToPem,
   seedOf,
 } from '../pki/mod.ts';
-import { type Endpoint, joinHostPort } from './addresses.ts';
+import { joinHostPort } from './addresses.ts';
 import type { Config } from './config.ts';
 import type { Identity, ManagerKeys } from './node-files.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import { newId } from './wiring.ts';
 
 /** Everything that `swarm init` draws up before anything runs. */
@@ -48,7 +49,7 @@ const dataPathPorts = { min: 1024, max: 49151 } as const;
 export async function newIdentity(
   request: InitRequest,
   nowMs: number,
-  resolveAddresses: () => Promise<{ readonly listen: Endpoint; readonly advertise: Endpoint }>,
+  resolveAddresses: () => Promise<OwnAddresses>,
   labels: Labels,
 ): Promise<NewCluster> {
   if (request.listenAddr === '')
@@ -57,7 +58,7 @@ export async function newIdentity(
   const AutoLockManagers = request.autoLockManagers || given.EncryptionConfig.AutoLockManagers;
   const spec = { ...given, EncryptionConfig: { AutoLockManagers } };
   const availability = availabilityFrom(request.availability);
-  const { listen, advertise } = await resolveAddresses();
+  const own = await resolveAddresses();
   const addresses = {
     defaultAddrPool:
       request.defaultAddrPool.length > 0 ? request.defaultAddrPool : [...defaults.pool],
@@ -79,9 +80,7 @@ export async function newIdentity(
     identity: {
       nodeId,
       clusterId,
-      listenAddr: joinHostPort(listen),
-      advertiseHost: advertise.host,
-      advertisePort: advertise.port,
+      ...own,
       generation: 1,
     },
     keys: {

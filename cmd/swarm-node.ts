@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os';
 import { removeContainers } from '../actors/agent/agent.ts';
 import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
@@ -17,10 +16,9 @@ import {
   readCertificate,
 } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
-import { resolveAdvertise, resolveListen, joinHostPort } from './addresses.ts';
+import { joinHostPort } from './addresses.ts';
 import { packBackup } from './backup.ts';
 import { comeBack } from './come-back.ts';
-import { cliListenAddr } from './config.ts';
 import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { forcedChanges, forceGeneration } from './force-new-cluster.ts';
 import { putAside } from './generation.ts';
@@ -29,6 +27,12 @@ import { actorLog } from './log.ts';
 import { applyLock, runDirComplaint } from './key-lock.ts';
 import { type Identity, isManager } from './node-files.ts';
 import { managerParts, NodeParts, type NodePartsOptions } from './node-parts.ts';
+import {
+  type AddressesAsked,
+  asksNothing,
+  ownAddresses,
+  type OwnAddresses,
+} from './own-addresses.ts';
 import { tlsInfo } from './run-agent.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
 
@@ -118,12 +122,14 @@ export class SwarmNode implements Swarm {
     return this.#inTurn(() => this.#init(request));
   }
   async join(request: JoinRequest): Promise<void> {
+    const deadline = systemClock.now() + joinPatienceMs;
     await this.#inTurn(() => this.#join(request));
     if (this.#identity === undefined) return;
     const { running, session } = this.#parts;
     // who has joined is known to the leader, and a manager can be asked
     const parts = isManager(this.#identity) ? [session, running] : [session];
-    await Promise.all(parts.map((part) => part.up(joinPatienceMs))).catch(() => {
+    const leftMs = deadline - systemClock.now();
+    await Promise.all(parts.map((part) => part.up(leftMs))).catch(() => {
       throw daemonFault('Unavailable', text.joinTimeout);
     });
   }
@@ -239,7 +245,8 @@ export class SwarmNode implements Swarm {
     if (!isManager(before)) throw daemonFault('Unavailable', text.notManager);
     if (this.#isLocked) throw daemonFault('Unavailable', text.locked);
     const { files, config, logger } = this.#options;
-    const addresses = await this.#addressesAfter(before, request);
+    // as they were, where the client gives none
+    const addresses = asksNothing(request) ? {} : await this.#addresses(request);
     await this.#parts.remove();
     const next = await forceGeneration(files, { ...before, ...addresses }).catch(
       (error: unknown) => {
@@ -257,21 +264,6 @@ export class SwarmNode implements Swarm {
       result: undefined,
     }));
     return next.nodeId;
-  }
-
-  /** As they were, where the client gives none. */
-  async #addressesAfter(
-    { listenAddr, advertiseHost, advertisePort }: Identity,
-    request: InitRequest,
-  ): Promise<Pick<Identity, 'listenAddr' | 'advertiseHost' | 'advertisePort'>> {
-    if (request.advertiseAddr === '' && request.listenAddr === cliListenAddr)
-      return { listenAddr, advertiseHost, advertisePort };
-    const { listen, advertise } = await this.#addresses(request);
-    return {
-      listenAddr: joinHostPort(listen),
-      advertiseHost: advertise.host,
-      advertisePort: advertise.port,
-    };
   }
 
   #refuseDisk(): void {
@@ -300,14 +292,14 @@ export class SwarmNode implements Swarm {
     const token = tokenFrom(request.joinToken);
     if (request.remoteAddrs.length === 0)
       throw daemonFault('InvalidArgument', 'at least 1 RemoteAddr is required to join');
-    const { listen, advertise } = await this.#addresses(request);
+    const addresses = await this.#addresses(request);
     const { privateKey } = generateKeys();
     const ask = {
       token: request.joinToken,
       request: createRequest(privateKey),
       availability: request.availability,
       labels: this.#options.config.labels,
-      addr: advertise.host,
+      addr: addresses.advertiseHost,
     };
     const end = new AbortController();
     this.#joining = end;
@@ -315,8 +307,7 @@ export class SwarmNode implements Swarm {
       joinThrough(addr, token, ask, end.signal),
     )
       .then((joined) => {
-        if (!end.signal.aborted)
-          this.#enter(joined, privateKeyToPem(privateKey), joinHostPort(listen), advertise);
+        if (!end.signal.aborted) this.#enter(joined, privateKeyToPem(privateKey), addresses);
       })
       .catch((error: unknown) => {
         this.#parts.error = error instanceof Error ? error.message : String(error);
@@ -329,12 +320,7 @@ export class SwarmNode implements Swarm {
   }
 
   /** Writes down what the manager granted, the identity last, and starts the agent. */
-  #enter(
-    grant: Issued,
-    key: string,
-    listenAddr: string,
-    advertise: { readonly host: string; readonly port: string },
-  ): void {
+  #enter(grant: Issued, key: string, addresses: OwnAddresses): void {
     const { files } = this.#options;
     files.prepare();
     files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
@@ -344,9 +330,7 @@ export class SwarmNode implements Swarm {
     this.#begin({
       nodeId: grant.nodeId,
       clusterId: grant.clusterId,
-      listenAddr,
-      advertiseHost: advertise.host,
-      advertisePort: advertise.port,
+      ...addresses,
       ...this.#placeFor(grant.role),
     });
   }
@@ -421,18 +405,8 @@ export class SwarmNode implements Swarm {
     return newIdentity(request, Date.now(), () => this.#addresses(request), labels);
   }
 
-  async #addresses(request: { readonly listenAddr: string; readonly advertiseAddr: string }) {
-    const { config, engineSubnets } = this.#options;
-    const interfaces = networkInterfaces();
-    const asked = request.listenAddr === cliListenAddr ? config.listenAddr : request.listenAddr;
-    const listen = resolveListen(asked, interfaces);
-    const advertise = resolveAdvertise(
-      request.advertiseAddr === '' ? config.advertiseAddr : request.advertiseAddr,
-      listen.port,
-      interfaces,
-      await engineSubnets(),
-    );
-    return { listen, advertise };
+  #addresses(asked: AddressesAsked): Promise<OwnAddresses> {
+    return ownAddresses(this.#options.config, this.#options.engineSubnets, asked);
   }
 
   async #leave(force: boolean): Promise<void> {

@@ -13,6 +13,7 @@ import {
   privateKeyToPem,
   trustRoots,
 } from '../../pki/mod.ts';
+import { until } from '../support/engine.ts';
 import { TestBus, TestPki } from '../support/nats.ts';
 
 let bus: TestBus;
@@ -228,7 +229,7 @@ describe('what a worker may do', () => {
     asking
       .connection()
       .publish('natswarm.v1.node.worker1.logs', '', { reply: '_INBOX_manager2.logs' });
-    while (heard.length < 3) await sleep(1);
+    await until(() => heard.length >= 3, 3_000, 'three answers');
     expect(heard).toEqual(['0', '1', '2']);
     expect(await publish('_INBOX_manager2.other')).toBe('refused');
   });

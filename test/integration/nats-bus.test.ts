@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { headers } from 'nats';
 import { encodingHeader } from '../../bus/codec.ts';
@@ -8,6 +7,7 @@ import { connectBus, type BusConnection } from '../../bus/nats/bus.ts';
 import { connectLink, type Link } from '../../bus/nats/link.ts';
 import { limits } from '../../domain/limits.ts';
 import { busContract } from '../contract/bus.ts';
+import { until } from '../support/engine.ts';
 import { freePort } from '../support/free-port.ts';
 import { TestBus } from '../support/nats.ts';
 
@@ -37,6 +37,13 @@ describe('connections', () => {
     raw = await bus.link(bus.pki.identity('manager1', 'manager'), 'manager1');
   });
   afterAll(() => bus.stop());
+
+  /** The server knows what the manager has subscribed to: what one connection sends keeps its order. */
+  const settled = async (): Promise<void> => {
+    const stop = manager.subscribe('natswarm.test.settled', ({ reply }) => reply?.(null));
+    await manager.request('natswarm.test.settled', null, 3_000);
+    stop();
+  };
 
   test('others speak JSON, and are answered in JSON', async () => {
     const stop = manager.subscribe('natswarm.test.json', ({ body, reply }) => reply?.({ body }));
@@ -77,7 +84,7 @@ describe('connections', () => {
       if (body === 'throw') throw new Error('handler failed');
       heard.push(body);
     });
-    await raw.connection().flush();
+    await settled();
     const before = bus.lines.length;
     const msgpack = headers();
     msgpack.set(encodingHeader, 'msgpack');
@@ -89,7 +96,7 @@ describe('connections', () => {
     raw.connection().publish('natswarm.test.bad', '"throw"');
     raw.connection().publish('natswarm.test.bad', '"good"');
     await raw.connection().flush();
-    while (heard.length === 0) await sleep(1);
+    await until(() => heard.length > 0, 3_000, 'the good one');
     expect(heard).toEqual(['good']);
     const told = bus.lines.slice(before).filter((line) => line.startsWith('bus natswarm.test.bad'));
     expect(told).toHaveLength(4);
@@ -195,7 +202,7 @@ describe('connections', () => {
       stop.signal,
     );
     const ended = expect(connecting).rejects.toThrow('enough');
-    while (accepted < 5) await sleep(5);
+    await until(() => accepted >= 5, 3_000, 'five tries');
     expect(sockets.size).toBeLessThanOrEqual(2);
     stop.abort(new Error('enough'));
     await ended;
@@ -221,7 +228,7 @@ describe('connections', () => {
           resolve(message.subject);
         });
       });
-      await raw.connection().flush();
+      await settled();
       connection.publish(`natswarm.v1.agent.${node}.beat`, {});
       return heard;
     };

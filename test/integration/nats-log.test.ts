@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { NatsLog, logNames, streamConfig } from '../../bus/nats/log.ts';
 import type { LogRecord } from '../../bus/ports.ts';
 import { commit, logContract } from '../contract/log.ts';
+import { until } from '../support/engine.ts';
 import { TestBus } from '../support/nats.ts';
 
 const pause = (ms: number): Promise<void> => sleep(ms);
@@ -50,7 +51,7 @@ describe('JetStream', () => {
     })();
     for (let round = 0; round < 20; round++) {
       const enough = acknowledged.length + 20 + round * 7;
-      while (acknowledged.length < enough) await sleep(1);
+      await until(() => acknowledged.length >= enough, 30_000, 'records');
       await bus.kill();
       await bus.restart();
     }
@@ -117,7 +118,8 @@ describe('JetStream', () => {
       await other.kill();
       expect(['unknown', 'committed']).toContain((await appending).kind);
       const start = performance.now();
-      while ((await log.append(0, Buffer.from('x'))).kind !== 'unknown') await sleep(1);
+      const refused = async () => (await log.append(0, Buffer.from('x'))).kind === 'unknown';
+      await until(refused, 3_000, 'an append to fail');
       await expect(log.read(1, 1)).rejects.toMatchObject({ code: 'disconnected' });
       await expect(log.bounds()).rejects.toMatchObject({ code: 'disconnected' });
       expect(performance.now() - start).toBeLessThan(1_000);

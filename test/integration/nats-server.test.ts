@@ -11,6 +11,7 @@ import { boundCommand } from '../../bus/nats/child.ts';
 import { storeKeyVariable } from '../../bus/nats/config.ts';
 import { ServerError } from '../../bus/nats/errors.ts';
 import { startServer } from '../../bus/nats/server.ts';
+import { until } from '../support/engine.ts';
 import { TestBus, TestPki } from '../support/nats.ts';
 
 /** A process that has ended may still wait for somebody to take note; it counts as gone. */
@@ -257,7 +258,8 @@ describe('bound to its parent', () => {
 
   test('a server is gone within a second of kill -9 of the one who started it', async () => {
     const { parent, pid } = await startParent(['sleep', '300']);
-    while ((await readFile(`/proc/${pid}/comm`, 'utf8')).trim() !== 'sleep') await sleep(5);
+    const comm = async () => (await readFile(`/proc/${pid}/comm`, 'utf8')).trim();
+    await until(async () => (await comm()) === 'sleep', 3_000, 'the program to run');
     parent.kill('SIGKILL');
     await gone(pid, 1_000);
   });

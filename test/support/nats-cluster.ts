@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterOptions } from '../../bus/nats/config.ts';
 import { connectLink, type Link } from '../../bus/nats/link.ts';
 import { NatsLog } from '../../bus/nats/log.ts';
@@ -13,6 +12,7 @@ import {
 } from '../../bus/nats/server.ts';
 import { createOwnUsers } from '../../bus/nats/users.ts';
 import { createNKey, publicKeyPin } from '../../pki/mod.ts';
+import { until } from './engine.ts';
 import { freePort } from './free-port.ts';
 import { natsServerBinary, TestPki } from './nats.ts';
 
@@ -135,7 +135,8 @@ export class TestCluster {
   /** The server again on the same store, and its links connected. */
   async restart(member: Member): Promise<void> {
     member.server = await startServer(member.options);
-    for (const link of [member.log, member.system]) while (!link.isConnected()) await sleep(2);
+    for (const link of [member.log, member.system])
+      await until(() => link.isConnected(), 30_000, 'a connection');
   }
 
   async formed(): Promise<void> {

@@ -19,6 +19,7 @@ import {
   type Role,
   trustRoots,
 } from '../../pki/mod.ts';
+import { until } from './engine.ts';
 import { freePort } from './free-port.ts';
 
 const dayMs = 86_400_000;
@@ -199,7 +200,11 @@ export class TestBus {
 
   /** Resolves when the server has logged this. */
   async said(text: string): Promise<void> {
-    while (!this.lines.some((line) => line.includes(text))) await sleep(2);
+    await until(
+      () => this.lines.some((line) => line.includes(text)),
+      10_000,
+      `"${text}" in the log`,
+    );
   }
 
   async stop(): Promise<void> {
