@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
-import { isWorker } from '../support/swarm-hosts.ts';
+import { changeRole, isWorker } from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -90,7 +90,7 @@ test('who has joined can be named at once', async () => {
       await idOf(two),
     );
     if (role === 'worker') continue;
-    await one.mustDocker('node', 'demote', two.name);
+    await changeRole(one, 'demote', two.name);
     await until(() => isWorker(two), 60_000, 'it to be a worker');
   }
 }, 180_000);

@@ -5,7 +5,14 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
-import { isWorker, join, serviceNames, untilManagers, write } from '../support/swarm-hosts.ts';
+import {
+  changeRole,
+  isWorker,
+  join,
+  serviceNames,
+  untilManagers,
+  write,
+} from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -61,13 +68,13 @@ test.each(rounds)(
     };
 
     await record(one);
-    await one.mustDocker('node', 'promote', two.name);
+    await changeRole(one, 'promote', two.name);
     await strike();
     await untilManagers([one, two]);
     await expectAll([one, two]);
 
     await record(two);
-    await one.mustDocker('node', 'demote', two.name);
+    await changeRole(one, 'demote', two.name);
     await strike();
     await untilManagers([one]);
     await until(() => isWorker(two), 60_000, 'the demoted manager to be a worker');
