@@ -154,10 +154,9 @@ test('a silent node is down after about 3 s; when it speaks again its stale task
   await untilState(two, 'down', 10_000);
   const tookMs = performance.now() - began;
   expect(tookMs).toBeGreaterThan(2_000);
-  // how long it takes is the benchmark `nodeloss`'s to say; here other work may take the cores for a while
-  expect(tookMs).toBeLessThan(5_000);
+  expect(tookMs).toBeLessThan(4_000);
   expect((await node(two)).Status.Message).toBe('heartbeat failure');
-  await untilRunning(6 + 2, 10_000);
+  await untilRunning(6 + 2, 3_000);
   expect(await running(two)).toEqual([]);
   // whatever the leader thinks, they run as long as nobody stops them
   expect(await containers(two)).toEqual(stale);
@@ -175,7 +174,7 @@ test('power lost: the tasks run elsewhere soon; with power the node is used agai
   const off = two.powerOff();
   await until(async () => (await running(two)).length === 0, 10_000, 'the loss to be noticed');
   await untilRunning(6 + 2, 10_000);
-  expect(performance.now() - began).toBeLessThan(8_000);
+  expect(performance.now() - began).toBeLessThan(6_000);
   await off;
   await two.boot();
   await two.startDaemon();
