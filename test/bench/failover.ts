@@ -48,7 +48,7 @@ const cases: readonly Case[] = [
 export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {
   const hosts = await startHosts(3);
   try {
-    await Promise.all(hosts.all.map((host) => host.startDaemon()));
+    await hosts.startDaemons();
     await swarmOfManagers(hosts.all);
     const figures: Record<string, number> = {};
     for (const each of cases) {

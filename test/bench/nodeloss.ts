@@ -23,7 +23,7 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
   const hosts = await startHosts(workers + 1);
   try {
     await hosts.loadImage();
-    await Promise.all(hosts.all.map((host) => host.startDaemon()));
+    await hosts.startDaemons();
     return await measure(hosts, progress);
   } finally {
     await hosts.down();

@@ -28,7 +28,7 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
   const habits = { removes: 0.1, scales: 0 };
   const users = new Owners(owners, (i) => new Rounds(hosts.all, i), seed, habits);
   try {
-    await Promise.all(hosts.all.map((host) => host.startDaemon()));
+    await hosts.startDaemons();
     await swarmOfManagers(hosts.all);
     users.run();
     const backMs: number[] = [];
@@ -40,7 +40,7 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
         unsynced += await cutAll(hosts);
         const before = users.tally().acked;
         const began = performance.now();
-        await Promise.all(hosts.all.map((host) => host.startDaemon()));
+        await hosts.startDaemons();
         await until(() => users.tally().acked > before, limitMs, 'a command');
         backMs.push(Math.round(performance.now() - began));
         progress(`cut ${cut}/${cuts}: ${before} acknowledged; back after ${backMs.at(-1)} ms`);

@@ -12,7 +12,7 @@ let hosts: Hosts;
 
 beforeAll(async () => {
   hosts = await startHosts(3);
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
   await swarmOfManagers(hosts.all);
   for (let n = 0; n < written; n++) await write(hosts.host(1), `before-${n}`);
 }, 120_000);

@@ -20,7 +20,7 @@ let hosts: Hosts;
 
 beforeAll(async () => {
   hosts = await startHosts(3);
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
   await swarmOfManagers(hosts.all);
 }, 120_000);
 

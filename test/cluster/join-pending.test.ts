@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
-import { changeRole, isWorker } from '../support/swarm-hosts.ts';
+import { changeRole, isWorker, join, nodeIdOf } from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -12,7 +12,7 @@ let two: Host;
 beforeAll(async () => {
   hosts = await startHosts(2);
   [one, two] = hosts.all as [Host, Host];
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
   await one.mustDocker('swarm', 'init', '--advertise-addr', one.ip);
 }, 180_000);
 
@@ -23,11 +23,9 @@ afterAll(async () => {
 const stateOf = (host: Host): Promise<string> =>
   host.mustDocker('info', '--format={{.Swarm.LocalNodeState}}');
 
-const idOf = (host: Host): Promise<string> => host.mustDocker('info', '--format={{.Swarm.NodeID}}');
-
 /** The node leaves, and is not in the list any more. */
 async function leave(): Promise<void> {
-  const nodeId = await idOf(two);
+  const nodeId = await nodeIdOf(two);
   await two.mustDocker('swarm', 'leave');
   await one.mustDocker('node', 'rm', '--force', nodeId);
 }
@@ -84,10 +82,9 @@ test('who has joined can be named at once', async () => {
   for (let i = 0; i < 5; i++) {
     await leave();
     const role = i % 2 === 0 ? 'worker' : 'manager';
-    const token = await one.mustDocker('swarm', 'join-token', '--quiet', role);
-    await two.mustDocker('swarm', 'join', '--token', token, `${one.ip}:2377`);
+    await join(two, one, role);
     expect(await one.mustDocker('node', 'inspect', '--format={{.ID}}', two.name)).toBe(
-      await idOf(two),
+      await nodeIdOf(two),
     );
     if (role === 'worker') continue;
     await changeRole(one, 'demote', two.name);

@@ -24,7 +24,7 @@ const acked = new Set<string>();
 
 beforeAll(async () => {
   hosts = await startHosts(3, { diskMiB });
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
   await swarmOfManagers(hosts.all);
 }, 120_000);
 

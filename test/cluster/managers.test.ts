@@ -25,7 +25,7 @@ let onFinish = async (): Promise<void> => undefined;
 beforeAll(async () => {
   hosts = await startHosts(5);
   [one, two, three] = hosts.all as [Host, Host, Host];
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
 }, 180_000);
 
 afterAll(async () => {

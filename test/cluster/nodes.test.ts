@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SLEEP, until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
+import { join, nodeIdOf } from '../support/swarm-hosts.ts';
 
 interface ApiNode {
   readonly ID: string;
@@ -96,21 +97,20 @@ async function spread(): Promise<void> {
   for (const host of hosts.all) expect(await running(host)).toHaveLength(3);
 }
 
-async function join(host: Host, manager: Host = one): Promise<void> {
-  const token = await manager.mustDocker('swarm', 'join-token', '--quiet', 'worker');
-  await host.mustDocker('swarm', 'join', '--token', token, `${manager.ip}:2377`);
-  ids.set(host, await host.mustDocker('info', '--format={{.Swarm.NodeID}}'));
+async function enter(host: Host, manager: Host = one): Promise<void> {
+  await join(host, manager, 'worker');
+  ids.set(host, await nodeIdOf(host));
 }
 
 beforeAll(async () => {
   hosts = await startHosts(3, { daemonArgs: ['--label', 'site=lab', '--label', 'rack=a'] });
   [one, two, three] = [hosts.host(1), hosts.host(2), hosts.host(3)];
   await hosts.loadImage();
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
   await one.mustDocker('swarm', 'init');
-  ids.set(one, await one.mustDocker('info', '--format={{.Swarm.NodeID}}'));
-  await join(two);
-  await join(three);
+  ids.set(one, await nodeIdOf(one));
+  await enter(two);
+  await enter(three);
   for (const host of hosts.all) await untilState(host, 'ready', 10_000);
   const create = ['service', 'create', '--detach', '--no-resolve-image', '--name'];
   await one.mustDocker(...create, 'web', '--replicas=6', SLEEP);
@@ -251,7 +251,7 @@ test('a node that leaves is down at once; it joins again as another of the same 
   const states = old.filter((t) => t.NodeID === left).map((t) => t.Status.State);
   expect(new Set(states)).toEqual(new Set(['shutdown']));
 
-  await join(three);
+  await enter(three);
   expect(ids.get(three)).not.toBe(left);
   await untilState(three, 'ready', 5_000);
   await untilRunning(6 + 3, 10_000);
@@ -268,7 +268,7 @@ test('two hosts of one name are two nodes, and each keeps to its own tasks', asy
   await three.mustDocker('swarm', 'leave');
   await one.mustDocker('node', 'rm', ids.get(three) ?? '');
   await three.exec(['hostname', two.name]);
-  await join(three);
+  await enter(three);
   await untilState(three, 'ready', 5_000);
   await spread();
   const names = await one.mustDocker('node', 'ls', '--format={{.Hostname}} {{.Status}}');

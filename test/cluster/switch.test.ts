@@ -22,7 +22,7 @@ const acked: string[] = [];
 beforeAll(async () => {
   hosts = await startHosts(2);
   [one, two] = hosts.all as [Host, Host];
-  await Promise.all(hosts.all.map((host) => host.startDaemon()));
+  await hosts.startDaemons();
   await one.mustDocker('swarm', 'init', '--advertise-addr', one.ip);
   await join(two, one, 'worker');
 }, 180_000);

@@ -44,7 +44,7 @@ export async function chaos(
   const hosts = await startHosts(managers + workers);
   try {
     await hosts.loadImage();
-    await Promise.all(hosts.all.map((host) => host.startDaemon()));
+    await hosts.startDaemons();
     const some = hosts.all.slice(0, managers);
     await swarmOfManagers(some);
     for (const host of hosts.all.slice(managers)) await join(host, hosts.host(1), 'worker');

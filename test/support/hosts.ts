@@ -64,6 +64,11 @@ export class Hosts {
     await settled(this.all.map((host) => host.boot()));
   }
 
+  /** The daemons of all hosts; resolves when each answers. */
+  async startDaemons(): Promise<void> {
+    await Promise.all(this.all.map((host) => host.startDaemon()));
+  }
+
   /** Ends and removes everything. Nothing of it is left: no process, namespace, mount, cgroup or file. */
   async down(): Promise<void> {
     const { NATSWARM_TEST_LOGS: keep } = process.env;
