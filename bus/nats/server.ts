@@ -47,7 +47,7 @@ export interface NatsServer {
   readonly storeLost: Promise<void>;
   /**
    * Takes new certificates, roots, routes and pinned keys into use; routes with a key that is not pinned any more close
-   * at once. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let in:
+   * right after. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let in:
    * they come back at once, but all together. So nothing is done where nothing has changed. Without `changes` routes and
    * pinned keys stay as they are. False when nothing had to be done. Throws `ServerError`.
    */
