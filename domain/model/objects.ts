@@ -16,6 +16,8 @@ import type {
 export interface Meta {
   /** Sequence of the log message that wrote the object last (Docker's `Version.Index`). */
   readonly version: number;
+  /** Of nodes and services: the version that wrote the spec last. */
+  readonly versionOfSpec?: number;
   readonly createdAt: number;
   readonly updatedAt: number;
 }

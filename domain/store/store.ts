@@ -1,8 +1,22 @@
 import { assert } from '../assert.ts';
-import type { Cluster, Kind, Node, ObjectOf, Service, Task } from '../model/objects.ts';
+import type { Cluster, Kind, Meta, Node, ObjectOf, Service, Task } from '../model/objects.ts';
 import { kinds } from '../model/objects.ts';
 import type { Applied, Change, Transaction } from './changes.ts';
 import type { View } from './view.ts';
+
+/** Kinds whose spec users write while the rest of the object changes by itself (`checkVersion`). */
+const keepVersionOfSpec: ReadonlySet<Kind> = new Set(['node', 'service']);
+
+function metaAfter(change: Change, before: Meta | undefined, tx: Transaction): Meta {
+  const meta = {
+    version: tx.index,
+    createdAt: before?.createdAt ?? tx.at,
+    updatedAt: tx.at,
+  };
+  if (!keepVersionOfSpec.has(change.kind)) return meta;
+  const keepsSpec = change.op === 'patch' && !('spec' in change.fields);
+  return { ...meta, versionOfSpec: (keepsSpec && before?.versionOfSpec) || tx.index };
+}
 
 type Maps = { readonly [K in Kind]: Map<string, ObjectOf[K]> };
 const emptySet: ReadonlyMap<string, Task> = new Map();
@@ -103,11 +117,7 @@ export class Store implements View {
       return { kind: change.kind, id, before, after: undefined } as Applied;
     }
     assert(change.op === 'put' || before !== undefined, `patch of a missing ${change.kind} ${id}`);
-    const meta = {
-      version: tx.index,
-      createdAt: before?.meta.createdAt ?? tx.at,
-      updatedAt: tx.at,
-    };
+    const meta = metaAfter(change, before?.meta, tx);
     const after =
       change.op === 'put' ? { ...change.object, meta } : { ...before, ...change.fields, meta };
     if (change.op === 'patch')

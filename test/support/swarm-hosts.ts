@@ -150,18 +150,12 @@ export class Load {
 /** What a command printed, in one line for comparisons. */
 export const said = ({ stdout, stderr }: CommandResult): string => `${stdout}${stderr}`.trim();
 
-/**
- * `docker node promote` or `demote`. The CLI reads the node and writes it back: whatever changes about the node between
- * the two, that it is ready again for example, makes its write one out of sequence, as in Swarm.
- */
 export async function changeRole(
   through: Pick<Daemon, 'docker'>,
   verb: 'promote' | 'demote',
   node: string,
 ): Promise<void> {
-  let answer = await through.docker('node', verb, node);
-  for (let tries = 1; tries < 5 && said(answer).includes('update out of sequence'); tries++)
-    answer = await through.docker('node', verb, node);
+  const answer = await through.docker('node', verb, node);
   if (answer.code !== 0) throw new Error(`node ${verb} ${node}: ${said(answer)}`);
 }
 

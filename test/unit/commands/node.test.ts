@@ -26,6 +26,26 @@ test('an update replaces the spec', () => {
 });
 
 const manager = { Role: 'manager', Availability: 'active' };
+
+test('an update needs the newest spec, not the newest state', () => {
+  const world = withWorker();
+  const promote = { id: 'n2', version: 1, spec: manager };
+  world.apply([
+    {
+      op: 'patch',
+      kind: 'node',
+      id: 'n2',
+      fields: { status: { state: 'ready', message: '', addr: '' } },
+    },
+  ]);
+  world.run('node.update', promote);
+  expect(world.store.node('n2')?.meta).toMatchObject({ version: 3, versionOfSpec: 3 });
+  for (const version of [1, 2, 4])
+    expect(faultOf(() => world.run('node.update', { ...promote, version }))).toBe(
+      'Unknown: update out of sequence',
+    );
+});
+
 const refused: readonly [object, string][] = [
   [{ spec: {} }, 'daemon InvalidArgument: invalid Role: ""'],
   [{ spec: { Role: 'manager' } }, 'daemon InvalidArgument: invalid Availability: ""'],

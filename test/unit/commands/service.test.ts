@@ -193,6 +193,17 @@ test('two updates at the same version: the second loses', () => {
   expect(faultOf(() => world.update(id, labelled('2'), { version }))).toBe(notInSequence);
 });
 
+test('an update whose service went on under the same spec is taken', () => {
+  const world = new World();
+  const id = world.create(web);
+  const { version } = world.service(id).meta;
+  const updateStatus = { state: 'completed', message: '' } as const;
+  world.apply([{ op: 'patch', kind: 'service', id, fields: { updateStatus } }]);
+  expect(world.service(id).meta.version).toBeGreaterThan(version);
+  world.update(id, labelled('1'), { version });
+  expect(world.service(id).spec.Labels).toStrictEqual({ n: '1' });
+});
+
 test('removal', () => {
   const world = new World();
   const id = world.create(web);
