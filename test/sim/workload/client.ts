@@ -164,6 +164,7 @@ export class Client {
 
   #update(service: Service, kind: CommandKind, op: number): Command {
     const { id, meta } = service;
+    const oldest = meta.versionOfSpec ?? meta.version; // that an update may have seen
     const rollback = kind === 'rollback' && service.previousSpec !== undefined;
     const stale = kind === 'stale';
     return {
@@ -171,7 +172,7 @@ export class Client {
       name: 'service.update',
       body: {
         id,
-        version: stale ? meta.version - 1 : meta.version,
+        version: stale ? oldest - 1 : oldest,
         spec: withOp(this.#changed(service, kind), op),
         ...(rollback && { rollback: 'previous' }),
       },
