@@ -47,9 +47,9 @@ export interface NatsServer {
   readonly storeLost: Promise<void>;
   /**
    * Takes new certificates, roots, routes and pinned keys into use; routes with a key that is not pinned any more close
-   * right after. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let in:
-   * they come back at once, but all together. So nothing is done where nothing has changed. Without `changes` routes and
-   * pinned keys stay as they are. False when nothing had to be done. Throws `ServerError`.
+   * right after. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let
+   * in: they come back at once, but all together. So nothing is done where nothing has changed. Without `changes` routes
+   * and pinned keys stay as they are. False when nothing had to be done. Throws `ServerError`.
    */
   reload(tls: TlsMaterial, changes?: ClusterChanges): Promise<boolean>;
   /** SIGTERM, and SIGKILL if that does not end it. Resolves when the process is gone. */

@@ -14,8 +14,8 @@ function metaAfter(change: Change, before: Meta | undefined, tx: Transaction): M
     updatedAt: tx.at,
   };
   if (!keepVersionOfSpec.has(change.kind)) return meta;
-  const keepsSpec = change.op === 'patch' && !('spec' in change.fields);
-  return { ...meta, versionOfSpec: (keepsSpec && before?.versionOfSpec) || tx.index };
+  const isWritten = change.op !== 'patch' || 'spec' in change.fields;
+  return { ...meta, versionOfSpec: isWritten ? tx.index : (before?.versionOfSpec ?? tx.index) };
 }
 
 type Maps = { readonly [K in Kind]: Map<string, ObjectOf[K]> };
