@@ -4,6 +4,7 @@ import { connect, type NatsConnection } from 'nats';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { startEngine } from '../support/engine.ts';
 import { freePort } from '../support/free-port.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 import { median, quantile } from './statistics.ts';
 
 const services = 32;
@@ -196,7 +197,7 @@ async function connectBus(daemon: Daemon, port: number): Promise<NatsConnection>
   const [cert, key, ca] = await Promise.all(
     ['swarm-node.crt', 'swarm-node.key', 'swarm-root-ca.crt'].map(file),
   );
-  const nodeId = await daemon.mustDocker('info', '--format', '{{.Swarm.NodeID}}');
+  const nodeId = await nodeIdOf(daemon);
   return connect({
     servers: `127.0.0.1:${port}`,
     inboxPrefix: `_INBOX_${nodeId}`,

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SLEEP, until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
+import { join, nodeIdOf } from '../support/swarm-hosts.ts';
 import { median } from './statistics.ts';
 
 const replicas = 30;
@@ -69,12 +70,9 @@ class Cluster {
   static async start({ all }: Hosts): Promise<Cluster> {
     const [manager, ...others] = all as readonly [Host, ...Host[]];
     await manager.mustDocker('swarm', 'init', '--availability=drain');
-    const token = await manager.mustDocker('swarm', 'join-token', '--quiet', 'worker');
-    for (const host of others)
-      await host.mustDocker('swarm', 'join', '--token', token, `${manager.ip}:2377`);
+    for (const host of others) await join(host, manager, 'worker');
     const ids = new Map<Host, string>();
-    for (const host of all)
-      ids.set(host, await host.mustDocker('info', '--format={{.Swarm.NodeID}}'));
+    for (const host of all) ids.set(host, await nodeIdOf(host));
     const cluster = new Cluster(manager, ids);
     for (const host of all) await cluster.#untilState(host, 'ready');
     return cluster;

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import {
-  changeRole,
   managersSeenBy,
   serviceNames,
   swarmOfManagers,
@@ -70,7 +69,7 @@ test('swarm init --force-new-cluster on a survivor keeps every object; the other
   await until(() => areWorkers(survivor, lost), 60_000, 'the others to be workers that are ready');
   expect(await serviceNames(survivor)).toEqual([...before, 'zz-after']);
 
-  for (const { name } of lost) await changeRole(survivor, 'promote', name);
+  for (const { name } of lost) await survivor.mustDocker('node', 'promote', name);
   await untilManagers(hosts.all);
   expect(await serviceNames(leader)).toEqual([...before, 'zz-after']);
 }, 240_000);
@@ -87,7 +86,7 @@ async function areWorkers(host: Host, others: readonly Host[]): Promise<boolean>
 test('a worker cannot; a manager that leads can, and is what it was', async () => {
   const leader = await untilManagers(hosts.all);
   const [demoted, kept] = hosts.all.filter((host) => host !== leader) as [Host, Host];
-  await changeRole(leader, 'demote', demoted.name);
+  await leader.mustDocker('node', 'demote', demoted.name);
   await untilManagers([leader, kept]);
   await until(() => areWorkers(leader, [demoted]), 30_000, 'a worker');
   expect((await force(demoted)).stderr).toContain('This node is not a swarm manager.');

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
-import { changeRole, isWorker, join, nodeIdOf } from '../support/swarm-hosts.ts';
+import { isWorker, join, nodeIdOf } from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -87,7 +87,7 @@ test('who has joined can be named at once', async () => {
       await nodeIdOf(two),
     );
     if (role === 'worker') continue;
-    await changeRole(one, 'demote', two.name);
+    await one.mustDocker('node', 'demote', two.name);
     await until(() => isWorker(two), 60_000, 'it to be a worker');
   }
 }, 180_000);

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import {
-  changeRole,
   isWorker,
   join,
   Load,
@@ -33,10 +32,10 @@ afterAll(async () => {
   await hosts?.down();
 }, 60_000);
 
-const demote = (host: Host, through: Host): Promise<void> =>
-  changeRole(through, 'demote', host.name);
-const promote = (host: Host, through: Host): Promise<void> =>
-  changeRole(through, 'promote', host.name);
+const demote = (host: Host, through: Host): Promise<string> =>
+  through.mustDocker('node', 'demote', host.name);
+const promote = (host: Host, through: Host): Promise<string> =>
+  through.mustDocker('node', 'promote', host.name);
 
 /** These hosts, once they are the managers. */
 async function managing(some: readonly Host[]): Promise<readonly Host[]> {

@@ -306,8 +306,7 @@ test('a node leaves for another cluster', async () => {
   await three.mustDocker('swarm', 'leave');
   await three.mustDocker('swarm', 'init');
   await two.mustDocker('swarm', 'leave');
-  const token = await three.mustDocker('swarm', 'join-token', '--quiet', 'worker');
-  await two.mustDocker('swarm', 'join', '--token', token, `${three.ip}:2377`);
+  await join(two, three, 'worker');
   const status = '--format={{.Status}}';
   const ready = async () => (await three.mustDocker('node', 'ls', status)) === 'Ready\nReady';
   await until(ready, 10_000, 'both nodes of the other cluster');

@@ -5,14 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
-import {
-  changeRole,
-  isWorker,
-  join,
-  serviceNames,
-  untilManagers,
-  write,
-} from '../support/swarm-hosts.ts';
+import { isWorker, join, serviceNames, untilManagers, write } from '../support/swarm-hosts.ts';
 
 let hosts: Hosts;
 let one: Host;
@@ -68,13 +61,13 @@ test.each(rounds)(
     };
 
     await record(one);
-    await changeRole(one, 'promote', two.name);
+    await one.mustDocker('node', 'promote', two.name);
     await strike();
     await untilManagers([one, two]);
     await expectAll([one, two]);
 
     await record(two);
-    await changeRole(one, 'demote', two.name);
+    await one.mustDocker('node', 'demote', two.name);
     await strike();
     await untilManagers([one]);
     await until(() => isWorker(two), 60_000, 'the demoted manager to be a worker');

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import type { Daemon } from '../support/daemon.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { SLEEP, until } from '../support/engine.ts';
-import { idOf, type Pair, startPair } from '../support/pair.ts';
-import { changeRole, logOf } from '../support/swarm-hosts.ts';
+import { type Pair, startPair } from '../support/pair.ts';
+import { logOf, nodeIdOf } from '../support/swarm-hosts.ts';
 
 const locked =
   'Error response from daemon: Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.';
@@ -199,7 +199,7 @@ test('every manager locks; one that was off has the key of before; a worker neve
     await restart(pair.worker);
     expect(await unlock(pair.worker, after)).toMatchObject({ code: 0 });
     await pair.allReady(3);
-    await changeRole(pair.manager, 'demote', await idOf(pair.worker));
+    await pair.manager.mustDocker('node', 'demote', await nodeIdOf(pair.worker));
     await until(
       async () => (await manages(pair.worker)) === 'false',
       30_000,

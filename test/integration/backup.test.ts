@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Daemon } from '../support/daemon.ts';
 import { run, SLEEP, until } from '../support/engine.ts';
-import { idOf, type Pair, startPair } from '../support/pair.ts';
+import { type Pair, startPair } from '../support/pair.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 
 const cli = resolve(import.meta.dirname, '../../dist/cmd/cli.js');
 let pair: Pair;
@@ -42,7 +43,7 @@ test('a cluster whose managers are gone goes on from a backup, with its workers'
   await manager.mustDocker('swarm', 'init', '--advertise-addr', '127.0.0.1');
   const cluster = await manager.mustDocker('info', '--format', '{{.Swarm.Cluster.ID}}');
   await pair.join();
-  const workerId = await idOf(worker);
+  const workerId = await nodeIdOf(worker);
   await manager.mustDocker('node', 'update', '--label-add', 'disk=ssd', workerId);
   await manager.mustDocker(
     ...'service create -d --name web --replicas 2 --constraint node.labels.disk==ssd'.split(' '),

@@ -10,8 +10,8 @@ import { createRequest, generateKeys } from '../../pki/mod.ts';
 import { residentBytes } from '../support/daemon.ts';
 import { run, until } from '../support/engine.ts';
 import { type Answer, joinRaw, post, stolenFrom, type Stolen } from '../support/intruder.ts';
-import { type Pair, idOf, startPair } from '../support/pair.ts';
-import { logOf } from '../support/swarm-hosts.ts';
+import { type Pair, startPair } from '../support/pair.ts';
+import { logOf, nodeIdOf } from '../support/swarm-hosts.ts';
 
 /** Connections of one attack. */
 const many = 300;
@@ -36,7 +36,7 @@ beforeAll(async () => {
   mallory = await joinRaw(join, await pair.token());
   // test daemons have their route port next to the bus port
   ports = { join, bus: mallory.busPort, route: mallory.busPort + 1 };
-  manager = stolenFrom(pair.worker, await idOf(pair.worker));
+  manager = stolenFrom(pair.worker, await nodeIdOf(pair.worker));
 }, 120_000);
 afterAll(async () => {
   await pair?.stop();

@@ -15,7 +15,8 @@ import {
 } from '../../pki/mod.ts';
 import { until } from '../support/engine.ts';
 import { connectRaw, joinRaw, Probe, stolenFrom, type Stolen } from '../support/intruder.ts';
-import { type Pair, startPair, idOf } from '../support/pair.ts';
+import { type Pair, startPair } from '../support/pair.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 
 let pair: Pair;
 let victim = '';
@@ -28,10 +29,10 @@ let probe: Probe;
 beforeAll(async () => {
   pair = await startPair('roles');
   await pair.manager.mustDocker('swarm', 'init');
-  manager = await idOf(pair.manager);
+  manager = await nodeIdOf(pair.manager);
   authority = await ownCa();
   await pair.join();
-  victim = await idOf(pair.worker);
+  victim = await nodeIdOf(pair.worker);
   const create = 'service create --quiet --no-resolve-image --name held'.split(' ');
   await pair.manager.mustDocker(
     ...create,

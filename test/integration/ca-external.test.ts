@@ -8,7 +8,8 @@ import { isCfsslInstalled, startCfssl } from '../support/cfssl.ts';
 import { CfsslServer } from '../support/cfssl-server.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { until } from '../support/engine.ts';
-import { certificate, idOf, type Pair, startPair } from '../support/pair.ts';
+import { certificate, type Pair, startPair } from '../support/pair.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 import { opensslRoot } from '../unit/ca/helpers.ts';
 
 interface ExternalCa {
@@ -81,7 +82,7 @@ describe.each(kinds)('the external CA %s', (_, start) => {
       await pair.join(third);
       nodeTlsInfo(certificateOf(third), root);
       await pair.allReady(3);
-      await manager.mustDocker('node', 'rm', '--force', await idOf(third));
+      await manager.mustDocker('node', 'rm', '--force', await nodeIdOf(third));
     });
     const { code, stderr } = await pair.rotate('--quiet');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -101,7 +102,7 @@ test('given at init; without one that signs nobody joins, and no node is left of
   // it is of another root than the cluster's: its time comes with a rotation
   await pair.join();
   await pair.allReady(2);
-  await manager.mustDocker('node', 'rm', '--force', await idOf(worker));
+  await manager.mustDocker('node', 'rm', '--force', await nodeIdOf(worker));
   await worker.mustDocker('swarm', 'leave', '--force');
   // the same CA for the present root
   await manager.mustDocker(
@@ -140,8 +141,8 @@ test('for a root that the user has given, named without it', async () => {
   await manager.mustDocker('swarm', 'update', '--external-ca', `protocol=cfssl,url=${url}`);
   for (const daemon of [manager, worker]) await renews(daemon, root.certPem);
   expect(server.calls.map((call) => call.subject.CN)).toEqual([
-    await idOf(manager),
-    await idOf(worker),
+    await nodeIdOf(manager),
+    await nodeIdOf(worker),
   ]);
   await pair.allReady(2);
 }, 90_000);

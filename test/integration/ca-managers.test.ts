@@ -3,7 +3,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Daemon } from '../support/daemon.ts';
 import { until } from '../support/engine.ts';
-import { idOf, type Pair, startPair } from '../support/pair.ts';
+import { type Pair, startPair } from '../support/pair.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 
 let pair: Pair;
 beforeAll(async () => {
@@ -28,7 +29,7 @@ test('all managers get to the new root, whoever leads; the log goes on', async (
     const root = await pair.root();
     await pair.allHave(root, all);
     for (const daemon of all) expect(await daemon.mustDocker('swarm', 'ca')).toBe(root);
-    await pair.manager.mustDocker('node', 'update', '--label-add', 'a=b', await idOf(third));
+    await pair.manager.mustDocker('node', 'update', '--label-add', 'a=b', await nodeIdOf(third));
     await until(async () => (await reachable()) === 3, 30_000, 'three managers');
     // a server that starts anew comes back into the log's group
     await pair.worker.kill();

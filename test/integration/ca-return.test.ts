@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { Authority, createCluster, privateKeyFromPem, readCertificate } from '../../pki/mod.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { until } from '../support/engine.ts';
-import { certificate, idOf, type Pair, startPair } from '../support/pair.ts';
+import { certificate, type Pair, startPair } from '../support/pair.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 
 const hour = 3_600_000;
 let pair: Pair;
@@ -63,7 +64,7 @@ test('a manager gives itself a certificate, since it has the root', async () => 
 
 test('a worker is let back in as the node that it was, by a token and its last key', async () => {
   const { manager, worker, remote } = pair;
-  const id = await idOf(worker);
+  const id = await nodeIdOf(worker);
   await manager.mustDocker('node', 'update', '--label-add', 'rack=7', id);
   const clusterId = await clusterOf();
   await pair.workerDown();
@@ -79,7 +80,7 @@ test('a worker is let back in as the node that it was, by a token and its last k
   // a rotation meanwhile, which waits for it
   expect(await pair.rotate('--detach')).toMatchObject({ code: 0 });
   await pair.join();
-  expect(await idOf(worker)).toBe(id);
+  expect(await nodeIdOf(worker)).toBe(id);
   await pair.allReady(2);
   await pair.rotated();
   await pair.allHave(await pair.root());
@@ -93,7 +94,7 @@ test('a worker is let back in as the node that it was, by a token and its last k
 
 test('one that was removed is told to join as a new one', async () => {
   const { manager, worker, remote } = pair;
-  const id = await idOf(worker);
+  const id = await nodeIdOf(worker);
   await pair.workerDown();
   await manager.mustDocker('node', 'rm', id);
   await worker.start();
@@ -101,6 +102,6 @@ test('one that was removed is told to join as a new one', async () => {
   expect(stderr).toMatch(/already part of a swarm.*leave, and join as a new node/);
   await worker.mustDocker('swarm', 'leave', '--force');
   await pair.join();
-  expect(await idOf(worker)).not.toBe(id);
+  expect(await nodeIdOf(worker)).not.toBe(id);
   await pair.allReady(2);
 }, 60_000);

@@ -5,7 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeTlsInfo, readCertificates } from '../../pki/mod.ts';
 import { SLEEP, until } from '../support/engine.ts';
-import { certificate, idOf, type Pair, startPair } from '../support/pair.ts';
+import { certificate, type Pair, startPair } from '../support/pair.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 import { type KeyKind, opensslRoot } from '../unit/ca/helpers.ts';
 
 let pair: Pair;
@@ -46,7 +47,7 @@ const joinedOnlyBy = (token: string, old: string): Promise<void> =>
     expect(refused.stderr).toContain('remote CA does not match fingerprint');
     await third.mustDocker('swarm', 'join', '--token', token, pair.remote);
     await pair.allReady(3);
-    await pair.manager.mustDocker('node', 'rm', '--force', await idOf(third));
+    await pair.manager.mustDocker('node', 'rm', '--force', await nodeIdOf(third));
   });
 
 test('rotate: progress to the end, new root and tokens, no task restarted', async () => {
@@ -103,7 +104,7 @@ test('a node that is off holds it up, until it is back', async () => {
       10_000,
       'a third node',
     );
-    await pair.manager.mustDocker('node', 'rm', '--force', await idOf(third));
+    await pair.manager.mustDocker('node', 'rm', '--force', await nodeIdOf(third));
   });
   expect(await pair.rotates()).toBe(true);
   await pair.worker.start();
@@ -142,7 +143,7 @@ test('replaced by another one while it goes on, over a restart of the manager', 
 }, 90_000);
 
 test('a node that will not come back is removed, and the rotation ends', async () => {
-  const id = await idOf(pair.worker);
+  const id = await nodeIdOf(pair.worker);
   await pair.workerDown();
   expect(await pair.rotate('--detach')).toMatchObject({ code: 0, stderr: '' });
   expect(await pair.rotates()).toBe(true);

@@ -17,6 +17,7 @@ import {
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { freePort } from '../support/free-port.ts';
 import { type Engine, loadImages, SLEEP, startEngine, until } from '../support/engine.ts';
+import { nodeIdOf } from '../support/swarm-hosts.ts';
 
 /** Two engines, whose daemons meet on loopback. */
 let engines: readonly Engine[] = [];
@@ -26,8 +27,6 @@ let token = '';
 
 let remote = '';
 let port = 0;
-const nodeOf = async (daemon: Daemon): Promise<string> =>
-  daemon.mustDocker('info', '--format', '{{.Swarm.NodeID}}');
 const stateOf = async (daemon: Daemon): Promise<string> =>
   daemon.mustDocker('info', '--format', '{{.Swarm.LocalNodeState}} {{.Swarm.ControlAvailable}}');
 const ready = async (): Promise<number> =>
@@ -106,7 +105,7 @@ describe('a worker', () => {
     await until(async () => (await ready()) === 2, 10_000, 'both nodes to be ready');
     expect(await stateOf(worker)).toBe('active false');
     expect(await worker.mustDocker('info', '--format', '{{json .Swarm.RemoteManagers}}')).toBe(
-      JSON.stringify([{ NodeID: await nodeOf(manager), Addr: remote }]),
+      JSON.stringify([{ NodeID: await nodeIdOf(manager), Addr: remote }]),
     );
     const { stderr } = await worker.docker('node', 'ls');
     expect(stderr).toContain("Worker nodes can't be used to view or modify cluster state");
@@ -171,7 +170,7 @@ describe('a worker', () => {
     const { stderr } = await worker.docker('swarm', 'join', '--token', old, remote);
     expect(stderr).toContain('A valid join token is necessary');
     await worker.mustDocker('swarm', 'join', '--availability', 'drain', '--token', token, remote);
-    const id = await nodeOf(worker);
+    const id = await nodeIdOf(worker);
     await until(async () => (await ready()) >= 1, 5_000, 'a node');
     expect(
       await manager.mustDocker('node', 'inspect', '--format', '{{.Spec.Availability}}', id),
@@ -179,7 +178,7 @@ describe('a worker', () => {
   }, 30_000);
 
   test('removed by force, it is cut off at once and stays out', async () => {
-    const id = await nodeOf(worker);
+    const id = await nodeIdOf(worker);
     await until(
       async () =>
         (await manager.mustDocker('node', 'inspect', '--format', '{{.Status.State}}', id)) ===

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Accelerator, findRaftGroup } from '../../bus/nats/accelerator.ts';
 import { askServers, leads, metaGroup } from '../../bus/nats/jsz.ts';
+import type { Link } from '../../bus/nats/link.ts';
 import {
   type ClusterHealth,
   clusterHealth,
@@ -15,6 +16,7 @@ import { decodeVoteAnswer, encodeVoteRequest } from '../../bus/nats/raft-probe.t
 import { publicKeyPin } from '../../pki/mod.ts';
 import { systemClock } from '../../supervisors/clock.ts';
 import { commit } from '../contract/log.ts';
+import { until } from '../support/engine.ts';
 import { type Member, TestCluster } from '../support/nats-cluster.ts';
 
 const pause = (ms: number): Promise<void> => sleep(ms);
@@ -60,10 +62,12 @@ class Writer {
   }
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const start = performance.now(); !(await condition()); await sleep(10))
-    if (performance.now() - start > 5_000) throw new Error(`in vain: ${condition.toString()}`);
-}
+const untilServers = (system: Link, count: number): Promise<void> =>
+  until(
+    async () => (await askServers(system, 2, 500)).length === count,
+    5_000,
+    `${count} to answer`,
+  );
 
 async function healthOf({ log, system }: Member, servers: number): Promise<ClusterHealth> {
   return clusterHealth(log, system, servers);
@@ -118,7 +122,7 @@ describe('three managers', () => {
       expect((await stateLog.append(last - 1, Buffer.from('late'))).kind).toBe('unknown');
     }
     const all = Array.from({ length: 60 }, (_, n) => 101 + n);
-    await until(() => heard.every((seqs) => seqs.length >= all.length));
+    await until(() => heard.every((seqs) => seqs.length >= all.length), 5_000, 'all to hear');
     expect(heard).toEqual([all, all, all]);
     for (const each of cluster.members) {
       const health = await settled(each, 3);
@@ -209,10 +213,14 @@ describe('three managers', () => {
     for (const { server } of cluster.members) {
       await stepDownStream(member.log, server.name);
       await stepDownMeta(member.system, server.name);
-      await until(async () => {
-        const { streamLeader, metaLeader } = await healthOf(member, 3);
-        return streamLeader === server.name && metaLeader === server.name;
-      });
+      await until(
+        async () => {
+          const { streamLeader, metaLeader } = await healthOf(member, 3);
+          return streamLeader === server.name && metaLeader === server.name;
+        },
+        5_000,
+        `${server.name} to lead both`,
+      );
     }
   }, 30_000);
 
@@ -229,8 +237,10 @@ describe('three managers', () => {
       }
     };
     const refused = (complaint: string): Promise<void> =>
-      until(() =>
-        cluster.members.every(({ lines }) => lines.some((line) => line.includes(complaint))),
+      until(
+        () => cluster.members.every((member) => timesSaid(member, complaint) > 0),
+        5_000,
+        complaint,
       );
     const alone = async (intruder: Member): Promise<void> => {
       expect(await askServers(intruder.system, 4, 300)).toHaveLength(1);
@@ -266,7 +276,7 @@ describe('two managers', () => {
     await settled(member, 2);
     const writer = new Writer(member, 100);
     const joiner = await cluster.grow('manager3');
-    await until(async () => (await healthOf(member, 3)).metaSize === 3);
+    await until(async () => (await healthOf(member, 3)).metaSize === 3, 5_000, 'three servers');
     await member.stateLog.setReplicas(3);
     await member.stateLog.setReplicas(3);
     const grown = await settled(joiner, 3);
@@ -299,11 +309,11 @@ describe('two managers', () => {
     await server.reload(options.tls, { routes, pinnedCerts: [publicKeyPin(options.tls.cert)] });
     expect(reloads(member)).toBe(count + 1);
     // nats-server says that it is done, and then closes the routes: what is asked in between still finds them
-    await until(async () => (await askServers(system, 2, 500)).length === 1);
-    await until(() => refusals(member) > refused); // the other has come back, in vain
+    await untilServers(system, 1);
+    await until(() => refusals(member) > refused, 5_000, 'the other to come back, in vain');
     expect(await askServers(system, 2, 500)).toHaveLength(1);
     await server.reload(options.tls, options.cluster);
-    await until(async () => (await askServers(system, 2, 500)).length === 2);
+    await untilServers(system, 2);
     await settled(member, 2);
   }, 30_000);
 });

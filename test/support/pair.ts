@@ -104,8 +104,6 @@ export class Pair {
 
 export const certificate = (daemon: Daemon, name: 'node' | 'root-ca'): string =>
   readFileSync(join(daemon.stateDir, 'certificates', `swarm-${name}.crt`), 'utf8');
-export const idOf = (daemon: Daemon): Promise<string> =>
-  daemon.mustDocker('info', '--format', '{{.Swarm.NodeID}}');
 
 const daemonOf = async (engine: Engine, port: number): Promise<Daemon> =>
   startDaemon(engine, {

@@ -75,9 +75,9 @@ export async function swarmOfManagers(hosts: readonly Host[], ...args: string[])
   await untilManagers(hosts);
 }
 
-/** The node ID of the host. */
-export const nodeIdOf = (host: Host): Promise<string> =>
-  host.mustDocker('info', '--format={{.Swarm.NodeID}}');
+/** The node ID of a host, or of a daemon. */
+export const nodeIdOf = (node: Pick<Daemon, 'mustDocker'>): Promise<string> =>
+  node.mustDocker('info', '--format={{.Swarm.NodeID}}');
 
 /** The node ID of the manager whose server leads the log; '' for none. */
 export async function logLeaderOf(host: Host): Promise<string> {
@@ -149,15 +149,6 @@ export class Load {
 
 /** What a command printed, in one line for comparisons. */
 export const said = ({ stdout, stderr }: CommandResult): string => `${stdout}${stderr}`.trim();
-
-export async function changeRole(
-  through: Pick<Daemon, 'docker'>,
-  verb: 'promote' | 'demote',
-  node: string,
-): Promise<void> {
-  const answer = await through.docker('node', verb, node);
-  if (answer.code !== 0) throw new Error(`node ${verb} ${node}: ${said(answer)}`);
-}
 
 /** It says itself that it is no manager. */
 export const isWorker = async (host: Host): Promise<boolean> =>
