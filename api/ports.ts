@@ -32,6 +32,7 @@ export interface InitRequest {
 export interface JoinRequest {
   readonly listenAddr: string;
   readonly advertiseAddr: string;
+  readonly dataPathAddr: string;
   /** `host[:port]` of managers; the first that answers is joined. */
   readonly remoteAddrs: readonly string[];
   readonly joinToken: string;

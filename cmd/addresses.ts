@@ -21,7 +21,8 @@ function splitHostPort(text: string): Endpoint | undefined {
 export const joinHostPort = ({ host, port }: Endpoint): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
-const isUnspecified = (ip: string): boolean => /^(0\.0\.0\.0|[0:]*::?)$/.test(ip) && ip !== '';
+export const isUnspecified = (ip: string): boolean =>
+  /^(0\.0\.0\.0|[0:]*::?)$/.test(ip) && ip !== '';
 
 /** IPv4 first, as Swarm; `undefined` when there is no such interface. */
 function interfaceAddress(name: string, interfaces: Interfaces): string | undefined {
@@ -74,6 +75,20 @@ export function resolveAdvertise(
     );
   return { host, port: given?.port ?? listenPort };
 }
+
+/** Refuses what Docker refuses for the traffic of networks; '' leaves the choice open. */
+export function checkDataPath(specified: string, interfaces: Interfaces): void {
+  if (specified === '') return;
+  const host = interfaceAddress(specified, interfaces) ?? specified;
+  if (isIP(host) === 0 || isUnspecified(host))
+    throw invalid(
+      'data path address must be a non-zero IP address or network interface (without a port number)',
+    );
+}
+
+/** Whether one of the machine's interfaces has this address. */
+export const isLocal = (ip: string, interfaces: Interfaces): boolean =>
+  Object.values(interfaces).some((addresses) => addresses?.some(({ address }) => address === ip));
 
 /** The machine's only global address. The engine's own bridges do not count. */
 function systemAddress(interfaces: Interfaces, engineSubnets: readonly string[]): string {

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
+import { badTokenFault } from '../domain/commands/join.ts';
 import { daemonFault, Fault, type FaultCode } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import {
@@ -21,8 +22,12 @@ const managerName = 'swarm-manager';
 /** For the root, which is at hand; the grant waits for a commit. */
 const patienceMs = { root: 10_000, grant: 600_000, renewal: 30_000 } as const;
 
-/** Throws Docker's text for a token that is none, before anybody is asked. */
-export function tokenFrom(text: string): JoinToken {
+/**
+ * Throws Docker's text for a token that is malformed, before anybody is asked. Undefined for none at all: the manager
+ * is asked first, so who has the wrong address hears of that.
+ */
+export function tokenFrom(text: string): JoinToken | undefined {
+  if (text === '') return undefined;
   const result = parseJoinToken(text);
   if (!result.ok) throw daemonFault('InvalidArgument', 'invalid join token');
   return result.token;
@@ -34,7 +39,7 @@ export function tokenFrom(text: string): JoinToken {
  */
 export async function joinThrough(
   addr: string,
-  token: JoinToken,
+  token: JoinToken | undefined,
   ask: JoinAsk,
   signal: AbortSignal,
 ): Promise<Issued> {
@@ -51,8 +56,14 @@ export async function joinThrough(
 }
 
 /** The root is read without trusting it, and compared with the token's digest. */
-async function rootByToken(addr: string, token: JoinToken, signal: AbortSignal): Promise<string> {
+async function rootByToken(
+  addr: string,
+  token: JoinToken | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   const root = rootOf(await exchange(addr, { path: '/v1/ca', signal, limitMs: patienceMs.root }));
+  // without a token there is nothing to know the manager by, and it lets nobody in without one
+  if (token === undefined) throw badTokenFault();
   if (!rootMatchesToken(root, token))
     throw daemonFault(
       'Unknown',
@@ -64,7 +75,7 @@ async function rootByToken(addr: string, token: JoinToken, signal: AbortSignal):
 /** As `joinThrough`, for a member that comes back as the node that it was. */
 export async function rejoinThrough(
   addr: string,
-  token: { readonly token: JoinToken; readonly text: string },
+  token: { readonly token: JoinToken | undefined; readonly text: string },
   claim: Omit<RejoinClaim, 'channel'>,
   lastKey: KeyObject,
   signal: AbortSignal,

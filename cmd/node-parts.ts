@@ -56,6 +56,7 @@ export class NodeParts {
   readonly #options: NodePartsOptions;
   readonly #hooks: NodeHooks;
   #renewal: NodeRenewal | undefined;
+  #engineComplaint = '';
 
   constructor(options: NodePartsOptions, hooks: NodeHooks) {
     this.#options = options;
@@ -119,6 +120,7 @@ export class NodeParts {
         if (session !== undefined) this.isArriving = false;
         this.session.set(session);
       },
+      onEngine: (complaint: string) => (this.#engineComplaint = complaint),
       renew: () => this.renew(),
     };
     const agent = runs((scope) => runAgent(wiring, scope));
@@ -145,7 +147,8 @@ export class NodeParts {
   }
 
   #arrivalComplaint(): string {
-    if (!this.isArriving || this.agent?.isConnected() === true) return '';
+    if (!this.isArriving) return '';
+    if (this.agent?.isConnected() === true) return this.#engineComplaint;
     const buses = this.#options.files.managers().map(({ bus }) => bus);
     return `no bus of a manager can be reached yet: ${buses.join(', ')}`;
   }

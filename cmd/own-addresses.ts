@@ -1,5 +1,14 @@
 import { networkInterfaces } from 'node:os';
-import { joinHostPort, resolveAdvertise, resolveListen } from './addresses.ts';
+import {
+  checkDataPath,
+  type Endpoint,
+  type Interfaces,
+  isLocal,
+  isUnspecified,
+  joinHostPort,
+  resolveAdvertise,
+  resolveListen,
+} from './addresses.ts';
 import { cliListenAddr, type Config } from './config.ts';
 import type { Identity } from './node-files.ts';
 
@@ -8,6 +17,7 @@ export type OwnAddresses = Pick<Identity, 'listenAddr' | 'advertiseHost' | 'adve
 export interface AddressesAsked {
   readonly listenAddr: string;
   readonly advertiseAddr: string;
+  readonly dataPathAddr: string;
 }
 
 /**
@@ -19,23 +29,38 @@ export async function ownAddresses(
   config: Pick<Config, 'listenAddr' | 'advertiseAddr'>,
   engineSubnets: () => Promise<readonly string[]>,
   asked: AddressesAsked,
+  interfaces: Interfaces = networkInterfaces(),
 ): Promise<OwnAddresses> {
-  const interfaces = networkInterfaces();
   const listen = resolveListen(
     asked.listenAddr === cliListenAddr ? config.listenAddr : asked.listenAddr,
     interfaces,
   );
-  const advertise = resolveAdvertise(
-    asked.advertiseAddr === '' ? config.advertiseAddr : asked.advertiseAddr,
-    listen.port,
-    interfaces,
-    await engineSubnets(),
-  );
+  const named = asked.advertiseAddr === '' ? config.advertiseAddr : asked.advertiseAddr;
+  const advertise =
+    listenedTo(config.advertiseAddr, asked, listen, interfaces) ??
+    resolveAdvertise(named, listen.port, interfaces, named === '' ? await engineSubnets() : []);
+  checkDataPath(asked.dataPathAddr, interfaces);
   return {
     listenAddr: joinHostPort(listen),
     advertiseHost: advertise.host,
     advertisePort: advertise.port,
   };
+}
+
+/**
+ * A node that listens at one address only, and is told no other, is found there and nowhere else. What the daemon is set to
+ * advertise counts where it is not this machine's: somebody forwards it.
+ */
+function listenedTo(
+  configured: string,
+  asked: AddressesAsked,
+  listen: Endpoint,
+  interfaces: Interfaces,
+): Endpoint | undefined {
+  if (asked.advertiseAddr !== '' || isUnspecified(listen.host)) return undefined;
+  if (configured === '') return listen;
+  const { host } = resolveAdvertise(configured, listen.port, interfaces, []);
+  return host !== listen.host && isLocal(host, interfaces) ? listen : undefined;
 }
 
 /** Whether the client asks for nothing: what the node has already may stay. */

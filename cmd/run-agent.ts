@@ -25,6 +25,8 @@ export interface AgentWiring {
   readonly onAgent: (agent: Agent | undefined) => void;
   /** Told of the session with the leader, and with undefined when there is none. */
   readonly onSession: (session: string | undefined) => void;
+  /** Why the node's engine could not be described last; '' when it was. */
+  readonly onEngine: (complaint: string) => void;
   /** The node's certificate is to be renewed now. */
   readonly renew: () => void;
 }
@@ -50,7 +52,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const agent = createAgent({
     nodeId: identity.nodeId,
     bus,
-    executor: describing(executor, files),
+    executor: describing(executor, files, wiring.onEngine),
     clock: systemClock,
     wallNow: Date.now,
     random: Math.random,
@@ -107,8 +109,19 @@ const isOf = (issuer: MembershipNotice['issuer'], held: NodeTls): boolean =>
   issuer?.subject === held.issuerSubject && issuer.publicKey === held.issuerPublicKey;
 
 /** The executor's description with what only the daemon knows: the certificate in use. */
-const describing = (executor: Executor, files: NodeFiles): Executor => ({
-  describe: async (scope) => ({ ...(await executor.describe(scope)), tls: tlsInfo(files) }),
+const describing = (
+  executor: Executor,
+  files: NodeFiles,
+  onEngine: AgentWiring['onEngine'],
+): Executor => ({
+  describe: async (scope) => {
+    const description = await executor.describe(scope).catch((error: unknown) => {
+      onEngine(`this node's engine does not answer: ${String(error)}`);
+      throw error;
+    });
+    onEngine('');
+    return { ...description, tls: tlsInfo(files) };
+  },
   controller: (task) => executor.controller(task),
   taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
   removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),

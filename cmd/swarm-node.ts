@@ -2,19 +2,12 @@ import { removeContainers } from '../actors/agent/agent.ts';
 import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
 import type { LogStatus, Manager } from '../actors/manager/manager.ts';
-import type { Issued } from '../api/join-listener.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
 import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import {
-  createRequest,
-  generateKeys,
-  parseUnlockKey,
-  privateKeyToPem,
-  readCertificate,
-} from '../pki/mod.ts';
+import { parseUnlockKey, readCertificate } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import { joinHostPort } from './addresses.ts';
 import { packBackup } from './backup.ts';
@@ -22,7 +15,7 @@ import { comeBack } from './come-back.ts';
 import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { forcedChanges, forceGeneration } from './force-new-cluster.ts';
 import { putAside } from './generation.ts';
-import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
+import { type Joined, Joining } from './joining.ts';
 import { actorLog } from './log.ts';
 import { applyLock, runDirComplaint } from './key-lock.ts';
 import { type Identity, isManager } from './node-files.ts';
@@ -58,8 +51,8 @@ export class SwarmNode implements Swarm {
   #turn: Promise<unknown> = Promise.resolve();
   /** Nothing of this manager runs before it is unlocked. */
   #isLocked = false;
-  /** Ends the join that is under way. */
-  #joining: AbortController | undefined;
+  /** A join that is under way. */
+  #joining: Joining | undefined;
 
   constructor(options: SwarmNodeOptions) {
     this.#options = options;
@@ -105,10 +98,12 @@ export class SwarmNode implements Swarm {
     return {
       state: this.#state(),
       nodeId: identity?.nodeId ?? '',
-      nodeAddr: identity?.advertiseHost ?? '',
+      nodeAddr: (identity ?? this.#joining?.addresses)?.advertiseHost ?? '',
       manager: !this.#isLocked && identity !== undefined && isManager(identity),
-      error: this.#isLocked ? text.locked : this.#parts.complaint(),
-      remoteManagers: this.#managers(),
+      error: this.#isLocked ? text.locked : (this.#joining?.error ?? this.#parts.complaint()),
+      remoteManagers:
+        this.#joining?.request.remoteAddrs.map((addr) => ({ nodeId: '', addr })) ??
+        this.#managers(),
     };
   }
 
@@ -289,38 +284,34 @@ export class SwarmNode implements Swarm {
       return this.#parts.addAgent(identity);
     }
     this.#refuseMember();
-    const token = tokenFrom(request.joinToken);
-    if (request.remoteAddrs.length === 0)
-      throw daemonFault('InvalidArgument', 'at least 1 RemoteAddr is required to join');
-    const addresses = await this.#addresses(request);
-    const { privateKey } = generateKeys();
-    const ask = {
-      token: request.joinToken,
-      request: createRequest(privateKey),
-      availability: request.availability,
+    const joining = new Joining({
+      request,
+      addresses: await this.#addresses(request),
       labels: this.#options.config.labels,
-      addr: addresses.advertiseHost,
-    };
-    const end = new AbortController();
-    this.#joining = end;
-    const joining = firstOf(request.remoteAddrs, (addr) =>
-      joinThrough(addr, token, ask, end.signal),
-    )
+      clock: systemClock,
+      patienceMs: joinPatienceMs,
+    });
+    this.#joining = joining;
+    let isAwaited = true;
+    const entered = joining.joined
       .then((joined) => {
-        if (!end.signal.aborted) this.#enter(joined, privateKeyToPem(privateKey), addresses);
+        if (!joining.isAborted) this.#enter(joined, joining.addresses);
       })
       .catch((error: unknown) => {
-        this.#parts.error = error instanceof Error ? error.message : String(error);
+        // the client hears it, if it still waits
+        if (!isAwaited && !joining.isAborted) this.#parts.error = messageOf(error);
         throw error;
       })
       .finally(() => {
-        if (this.#joining === end) this.#joining = undefined;
+        if (this.#joining === joining) this.#joining = undefined;
       });
-    await Promise.race([joining, rejectAfter(joinPatienceMs, text.joinTimeout)]);
+    await Promise.race([entered, rejectAfter(joinPatienceMs, text.joinTimeout)]).finally(
+      () => (isAwaited = false),
+    );
   }
 
   /** Writes down what the manager granted, the identity last, and starts the agent. */
-  #enter(grant: Issued, key: string, addresses: OwnAddresses): void {
+  #enter({ grant, key }: Joined, addresses: OwnAddresses): void {
     const { files } = this.#options;
     files.prepare();
     files.writeCertificates({ node: grant.certificate, key, root: grant.roots });
@@ -447,6 +438,9 @@ export class SwarmNode implements Swarm {
     return this.#parts.running.up(managerPatienceMs[changing ? 'changing' : 'request']);
   }
 }
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {

@@ -75,6 +75,7 @@ async function join({ swarm }: Deps, { req }: Call): Promise<Reply> {
   await swarm.join({
     listenAddr: body.ListenAddr,
     advertiseAddr: body.AdvertiseAddr,
+    dataPathAddr: body.DataPathAddr,
     remoteAddrs: body.RemoteAddrs,
     joinToken: body.JoinToken,
     availability: body.Availability,

@@ -1,6 +1,10 @@
 // Outside a swarm, at its start and at its end.
 
-import type { Row } from './row.ts';
+import { docker, type Row } from './row.ts';
+
+/** Of no cluster. */
+const strayToken =
+  'SWMTKN-1-3pu6hszjas19xyp7ghgosyx9k8atbfcr8p2is99znpy26u2lkl-7p73s1dx5in4tatdymyhg9hu2';
 
 export const outside: readonly Row[] = [
   { cli: ['node', 'ls'] },
@@ -68,6 +72,17 @@ export const outside: readonly Row[] = [
     ],
   },
   { api: ['POST', '/v1.51/swarm/init', { ListenAddr: 'a:b:c' }] },
+  ...['0.0.0.0', '0.0.0.0:2000', '[::]', '[::1]:2000', 'lo:2000', 'nonsense'].flatMap(
+    (dataPathAddr): Row[] => [
+      docker(`swarm init --advertise-addr 127.0.0.1 --data-path-addr ${dataPathAddr}`),
+      docker(
+        `swarm join --token ${strayToken} --advertise-addr 127.0.0.1 --data-path-addr ${dataPathAddr} 127.0.0.1:1`,
+      ),
+    ],
+  ),
+  docker('swarm join --token nonsense 127.0.0.1:1'),
+  docker(`swarm join --token ${strayToken.slice(0, -3)} 127.0.0.1:1`),
+  docker('info --format {{.Swarm.LocalNodeState}}{{.Swarm.Error}}'),
 ];
 
 export const started: readonly Row[] = [

@@ -78,9 +78,19 @@ describe('a token that does not fit', () => {
     expect(await refusal(other)).toContain('A valid join token is necessary to join this cluster');
   });
 
-  test('nobody at the address: says where', async () => {
-    expect(await refusal(token, '127.0.0.1:1')).toMatch(/cannot reach manager 127\.0\.0\.1:1/);
+  test('none at all: refused by the manager', async () => {
+    expect(await refusal('')).toContain('A valid join token is necessary to join this cluster');
   });
+
+  test('nobody at the address: it is tried for a while, and says where', async () => {
+    const joining = refusal(token, '127.0.0.1:1');
+    await until(async () => (await stateOf(worker)) === 'pending false', 5_000, 'it to be tried');
+    expect(await worker.mustDocker('info', '--format', '{{json .Swarm.RemoteManagers}}')).toBe(
+      '[{"NodeID":"","Addr":"127.0.0.1:1"}]',
+    );
+    expect(await joining).toMatch(/cannot reach manager 127\.0\.0\.1:1/);
+    expect(await worker.mustDocker('info', '--format', '{{.Swarm.Error}}')).toBe('');
+  }, 30_000);
 
   test('a server with another root hears neither token nor request', async () => {
     const heard: string[] = [];
