@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { connect, type NatsConnection } from 'nats';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { startEngine } from '../support/engine.ts';
-import { freePort } from '../support/free-port.ts';
 import { nodeIdOf } from '../support/swarm-hosts.ts';
 import { median, quantile } from './statistics.ts';
 
@@ -33,12 +32,11 @@ type Update = (service: number, label: string) => Promise<number>;
 export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {
   const engine = await startEngine({ name: 'commands' });
   try {
-    const busPort = await freePort();
-    const daemon = await startDaemon(engine, { busPort, netns: '' });
+    const daemon = await startDaemon(engine, { netns: '' });
     try {
       await daemon.mustDocker('swarm', 'init');
       const ids = await createServices(daemon);
-      const bus = await connectBus(daemon, busPort);
+      const bus = await connectBus(daemon);
       try {
         return await measure(
           socketUpdate(daemon, ids),
@@ -191,7 +189,7 @@ async function versionOf(daemon: Daemon, id: string): Promise<number> {
   return ((await daemon.api('GET', `/v1.51/services/${id}`)).body as Service).Version.Index;
 }
 
-async function connectBus(daemon: Daemon, port: number): Promise<NatsConnection> {
+async function connectBus(daemon: Daemon): Promise<NatsConnection> {
   const file = (name: string): Promise<string> =>
     readFile(join(daemon.stateDir, 'certificates', name), 'utf8');
   const [cert, key, ca] = await Promise.all(
@@ -199,7 +197,7 @@ async function connectBus(daemon: Daemon, port: number): Promise<NatsConnection>
   );
   const nodeId = await nodeIdOf(daemon);
   return connect({
-    servers: `127.0.0.1:${port}`,
+    servers: `127.0.0.1:${daemon.busPort}`,
     inboxPrefix: `_INBOX_${nodeId}`,
     tls: { cert, key, ca, servername: 'swarm-manager' } as object,
     maxReconnectAttempts: 3,

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuSeconds, type Daemon, residentBytes, startDaemon } from '../support/daemon.ts';
 import { startEngine, until } from '../support/engine.ts';
-import { freePort } from '../support/free-port.ts';
 import { median } from './statistics.ts';
 
 const services = 200;
@@ -19,7 +18,7 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
   const engine = await startEngine({ name: 'idle' });
   try {
     const entry = join(import.meta.dirname, '../support/simulated-daemon.js');
-    const daemon = await startDaemon(engine, { busPort: await freePort(), netns: '', entry });
+    const daemon = await startDaemon(engine, { netns: '', entry });
     try {
       await daemon.mustDocker('swarm', 'init');
       for (let n = 0; n < services; n++) await create(daemon, `idle-${n}`, 'sleep:1', {});

@@ -47,8 +47,7 @@ async function withManagers(
     for (let n = 0; n < count; n++) {
       const port = await freePort();
       const args = ['--listen-addr', `127.0.0.1:${port}`];
-      const busPort = await freePort();
-      daemons.push(await startDaemon(engine, { busPort, netns: '', entry, args }));
+      daemons.push(await startDaemon(engine, { netns: '', entry, args }));
       ports.push(port);
     }
     const [first, ...others] = daemons as [Daemon, ...Daemon[]];

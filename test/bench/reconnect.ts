@@ -26,7 +26,6 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
   try {
     const port = await freePort();
     const daemon = await startDaemon(engine, {
-      busPort: await freePort(),
       netns: '',
       entry: join(import.meta.dirname, '../support/simulated-daemon.js'),
       args: ['--listen-addr', `127.0.0.1:${port}`],

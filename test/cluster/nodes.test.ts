@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SLEEP, until } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import { join, nodeIdOf } from '../support/swarm-hosts.ts';
+import { soon } from '../support/patience.ts';
 
 interface ApiNode {
   readonly ID: string;
@@ -154,7 +155,7 @@ test('a silent node is down after about 3 s; when it speaks again its stale task
   await untilState(two, 'down', 10_000);
   const tookMs = performance.now() - began;
   expect(tookMs).toBeGreaterThan(2_000);
-  expect(tookMs).toBeLessThan(4_000);
+  expect(tookMs).toBeLessThan(soon(4_000));
   expect((await node(two)).Status.Message).toBe('heartbeat failure');
   await untilRunning(6 + 2, 3_000);
   expect(await running(two)).toEqual([]);
@@ -174,7 +175,7 @@ test('power lost: the tasks run elsewhere soon; with power the node is used agai
   const off = two.powerOff();
   await until(async () => (await running(two)).length === 0, 10_000, 'the loss to be noticed');
   await untilRunning(6 + 2, 10_000);
-  expect(performance.now() - began).toBeLessThan(6_000);
+  expect(performance.now() - began).toBeLessThan(soon(6_000));
   await off;
   await two.boot();
   await two.startDaemon();

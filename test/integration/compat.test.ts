@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { inOrder, normalise } from '../compat/normalise.ts';
 import type { Row } from '../compat/row.ts';
 import { table } from '../compat/table.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
-import { dockerCli, type Engine, loadImages, startEngine } from '../support/engine.ts';
+import { dockerCli, type Engine, loadImages, startEngine, until } from '../support/engine.ts';
 
 /** One side of the comparison: dockerd's own swarm mode, or natswarm in front of another dockerd. */
 interface Side {
@@ -56,13 +55,12 @@ test.each(table.map((row, n) => [`${n} ${title(row)}`, row] as const))(
 
 /** What the row comes to on one side; asked again where it has to come about first. */
 async function outcome(side: Side, row: Row): Promise<string> {
-  for (let tries = 0; ; tries++) {
-    const text = await run(side, row);
-    if (row.until === undefined || row.until.test(text) || tries === untilTries) return text;
-    await sleep(100);
-  }
+  let text = await run(side, row);
+  const { until: wanted } = row;
+  const isSo = async (): Promise<boolean> => wanted?.test((text = await run(side, row))) ?? true;
+  if (wanted !== undefined && !wanted.test(text)) await until(isSo, 10_000, String(wanted));
+  return text;
 }
-const untilTries = 100;
 
 async function run(side: Side, row: Row): Promise<string> {
   const filled = (text: string): string =>
@@ -88,7 +86,7 @@ async function run(side: Side, row: Row): Promise<string> {
 
 /** Until every service of the side has as many running tasks as it wants, and no update is under way. */
 async function settle(side: Side): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  const isSo = async (): Promise<boolean> => {
     const { text } = await call(side, 'GET', '/v1.51/services?status=true');
     const services = JSON.parse(text) as {
       ServiceStatus: { RunningTasks: number; DesiredTasks: number };
@@ -99,10 +97,9 @@ async function settle(side: Side): Promise<void> {
         s.ServiceStatus.RunningTasks !== s.ServiceStatus.DesiredTasks ||
         /^(updating|rollback_started)$/.test(s.UpdateStatus?.State ?? ''),
     );
-    if (!busy) return;
-    await sleep(100);
-  }
-  throw new Error('not settled after 30 s');
+    return !busy;
+  };
+  await until(isSo, 30_000, 'the services to settle');
 }
 
 function call(

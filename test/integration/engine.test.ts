@@ -68,10 +68,8 @@ test('runs a container, shows its page, and leaves nothing behind', async () => 
   expect(page.body).toContain(`natswarm-web version 1 on ${id.slice(0, 12)}`);
   expect((await httpGet(engine, '127.0.0.1', 8080)).body).toContain('version 1');
 
-  const begun = performance.now();
   await engine.mustDocker('stop', id);
-  // far from the 10 s after which docker would kill it
-  expect(performance.now() - begun).toBeLessThan(5_000);
+  // ended by itself: docker, which waits for 10 s, did not have to kill it
   expect(await engine.mustDocker('inspect', '--format={{.State.ExitCode}}', id)).toBe('0');
 
   await engine.mustDocker('run', '--detach', SLEEP);

@@ -42,7 +42,6 @@ beforeAll(async () => {
   const daemon = async (engine: Engine | undefined, listen: number): Promise<Daemon> =>
     startDaemon(engine as Engine, {
       netns: '',
-      busPort: await freePort(),
       args: ['--listen-addr', `127.0.0.1:${listen}`],
     });
   manager = await daemon(engines[0], port);

@@ -5,7 +5,6 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { boundCommand } from '../../bus/nats/child.ts';
 import { storeKeyVariable } from '../../bus/nats/config.ts';
@@ -24,14 +23,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Resolves when the process is gone; the error says how long that took. */
-async function gone(pid: number, withinMs: number): Promise<void> {
-  const start = performance.now();
-  while (isAlive(pid)) {
-    if (performance.now() - start > withinMs) throw new Error(`${pid} lives on`);
-    await sleep(5);
-  }
-}
+/** Resolves when the process is gone. */
+const gone = (pid: number, usualMs: number): Promise<void> =>
+  until(() => !isAlive(pid), usualMs, `${pid} to end`);
 
 async function filesBelow(dir: string): Promise<readonly string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });

@@ -18,6 +18,7 @@ import {
   signal,
   until,
 } from './engine.ts';
+import { freePort } from './free-port.ts';
 
 const entry = resolve(import.meta.dirname, '../../dist/cmd/cli.js');
 /** From a build of the tests (`npm run bench`) the sources' dist is one level further up. */
@@ -245,7 +246,8 @@ export async function startDaemon(
   engine: Pick<Engine, 'socket' | 'netns'>,
   options: DaemonOptions = {},
 ): Promise<Daemon> {
-  const daemon = new Daemon(await mkdtemp(join(tmpdir(), 'natswarm-d-')), engine, options);
+  const own = options.netns === '' ? await ownPorts(options) : options;
+  const daemon = new Daemon(await mkdtemp(join(tmpdir(), 'natswarm-d-')), engine, own);
   try {
     await daemon.start();
   } catch (error) {
@@ -253,6 +255,14 @@ export async function startDaemon(
     throw error;
   }
   return daemon;
+}
+
+/** In this machine's own network the default ports are a swarm's that may run there. */
+async function ownPorts(options: DaemonOptions): Promise<DaemonOptions> {
+  const listen = ['--listen-addr', `127.0.0.1:${await freePort()}`];
+  // of two the last one counts
+  const args = [...listen, ...(options.args ?? [])];
+  return { ...options, busPort: options.busPort ?? (await freePort()), args };
 }
 
 function asJson(text: string): unknown {

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patient } from './patience.ts';
 
 const root = projectRoot(import.meta.dirname);
 const hostScript = join(root, 'test/support/engine-host.sh');
@@ -24,7 +25,7 @@ export const WEB_2 = 'natswarm-web:2';
 export const SLEEP = 'natswarm-sleep:1';
 
 const READY_TIMEOUT_MS = 30_000;
-const COMMAND_TIMEOUT_MS = 120_000;
+const COMMAND_TIMEOUT_MS = 300_000;
 const PATH = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`;
 
 export interface CommandResult {
@@ -358,15 +359,16 @@ function projectRoot(from: string): string {
   return projectRoot(parent);
 }
 
-/** Resolves as soon as `condition` holds; rejects, naming `what`, after `timeoutMs`. */
+/** Resolves as soon as `condition` holds, usually within `usualMs`; rejects, naming `what`, when there is no hope. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  timeoutMs: number,
+  usualMs: number,
   what: string,
 ): Promise<void> {
-  const end = performance.now() + timeoutMs;
+  const limitMs = patient(usualMs);
+  const end = performance.now() + limitMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    if (performance.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`);
     await sleep(20);
   }
 }

@@ -14,6 +14,7 @@ import { createOwnUsers } from '../../bus/nats/users.ts';
 import { createNKey, publicKeyPin } from '../../pki/mod.ts';
 import { until } from './engine.ts';
 import { freePort } from './free-port.ts';
+import { patient } from './patience.ts';
 import { natsServerBinary, TestPki } from './nats.ts';
 
 type Clustered = ServerOptions & { readonly cluster: ClusterOptions };
@@ -141,7 +142,7 @@ export class TestCluster {
 
   async formed(): Promise<void> {
     await Promise.all(
-      this.members.map(({ log }) => waitForJetStream(log, AbortSignal.timeout(60_000))),
+      this.members.map(({ log }) => waitForJetStream(log, AbortSignal.timeout(patient(60_000)))),
     );
   }
 
@@ -182,6 +183,6 @@ function ownLink(
   return connectLink(
     { servers: [server.address], name: 'test', user: options.users[user], tls: () => options.tls },
     () => {},
-    AbortSignal.timeout(10_000),
+    AbortSignal.timeout(patient(10_000)),
   );
 }

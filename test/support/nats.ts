@@ -21,6 +21,7 @@ import {
 } from '../../pki/mod.ts';
 import { until } from './engine.ts';
 import { freePort } from './free-port.ts';
+import { patient } from './patience.ts';
 
 const dayMs = 86_400_000;
 
@@ -134,7 +135,7 @@ export class TestBus {
         ...(inboxOf === undefined ? {} : { inboxPrefix: subjects.inboxPrefix(inboxOf) }),
       },
       () => {},
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(patient(10_000)),
     );
     this.#connections.push(link);
     return link;
@@ -164,7 +165,7 @@ export class TestBus {
   }
 
   /** A node's connection to the bus, by certificate. Rejects after `timeoutMs` without success. */
-  async connect(nodeId: string, role: Role, timeoutMs = 10_000): Promise<BusConnection> {
+  async connect(nodeId: string, role: Role, timeoutMs = patient(10_000)): Promise<BusConnection> {
     return this.connectWith(nodeId, this.pki.identity(nodeId, role), timeoutMs);
   }
 

@@ -108,7 +108,6 @@ export const certificate = (daemon: Daemon, name: 'node' | 'root-ca'): string =>
 const daemonOf = async (engine: Engine, port: number): Promise<Daemon> =>
   startDaemon(engine, {
     netns: '',
-    busPort: await freePort(),
     args: ['--listen-addr', `127.0.0.1:${port}`],
     // as on a host: what lies there is on no disk
     runDir: mkdtempSync('/dev/shm/natswarm-run-'),
