@@ -1,66 +1,169 @@
-import type { Actor, AnyActorLogic, InputFrom } from 'xstate';
+import type { AnyActorLogic, InputFrom } from 'xstate';
 import { ActorChild, addressOf, type ChildPorts, type Closing } from './child.ts';
 import type { ChildActor } from './registry.ts';
-import type { Exit } from './restart-policy.ts';
+import {
+  type Decision,
+  decide,
+  emptyHistory,
+  type Exit,
+  type Flags,
+  type History,
+  type Restart,
+  told,
+} from './restart-policy.ts';
+
+/** How children are restarted. Each has a history of its own: one that fails again and again delays no other. */
+export interface Restarts {
+  readonly restart: Restart;
+  readonly flags: Omit<Flags, 'strategy'>;
+  /** 0 ≤ x < 1; spreads restarts. */
+  readonly random: () => number;
+  /** A child failed more often than the flags allow. All children are stopped by then. */
+  readonly onEscalate: (reason: unknown) => void;
+  /** Hears of each failure behind which a child is started again. @param streak failures in a row, this one among them */
+  readonly onRestart?: (id: string, error: unknown, streak: number) => void;
+}
 
 export interface DynamicPorts extends ChildPorts {
-  /** Hears of every child that ended by itself; it is no longer listed then, so its id may be started again. */
+  /** Without it children are `temporary`. */
+  readonly restarts?: Restarts;
+  /** Hears of every child that ended by itself and is not restarted; its id may be started again. */
   readonly onExit?: (id: string, exit: Exit) => void;
 }
 
+interface Entry {
+  readonly logic: AnyActorLogic;
+  readonly input: (scope: AbortSignal, closing: Closing) => unknown;
+  /** The incarnation that runs; undefined between two of them. */
+  child?: ActorChild | undefined;
+  history: History;
+  timer?: number;
+}
+
 /**
- * Any number of `temporary` children by id: none is ever restarted, and none sees another one fail. Every operation on
- * one child is O(1): each is a root actor of its own, because xstate copies a parent's map with every spawn.
+ * Any number of children by id, none of which sees another one fail. Every operation on one child is O(1): each is a
+ * root actor of its own, because xstate copies a parent's map with every spawn.
  */
 export class DynamicSupervisor {
   readonly #ports: DynamicPorts;
-  readonly #children = new Map<string, ActorChild>();
+  readonly #entries = new Map<string, Entry>();
 
   constructor(ports: DynamicPorts) {
     this.#ports = ports;
   }
 
   get size(): number {
-    return this.#children.size;
+    return this.#entries.size;
   }
 
-  /** Throws when `id` is running. */
+  /** Throws when `id` was started and has not ended. */
   start<T extends AnyActorLogic>(
     id: string,
     logic: T,
     input: (scope: AbortSignal, closing: Closing) => InputFrom<T>,
-  ): Actor<T> {
-    if (this.#children.has(id)) throw new Error(`child '${id}' is running`);
-    const child: ActorChild<T> = new ActorChild({ id, logic, input }, this.#ports, (exit) => {
-      this.#children.delete(id);
-      if (exit.kind === 'error')
-        this.#ports.report('child_exit', { child: addressOf(this.#ports, id), exit });
-      this.#ports.onExit?.(id, exit);
-    });
-    this.#children.set(id, child as unknown as ActorChild);
-    child.start();
-    return child.actor;
+  ): void {
+    if (this.#entries.has(id)) throw new Error(`child '${id}' is running`);
+    const entry: Entry = { logic, input, history: emptyHistory };
+    this.#entries.set(id, entry);
+    this.#run(id, entry);
   }
 
+  /** Whether `id` was started and has not ended; it may be between two incarnations. */
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** The running actor; undefined between two incarnations too. */
   get(id: string): ChildActor | undefined {
-    return this.#children.get(id)?.actor;
+    return this.#entries.get(id)?.child?.actor;
+  }
+
+  /** False when nobody is there to hear it: the caller knows what that means. */
+  send(id: string, event: Parameters<ChildActor['send']>[0]): boolean {
+    const actor = this.get(id);
+    actor?.send(event);
+    return actor !== undefined;
   }
 
   /** Running children, oldest first. */
   *list(): Iterable<readonly [id: string, actor: ChildActor]> {
-    for (const [id, child] of this.#children) yield [id, child.actor];
+    for (const [id, { child }] of this.#entries) if (child !== undefined) yield [id, child.actor];
   }
 
-  /** Stops one child, if it runs; resolves when it has ended. */
+  /** Stops one child, if it was started; resolves when it has ended. */
   async stop(id: string): Promise<void> {
-    const child = this.#children.get(id);
-    this.#children.delete(id);
-    await child?.stop();
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    if (entry !== undefined) await this.#end(entry);
   }
 
   async stopAll(): Promise<void> {
-    const children = [...this.#children.values()];
-    this.#children.clear();
-    await Promise.all(children.map(async (child) => child.stop()));
+    const entries = [...this.#entries.values()];
+    this.#entries.clear();
+    await Promise.all(entries.map((entry) => this.#end(entry)));
+  }
+
+  #end({ child, timer }: Entry): Promise<void> {
+    if (timer !== undefined) this.#ports.clock.clearTimeout(timer);
+    return child?.stop() ?? Promise.resolve();
+  }
+
+  #run(id: string, entry: Entry): void {
+    const { logic, input } = entry;
+    const exited = (exit: Exit): void => {
+      const { child } = entry;
+      entry.child = undefined;
+      if (this.#entries.get(id) === entry) this.#decide(id, entry, exit, child?.stop());
+    };
+    try {
+      entry.child = new ActorChild({ id, logic, input }, this.#ports, exited);
+      entry.child.start(); // it may fail in there
+    } catch (error) {
+      exited({ kind: 'error', error });
+    }
+  }
+
+  /** @param closed when the incarnation that ended has ended its effects too */
+  #decide(id: string, entry: Entry, exit: Exit, closed: Promise<void> | undefined): void {
+    const { clock, restarts, report, onExit } = this.#ports;
+    const { restart = 'temporary', flags = noRestarts, random = () => 0 } = restarts ?? {};
+    const { decision, history } = decide(
+      { ...flags, strategy: 'oneForOne' },
+      [{ id, restart }],
+      id,
+      exit,
+      entry.history,
+      clock.now(),
+      random(),
+    );
+    entry.history = history;
+    if (exit.kind === 'error')
+      report('child_exit', { child: addressOf(this.#ports, id), exit, ...told(decision) });
+    if (decision.kind === 'restart') return this.#restart(id, entry, decision, exit, closed);
+    this.#entries.delete(id);
+    if (decision.kind === 'forget') return onExit?.(id, exit);
+    void this.stopAll();
+    restarts?.onEscalate(reasonOf(exit));
+  }
+
+  #restart(
+    id: string,
+    entry: Entry,
+    { delayMs }: Extract<Decision, { kind: 'restart' }>,
+    exit: Exit,
+    closed: Promise<void> | undefined,
+  ): void {
+    const wait = (): void => {
+      if (this.#entries.get(id) !== entry) return;
+      entry.timer = this.#ports.clock.setTimeout(() => this.#run(id, entry), delayMs);
+    };
+    if (closed === undefined) wait();
+    else void closed.then(wait);
+    this.#ports.restarts?.onRestart?.(id, reasonOf(exit), entry.history.streak);
   }
 }
+
+const noRestarts = { intensity: 0, periodMs: 0, backoffMinMs: 0, backoffMaxMs: 0 } as const;
+
+const reasonOf = (exit: Exit): unknown =>
+  exit.kind === 'error' ? exit.error : new Error('a child ended');

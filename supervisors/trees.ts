@@ -1,5 +1,6 @@
 import type { ActorSpec } from './child.ts';
 import type { Flags, Restart } from './restart-policy.ts';
+import type { Restarts } from './dynamic.ts';
 import type { ChildSpec } from './supervisor.ts';
 
 /** A supervision tree as data: who, in which order, and what happens when one fails. Wiring adds the actors. */
@@ -39,6 +40,24 @@ export const trees = {
       { id: 'agent', restart: 'permanent' },
     ],
   },
+  /**
+   * What a leader has one of. Each starts from the store alone; giving up ends the manager, which begins anew from
+   * journal and log.
+   */
+  leader: {
+    flags: {
+      strategy: 'oneForOne',
+      intensity: 5,
+      periodMs: 30_000,
+      backoffMinMs: 100,
+      backoffMaxMs: 4_000,
+    },
+    children: [
+      { id: 'scheduler', restart: 'permanent' },
+      { id: 'ca', restart: 'permanent' },
+      { id: 'members', restart: 'permanent' },
+    ],
+  },
   /** Losing the session restarts no task. */
   agent: {
     flags: {
@@ -55,6 +74,17 @@ export const trees = {
     ],
   },
 } as const satisfies Readonly<Record<string, Tree>>;
+
+/**
+ * The leader's actors of one object each (a service, a node) never give up: the other objects are well, and another
+ * leader would fare no better with this one. What is wrong shows on the object.
+ */
+export const objectRestarts = {
+  intensity: Number.POSITIVE_INFINITY,
+  periodMs: 60_000,
+  backoffMinMs: 100,
+  backoffMaxMs: 8_000,
+} as const satisfies Restarts['flags'];
 
 /** An actor, or a tree below, for one place of a tree. */
 export type Part =

@@ -1,10 +1,7 @@
 import type { Bus, BusMessage, LogGroup, Unsubscribe } from '../../bus/ports.ts';
-import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
 import type { CommandReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
-import { assignmentChanges, assignmentsOf } from '../../domain/assign/assignments.ts';
-import { nodeLeft, nodeReady, nodesSilent } from '../../domain/assign/node-status.ts';
-import { taskReports } from '../../domain/assign/reports.ts';
+import { assignmentChanges } from '../../domain/assign/assignments.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
 import { Fault } from '../../domain/errors.ts';
@@ -12,18 +9,19 @@ import type { Node, Task } from '../../domain/model/objects.ts';
 import { planNode } from '../../domain/orchestrate/plan-node.ts';
 import { planService } from '../../domain/orchestrate/plan-service.ts';
 import { Scheduler } from '../../domain/schedule/schedule.ts';
-import type { Applied, Change } from '../../domain/store/changes.ts';
-import type { View } from '../../domain/store/view.ts';
+import type { Applied } from '../../domain/store/changes.ts';
 import { isTerminal, taskStateRank } from '../../domain/task-state.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
-import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
+import { type DynamicPorts, DynamicSupervisor, type Restarts } from '../../supervisors/dynamic.ts';
+import type { ChildPorts } from '../../supervisors/child.ts';
+import { type ChildSpec, Supervisor } from '../../supervisors/supervisor.ts';
+import { grow, objectRestarts, type Part, trees } from '../../supervisors/trees.ts';
 import type { Committed, Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
-import { Losses } from './losses.ts';
+import { Dispatcher } from './dispatcher.ts';
 import { MembersDuty } from './members.ts';
-import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 import { schedulerMachine } from './scheduler.machine.ts';
 import { type PlanOutcome, serviceMachine } from './service.machine.ts';
@@ -52,48 +50,33 @@ export interface LeaderOptions {
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
   readonly registry?: Registry;
+  /** A part gave up: this leadership is of no more use. */
+  readonly onCrash: (error: unknown) => void;
 }
 
 /** Commands that may be about the CA. */
 const caCommands: ReadonlySet<string> = new Set(['cluster.update']);
 /** Pauses between two plans, ms. */
 const settleMs = { service: { afterChange: 10, afterNothing: 50 }, scheduler: 5 } as const;
-/** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
-const beatsPerPeriod = 5;
-const beatsMissedMax = 3;
-/** Swarm's default, which 0 stands for as well, ns. */
-const periodNsDefault = 5e9;
-const heartbeatMsMin = 100;
 
 /** Everything that runs only while this manager leads: an actor per service and node, the scheduler, the dispatcher. */
 export class Leader {
   readonly #options: LeaderOptions;
   readonly #services: DynamicSupervisor;
-  readonly #nodes: DynamicSupervisor;
   readonly #nodePlans: DynamicSupervisor;
-  readonly #singles: DynamicSupervisor;
+  readonly #dispatcher: Dispatcher;
+  readonly #parts: Supervisor;
   readonly #scheduler: Scheduler;
   readonly #subscriptions: Unsubscribe[] = [];
   readonly #ca: CaDuty | undefined;
   readonly #members: MembersDuty;
-  readonly #losses: Losses;
-  #serving = false;
 
   constructor(options: LeaderOptions) {
     this.#options = options;
-    const ports = (kind: string) => ({
-      clock: options.clock,
-      address: `leader/${kind}`,
-      ...(options.registry !== undefined && { registry: options.registry }),
-      report: (event: string, fields: object) => options.log(event, fields),
-    });
-    this.#services = new DynamicSupervisor(ports('services'));
-    this.#nodes = new DynamicSupervisor(ports('nodes'));
-    this.#nodePlans = new DynamicSupervisor(ports('node-plans'));
-    this.#singles = new DynamicSupervisor(ports('single'));
+    this.#services = new DynamicSupervisor(this.#children('services', 'transient'));
+    this.#nodePlans = new DynamicSupervisor(this.#children('node-plans', 'transient'));
     this.#scheduler = new Scheduler(options.replica.store);
     const { ca, bus, replica, committer, newJoinToken } = options;
-    this.#losses = new Losses(options.clock, (nodeIds) => this.#declareSilent(nodeIds));
     this.#ca =
       ca &&
       new CaDuty({
@@ -112,6 +95,59 @@ export class Leader {
       now: () => committer.now(),
       report: options.log,
     });
+    this.#dispatcher = new Dispatcher({
+      ...options,
+      epoch: () => this.#epoch(),
+      children: this.#children('nodes', 'permanent'),
+      onHello: (nodeId) => this.#ca?.tell(nodeId, false),
+    });
+    this.#parts = new Supervisor(
+      trees.leader.flags,
+      this.#singles(),
+      { ...this.#ports(), random: options.random },
+      options.onCrash,
+    );
+  }
+
+  #ports(kind?: string): ChildPorts {
+    const { clock, registry, log } = this.#options;
+    return {
+      clock,
+      address: kind === undefined ? 'leader' : `leader/${kind}`,
+      ...(registry !== undefined && { registry }),
+      report: log,
+    };
+  }
+
+  /** For the actors of one kind of object: whatever ends one, it starts again, from the store. */
+  #children(kind: string, restart: Restarts['restart']): DynamicPorts & { restarts: Restarts } {
+    const { random, onCrash } = this.#options;
+    return {
+      ...this.#ports(kind),
+      restarts: { restart, flags: objectRestarts, random, onEscalate: onCrash },
+    };
+  }
+
+  #singles(): readonly ChildSpec[] {
+    const ca = this.#ca;
+    return grow(trees.leader, {
+      scheduler: {
+        logic: schedulerMachine,
+        input: (scope) => ({
+          scope,
+          pass: () => this.#schedule(),
+          settleMs: settleMs.scheduler,
+        }),
+      },
+      ca: ca && this.#duty(() => ca.plan()),
+      members: this.#duty(() => this.#members.plan()),
+    });
+  }
+
+  #duty(plan: () => Promise<PlanOutcome>): Part {
+    const { committer } = this.#options;
+    const input = { plan, now: () => committer.now(), settleMs: settleMs.service };
+    return { logic: serviceMachine, input: () => input };
   }
 
   /**
@@ -119,79 +155,37 @@ export class Leader {
    * @param serving whether it has its lease already; `serve` tells of changes
    */
   start(serving: boolean): void {
-    const { bus, replica, committer } = this.#options;
-    this.#serving = serving;
+    const { bus, replica } = this.#options;
     this.#subscriptions.push(
       replica.watch((applied) => this.#observe(applied)),
       bus.subscribe(subjects.commands, (message) => this.#onCommand(message)),
-      bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
-      bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
-      bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
-      bus.subscribe(subjects.agents('leave'), (message) => this.#onLeave(message)),
-      bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
-    for (const { id } of replica.store.list('node')) {
-      this.#startNode(id);
-      this.#wakeNodePlan(id);
-    }
+    for (const { id } of replica.store.list('node')) this.#wakeNodePlan(id);
     const ids = new Set<string>();
     for (const service of replica.store.list('service')) ids.add(service.id);
     for (const task of replica.store.list('task')) ids.add(task.serviceId);
     for (const id of ids) this.#wakeService(id);
-    this.#singles.start('scheduler', schedulerMachine, (scope) => ({
-      scope,
-      pass: () => this.#schedule(),
-      settleMs: settleMs.scheduler,
-    }));
-    const { service: settling } = settleMs;
-    const duty = (plan: () => Promise<PlanOutcome>) => () => ({
-      plan,
-      now: () => committer.now(),
-      settleMs: settling,
-    });
-    const ca = this.#ca;
-    if (ca !== undefined)
-      this.#singles.start(
-        'ca',
-        serviceMachine,
-        duty(() => ca.plan()),
-      );
-    this.#singles.start(
-      'members',
-      serviceMachine,
-      duty(() => this.#members.plan()),
-    );
-    if (serving) this.#announce();
+    this.#parts.start();
+    this.#dispatcher.start(serving);
   }
 
-  /** The lease was got or lost. Without it nothing is sent to nodes and nothing heard from them. */
+  /** The lease was got or lost. */
   serve(serving: boolean): void {
-    if (serving === this.#serving) return;
-    this.#serving = serving;
-    this.#tellNodes(this.#reach());
-    if (serving) this.#announce();
+    this.#dispatcher.serve(serving);
   }
 
-  /** The nodes have lost their connections through no fault of theirs: their silence counts anew from now on. */
   excuseNodes(): void {
-    this.#tellNodes({ type: 'bus', connected: false });
-    this.#tellNodes(this.#reach());
-  }
-
-  /** Whether the nodes' silence says anything about them. */
-  #reach(): Extract<NodeEvent, { type: 'bus' }> {
-    return { type: 'bus', connected: this.#serving && this.#options.bus.isConnected() };
+    this.#dispatcher.excuseNodes();
   }
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
-    const parts = [this.#services, this.#nodePlans, this.#nodes, this.#singles];
-    await Promise.all(parts.map((part) => part.stopAll()));
-  }
-
-  /** Tells agents that this leader is the one to say hello to. */
-  #announce(): void {
-    this.#options.bus.publish(subjects.leader, this.#epoch());
+    await Promise.all([
+      this.#services.stopAll(),
+      this.#nodePlans.stopAll(),
+      this.#dispatcher.stop(),
+      this.#parts.stop(),
+    ]);
   }
 
   /**
@@ -228,112 +222,9 @@ export class Leader {
     );
   }
 
-  #onHello({ subject, body, reply }: BusMessage): void {
-    if (reply === undefined || !this.#options.mayServe()) return;
-    const nodeId = subjects.agentOf(subject);
-    if (this.#options.replica.store.node(nodeId) === undefined)
-      return reply({
-        ok: false,
-        error: wireFault(new Fault('NotFound', `node ${nodeId} not found`)),
-      });
-    const hello = helloFrom(body);
-    if (hello === undefined)
-      return reply({
-        ok: false,
-        error: wireFault(new Fault('InvalidArgument', 'malformed hello')),
-      });
-    this.#startNode(nodeId);
-    this.#ca?.tell(nodeId, false);
-    this.#tellNode(nodeId, { type: 'hello', hello, reply });
-  }
-
-  #onStatus({ subject, body, reply }: BusMessage): void {
-    if (reply === undefined || !this.#options.mayServe()) return;
-    const nodeId = subjects.agentOf(subject);
-    const updates = statusUpdatesFrom(body);
-    if (updates === undefined)
-      return reply({
-        ok: false,
-        error: wireFault(new Fault('InvalidArgument', 'malformed report')),
-      });
-    void this.#options.committer
-      .propose((view, ctx) => ({
-        changes: taskReports(view, ctx, nodeId, updates),
-        result: undefined,
-      }))
-      .then(
-        () => reply({ ok: true }),
-        (error: unknown) => {
-          if (error instanceof Fault && error.code === 'PermissionDenied')
-            this.#options.log('status_refused', { member: nodeId, error: error.message });
-          reply({ ok: false, error: wireFault(error) });
-        },
-      );
-  }
-
-  #onBeat({ subject, body }: BusMessage): void {
-    const beat = beatFrom(body);
-    if (beat !== undefined && this.#options.mayServe())
-      this.#tellNode(subjects.agentOf(subject), { type: 'beat', ...beat });
-  }
-
-  #onLeave({ subject }: BusMessage): void {
-    if (this.#options.mayServe()) this.#tellNode(subjects.agentOf(subject), { type: 'leave' });
-  }
-
-  #tellNode(nodeId: string, event: NodeEvent): void {
-    this.#nodes.get(nodeId)?.send(event);
-  }
-
-  #tellNodes(event: NodeEvent): void {
-    for (const [, actor] of this.#nodes.list()) actor.send(event);
-  }
-
-  #startNode(nodeId: string): void {
-    if (this.#nodes.get(nodeId) !== undefined) return;
-    const { replica, bus, mayServe } = this.#options;
-    const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
-    const heartbeatMs = Math.max(
-      heartbeatMsMin,
-      (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
-    );
-    this.#nodes.start(nodeId, nodeMachine, (scope) => ({
-      nodeId,
-      scope,
-      epoch: this.#epoch(),
-      heartbeatMs,
-      silenceMs: heartbeatMs * beatsMissedMax,
-      graceMs: heartbeatMs * beatsMissedMax * 2,
-      ready: (hello) =>
-        this.#commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
-      silent: (scope) => this.#losses.declare(nodeId, scope),
-      left: () => this.#commit((view) => nodeLeft(view, nodeId)),
-      assignments: () => assignmentsOf(replica.store, nodeId),
-      send: (assign) => {
-        if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
-      },
-    }));
-    if (!this.#reach().connected) this.#tellNode(nodeId, this.#reach());
-  }
-
-  #declareSilent(nodeIds: readonly string[]): Promise<void> {
-    return this.#commit((view, now) =>
-      this.#reach().connected
-        ? nodesSilent(view, nodeIds, now, (id) => isSilent(this.#nodes.get(id)))
-        : [],
-    );
-  }
-
-  async #commit(decide: (view: View, now: number) => readonly Change[]): Promise<void> {
-    await this.#options.committer.propose((view, { now }) => ({
-      changes: decide(view, now),
-      result: undefined,
-    }));
-  }
-
   #wakeService(serviceId: string): void {
-    const running = this.#services.get(serviceId);
-    if (running !== undefined) return running.send({ type: 'dirty' });
+    if (this.#services.has(serviceId))
+      return void this.#services.send(serviceId, { type: 'dirty' });
     this.#services.start(serviceId, serviceMachine, () => ({
       plan: () => this.#plan(serviceId),
       now: () => this.#options.committer.now(),
@@ -355,8 +246,7 @@ export class Leader {
 
   /** The plan of one node is woken, repeated and tried again as a service's is. */
   #wakeNodePlan(nodeId: string): void {
-    const running = this.#nodePlans.get(nodeId);
-    if (running !== undefined) return running.send({ type: 'dirty' });
+    if (this.#nodePlans.has(nodeId)) return void this.#nodePlans.send(nodeId, { type: 'dirty' });
     const { store } = this.#options.replica;
     const node = store.node(nodeId);
     const isWaiting = node?.heldUntil !== undefined || node?.restUntil !== undefined;
@@ -383,7 +273,12 @@ export class Leader {
       const pass = this.#scheduler.pass(view, ctx);
       return { changes: pass.changes, result: pass.more };
     });
-    if (more) this.#singles.get('scheduler')?.send({ type: 'dirty' });
+    if (more) this.#wake('scheduler');
+  }
+
+  /** One that is being restarted begins with a look of its own. */
+  #wake(part: 'scheduler' | 'ca' | 'members'): void {
+    this.#parts.get(part)?.send({ type: 'dirty' });
   }
 
   /** Routes what was committed to the actors that it concerns. */
@@ -392,8 +287,8 @@ export class Leader {
     let schedule = false;
     let nodesDiffer = false;
     this.#scheduler.observe(applied);
-    if (this.#ca?.observe(applied) === true) this.#singles.get('ca')?.send({ type: 'dirty' });
-    if (this.#members.observe(applied)) this.#singles.get('members')?.send({ type: 'dirty' });
+    if (this.#ca?.observe(applied) === true) this.#wake('ca');
+    if (this.#members.observe(applied)) this.#wake('members');
     for (const change of applied) {
       if (change.kind === 'service') services.add(change.id);
       else if (change.kind === 'task') {
@@ -411,8 +306,8 @@ export class Leader {
         if (spec.Mode.Global !== undefined) services.add(id);
     for (const id of services) this.#wakeService(id);
     for (const [nodeId, change] of assignmentChanges(applied))
-      this.#tellNode(nodeId, { type: 'changed', change });
-    if (schedule) this.#singles.get('scheduler')?.send({ type: 'dirty' });
+      this.#dispatcher.changed(nodeId, change);
+    if (schedule) this.#wake('scheduler');
   }
 
   /** Whether it matters to global services; adds to `services` those with tasks there. */
@@ -422,8 +317,8 @@ export class Leader {
     after: Node | undefined,
     services: Set<string>,
   ): boolean {
-    if (after === undefined) void this.#nodes.stop(id);
-    else this.#startNode(id);
+    if (after === undefined) void this.#dispatcher.stopNode(id);
+    else this.#dispatcher.startNode(id);
     if (before !== undefined && after !== undefined && sameForPlans(before, after)) return false;
     for (const task of this.#options.replica.store.tasksOfNode(id)) services.add(task.serviceId);
     this.#wakeNodePlan(id);

@@ -12,6 +12,8 @@ export interface NodeInput {
   /** Silence after which a node is suspected (and down half a heartbeat later), ms; `graceMs` while the leader is new. */
   readonly silenceMs: number;
   readonly graceMs: number;
+  /** Whether this leader is on the bus and may speak: only then a node's silence says anything about it. */
+  readonly hearsNodes: () => boolean;
   /** Commits what a hello says; resolves when the node is ready in the store. */
   readonly ready: (hello: Hello) => Promise<void>;
   /** Commits that the node fell silent, unless it is heard again before that is proposed. */
@@ -121,6 +123,7 @@ export const nodeMachine = setup({
     })),
   },
   guards: {
+    isDeaf: ({ context }) => !context.hearsNodes(),
     offBus: (_, params: { connected: boolean }) => !params.connected,
     ownBeat: ({ context }, { session }: Beaten) => session === context.session,
     // An assignment was on its way before the last beat, and none has come since: it got lost.
@@ -162,7 +165,11 @@ export const nodeMachine = setup({
         bus: [{ guard: { type: 'offBus', params: ({ event }) => event } }, { target: 'unseen' }],
       },
     },
-    unseen: { on: { beat: { actions: 'prompt' } }, after: { grace: 'lost' } },
+    unseen: {
+      always: { guard: 'isDeaf', target: 'blind' },
+      on: { beat: { actions: 'prompt' } },
+      after: { grace: 'lost' },
+    },
     registering: {
       invoke: {
         src: 'register',

@@ -17,7 +17,6 @@ export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log' | '
   readonly onChange: () => void;
   /** Another leads, or nothing comes of this term: the reign is to be ended. */
   readonly onEnd: () => void;
-  readonly onCrash: (error: unknown) => void;
 }
 
 /** One manager's time as the leader, from its claim to its end: the lease, the leader's actors, the committer. */

@@ -26,6 +26,7 @@ function buildNode(silent: (downs: string[], scope: AbortSignal) => Promise<void
       heartbeatMs,
       silenceMs: 3_000,
       graceMs: 6_000,
+      hearsNodes: () => true,
       ready: () => Promise.resolve(),
       silent: (scope) => silent(downs, scope),
       left: () => Promise.resolve(void downs.push('left')),

@@ -1,0 +1,229 @@
+import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
+import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
+import type { Epoch } from '../../bus/protocol.ts';
+import { subjects } from '../../bus/subjects.ts';
+import { type AssignmentChange, assignmentsOf } from '../../domain/assign/assignments.ts';
+import { nodeLeft, nodeReady, nodesSilent } from '../../domain/assign/node-status.ts';
+import { taskReports } from '../../domain/assign/reports.ts';
+import { sessionFailed } from '../../domain/assign/session-failure.ts';
+import { Fault } from '../../domain/errors.ts';
+import type { Change } from '../../domain/store/changes.ts';
+import type { View } from '../../domain/store/view.ts';
+import type { Clock } from '../../supervisors/clock.ts';
+import { type DynamicPorts, DynamicSupervisor } from '../../supervisors/dynamic.ts';
+import type { Committer } from './committer.ts';
+import { wireFault } from './faults.ts';
+import { Losses } from './losses.ts';
+import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
+import type { Replica } from './replica.ts';
+
+export interface DispatcherPorts {
+  readonly bus: Bus;
+  readonly replica: Replica;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  /** The lease holds: this leader may speak for the cluster. */
+  readonly mayServe: () => boolean;
+  readonly epoch: () => Epoch;
+  /** How the nodes' actors are supervised. */
+  readonly children: DynamicPorts & Required<Pick<DynamicPorts, 'restarts'>>;
+  /** A node is about to get a session. */
+  readonly onHello: (nodeId: string) => void;
+  readonly log: (event: string, fields: object) => void;
+}
+
+/** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
+const beatsPerPeriod = 5;
+const beatsMissedMax = 3;
+/** Swarm's default, which 0 stands for as well, ns. */
+const periodNsDefault = 5e9;
+const heartbeatMsMin = 100;
+/** A session that failed once is simply begun anew; from the second failure in a row on the node says so. */
+const failuresTold = 2;
+
+/** The leader's part that speaks with nodes: an actor for each, and the messages from them to it. */
+export class Dispatcher {
+  readonly #ports: DispatcherPorts;
+  readonly #nodes: DynamicSupervisor;
+  readonly #losses: Losses;
+  readonly #subscriptions: Unsubscribe[] = [];
+  #serving = false;
+
+  constructor(ports: DispatcherPorts) {
+    this.#ports = ports;
+    const { children } = ports;
+    this.#nodes = new DynamicSupervisor({
+      ...children,
+      restarts: {
+        ...children.restarts,
+        onRestart: (nodeId, error, streak) => this.#onFailure(nodeId, error, streak),
+      },
+    });
+    this.#losses = new Losses(ports.clock, (nodeIds) => this.#declareSilent(nodeIds));
+  }
+
+  /** @param serving whether the leader has its lease already; `serve` tells of changes */
+  start(serving: boolean): void {
+    const { bus, replica } = this.#ports;
+    this.#serving = serving;
+    this.#subscriptions.push(
+      bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
+      bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
+      bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
+      bus.subscribe(subjects.agents('leave'), (message) => this.#onLeave(message)),
+      bus.onConnection(() => this.#tellNodes(this.#reach())),
+    );
+    for (const { id } of replica.store.list('node')) this.startNode(id);
+    if (serving) this.#announce();
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    await this.#nodes.stopAll();
+  }
+
+  /** The lease was got or lost. Without it nothing is sent to nodes and nothing heard from them. */
+  serve(serving: boolean): void {
+    if (serving === this.#serving) return;
+    this.#serving = serving;
+    this.#tellNodes(this.#reach());
+    if (serving) this.#announce();
+  }
+
+  /** The nodes have lost their connections through no fault of theirs: their silence counts anew from now on. */
+  excuseNodes(): void {
+    this.#tellNodes({ type: 'bus', connected: false });
+    this.#tellNodes(this.#reach());
+  }
+
+  startNode(nodeId: string): void {
+    if (this.#nodes.has(nodeId)) return;
+    const { replica, bus, mayServe, epoch } = this.#ports;
+    const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
+    const heartbeatMs = Math.max(
+      heartbeatMsMin,
+      (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
+    );
+    this.#nodes.start(nodeId, nodeMachine, (scope) => ({
+      nodeId,
+      scope,
+      epoch: epoch(),
+      heartbeatMs,
+      silenceMs: heartbeatMs * beatsMissedMax,
+      graceMs: heartbeatMs * beatsMissedMax * 2,
+      hearsNodes: () => this.#reach().connected,
+      ready: (hello) =>
+        this.#commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
+      silent: (signal) => this.#losses.declare(nodeId, signal),
+      left: () => this.#commit((view) => nodeLeft(view, nodeId)),
+      assignments: () => assignmentsOf(replica.store, nodeId),
+      send: (assign) => {
+        if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
+      },
+    }));
+  }
+
+  async stopNode(nodeId: string): Promise<void> {
+    await this.#nodes.stop(nodeId);
+  }
+
+  /** What the node must hear of the assignments. One without a session hears all of it with its next full set. */
+  changed(nodeId: string, change: AssignmentChange): void {
+    this.#nodes.send(nodeId, { type: 'changed', change });
+  }
+
+  /** Whether the nodes' silence says anything about them. */
+  #reach(): Extract<NodeEvent, { type: 'bus' }> {
+    return { type: 'bus', connected: this.#serving && this.#ports.bus.isConnected() };
+  }
+
+  /** Tells agents that this leader is the one to say hello to. */
+  #announce(): void {
+    this.#ports.bus.publish(subjects.leader, this.#ports.epoch());
+  }
+
+  #tellNodes(event: NodeEvent): void {
+    for (const [, actor] of this.#nodes.list()) actor.send(event);
+  }
+
+  #onHello({ subject, body, reply }: BusMessage): void {
+    if (reply === undefined || !this.#ports.mayServe()) return;
+    const refuse = (fault: Fault): void => reply({ ok: false, error: wireFault(fault) });
+    const nodeId = subjects.agentOf(subject);
+    if (this.#ports.replica.store.node(nodeId) === undefined)
+      return refuse(new Fault('NotFound', `node ${nodeId} not found`));
+    const hello = helloFrom(body);
+    if (hello === undefined) return refuse(new Fault('InvalidArgument', 'malformed hello'));
+    this.startNode(nodeId);
+    this.#ports.onHello(nodeId);
+    if (!this.#nodes.send(nodeId, { type: 'hello', hello, reply }))
+      refuse(new Fault('Unavailable', 'the session of this node is being prepared; try again'));
+  }
+
+  #onStatus({ subject, body, reply }: BusMessage): void {
+    if (reply === undefined || !this.#ports.mayServe()) return;
+    const nodeId = subjects.agentOf(subject);
+    const updates = statusUpdatesFrom(body);
+    if (updates === undefined)
+      return reply({
+        ok: false,
+        error: wireFault(new Fault('InvalidArgument', 'malformed report')),
+      });
+    void this.#ports.committer
+      .propose((view, ctx) => ({
+        changes: taskReports(view, ctx, nodeId, updates),
+        result: undefined,
+      }))
+      .then(
+        () => reply({ ok: true }),
+        (error: unknown) => {
+          if (error instanceof Fault && error.code === 'PermissionDenied')
+            this.#ports.log('status_refused', { member: nodeId, error: error.message });
+          reply({ ok: false, error: wireFault(error) });
+        },
+      );
+  }
+
+  /** A beat that nobody hears is followed by another one. */
+  #onBeat({ subject, body }: BusMessage): void {
+    const beat = beatFrom(body);
+    if (beat !== undefined && this.#ports.mayServe())
+      this.#nodes.send(subjects.agentOf(subject), { type: 'beat', ...beat });
+  }
+
+  /** Said once: it must not get lost between two incarnations of the node's actor. */
+  #onLeave({ subject }: BusMessage): void {
+    const nodeId = subjects.agentOf(subject);
+    if (!this.#ports.mayServe() || this.#nodes.send(nodeId, { type: 'leave' })) return;
+    this.#commit((view) => nodeLeft(view, nodeId)).catch((error: unknown) =>
+      this.#ports.log('leave_not_committed', { member: nodeId, error: String(error) }),
+    );
+  }
+
+  #onFailure(nodeId: string, error: unknown, streak: number): void {
+    if (streak < failuresTold || !this.#ports.mayServe()) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#commit((view, now) => sessionFailed(view, nodeId, reason, now)).catch(
+      (failure: unknown) =>
+        this.#ports.log('session_failure_not_committed', {
+          member: nodeId,
+          error: String(failure),
+        }),
+    );
+  }
+
+  #declareSilent(nodeIds: readonly string[]): Promise<void> {
+    return this.#commit((view, now) =>
+      this.#reach().connected
+        ? nodesSilent(view, nodeIds, now, (id) => isSilent(this.#nodes.get(id)))
+        : [],
+    );
+  }
+
+  async #commit(decide: (view: View, now: number) => readonly Change[]): Promise<void> {
+    await this.#ports.committer.propose((view, { now }) => ({
+      changes: decide(view, now),
+      result: undefined,
+    }));
+  }
+}
