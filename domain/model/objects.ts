@@ -210,6 +210,8 @@ export interface Task extends Stored {
   readonly replaces?: TaskId;
   /** Made by a rolling update or rollback (not by a restart): watched by its monitor. */
   readonly byUpdate?: boolean;
+  /** The later spec version whose update goes on with the task; absent: the one that made it. */
+  readonly takenOverBy?: number;
   /** Tasks of this slot and spec version that ended before this one and were restarted; absent: none. */
   readonly restarts?: number;
 }

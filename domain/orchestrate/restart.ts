@@ -6,7 +6,7 @@ import { newTask } from './new-task.ts';
 import { isGivenUp } from './node.ts';
 import type { Sheet } from './sheet.ts';
 import { endedItself, newestOf, type Slot, wantedOf } from './slot.ts';
-import { isActive, isPaused } from './update-state.ts';
+import { isActive, isPaused, updateOf } from './update-state.ts';
 
 const nsPerMs = 1e6;
 const delayNsDefault = 5e9;
@@ -115,7 +115,7 @@ function respawn(sheet: Sheet, slot: Slot, last: Task): void {
   const sameVersion = last.specVersion === service.specVersion;
   const updated = isOvertaken(sheet, last);
   const unfinished =
-    last.byUpdate === true && sameVersion && !endedItself(last) && last.runningAt === undefined;
+    updateOf(last) === service.specVersion && !endedItself(last) && last.runningAt === undefined;
   const startAfter = endedItself(last) ? startAfterEnd(last, now) : last.startAfter;
   const restarts = sameVersion ? (last.restarts ?? 0) + (endedItself(last) ? 1 : 0) : 0;
   sheet.create(

@@ -7,7 +7,9 @@ import { DirtyCheck } from './dirty.ts';
 import type { Plan } from './plan.ts';
 import { type Slot, type SlotKey, slotsOf } from './slot.ts';
 
-type TaskPatch = Partial<Pick<Task, 'desired' | 'status' | 'replaces'>>;
+type TaskPatch = Partial<
+  Pick<Task, 'desired' | 'status' | 'replaces' | 'byUpdate' | 'takenOverBy'>
+>;
 type ServiceChange = Extract<Change, { op: 'patch'; kind: 'service' }>;
 type TaskChange =
   | Extract<Change, { op: 'put' | 'patch'; kind: 'task' }>

@@ -1,4 +1,4 @@
-import type { Service } from '../model/objects.ts';
+import type { Service, Task } from '../model/objects.ts';
 
 /** How the running update or rollback goes, with Swarm's defaults filled in. Times in ms. */
 export interface Rollout {
@@ -43,3 +43,7 @@ export const isActive = (service: Service): boolean =>
 
 export const isPaused = (service: Service): boolean =>
   stateOf(service) === 'paused' || stateOf(service) === 'rollback_paused';
+
+/** The spec version whose update made the task, or took it over from an earlier one that had come halfway. */
+export const updateOf = ({ byUpdate, takenOverBy, specVersion }: Task): number | undefined =>
+  byUpdate === true ? (takenOverBy ?? specVersion) : undefined;

@@ -4,7 +4,14 @@ import { isTerminal, isWanted } from '../task-state.ts';
 import { newTask } from './new-task.ts';
 import type { Sheet } from './sheet.ts';
 import { endedItself, isIdle, newestOf, runs, type Slot, wantedOf } from './slot.ts';
-import { isActive, isPaused, isRollback, type Rollout, rolloutOf } from './update-state.ts';
+import {
+  isActive,
+  isPaused,
+  isRollback,
+  type Rollout,
+  rolloutOf,
+  updateOf,
+} from './update-state.ts';
 
 /**
  * The rolling update and rollback (swarm-compat §4.7) as a function of the store. What runs is told by the tasks
@@ -41,7 +48,7 @@ export function judge(sheet: Sheet): boolean {
 }
 
 function endedEarly(service: Service, task: Task, monitorMs: number): boolean {
-  if (task.byUpdate !== true || task.specVersion !== service.specVersion) return false;
+  if (updateOf(task) !== service.specVersion) return false;
   if (!isWanted(task.desired) || !endedItself(task)) return false;
   return task.runningAt === undefined || task.meta.updatedAt - task.runningAt <= monitorMs;
 }
@@ -78,7 +85,7 @@ export function begin(sheet: Sheet, slots: readonly Slot[]): void {
   const { service } = sheet;
   if (service.updateProgress !== undefined && isActive(service)) return;
   if (service.updateStatus !== undefined && !isActive(service)) return;
-  const total = slots.filter((slot) => needsUpdate(sheet, slot)).length;
+  const total = slots.filter((slot) => needsUpdate(sheet, slot) || isHalfway(sheet, slot)).length;
   if (total === 0) return;
   if (service.updateStatus === undefined) setStatus(sheet, 'updating', 'update in progress');
   sheet.patchService({ updateProgress: { failed: 0, total } });
@@ -87,12 +94,15 @@ export function begin(sheet: Sheet, slots: readonly Slot[]): void {
 /** Takes the next slots as far as parallelism and delay allow, and completes the update when all is done. */
 export function advance(sheet: Sheet, slots: readonly Slot[]): void {
   const rollout = rolloutOf(sheet.service);
-  for (const slot of slots) finish(sheet, slot, rollout);
+  for (const slot of slots) {
+    if (isActive(sheet.service)) takeOver(sheet, slot);
+    finish(sheet, slot, rollout);
+  }
   if (isPaused(sheet.service)) return sheet.note('the update is paused');
   const waiting: Slot[] = [];
   let busy = 0;
   for (const slot of slots)
-    if (needsUpdate(sheet, slot)) waiting.push(slot);
+    if (isDue(sheet, slot, rollout)) waiting.push(slot);
     else if (isBusy(sheet, slot, rollout)) busy += 1;
   waiting.sort(downFirst);
   for (const slot of waiting.slice(0, Math.max(0, rollout.parallelism - busy))) {
@@ -114,12 +124,42 @@ function needsUpdate(sheet: Sheet, slot: Slot): boolean {
   return wantedOf(slot).every((task) => sheet.isDirty(task));
 }
 
+const currentOf = (sheet: Sheet, slot: Slot): Task | undefined =>
+  wantedOf(slot).find((task) => !sheet.isDirty(task));
+const oldOf = (sheet: Sheet, slot: Slot): Task | undefined =>
+  wantedOf(slot).find((task) => sheet.isDirty(task));
+
+/** The new task is there and the old one is not ended yet. */
+const isHalfway = (sheet: Sheet, slot: Slot): boolean =>
+  currentOf(sheet, slot) !== undefined && oldOf(sheet, slot) !== undefined;
+
+/** The slot waits for its turn. Start-first, what was left halfway is on its way already. */
+const isDue = (sheet: Sheet, slot: Slot, { startFirst }: Rollout): boolean =>
+  needsUpdate(sheet, slot) || (!startFirst && leftHalfway(sheet, slot) !== undefined);
+
+/** An earlier update came halfway: what it made fits the present spec, and is this update's to go on with. */
+function leftHalfway(sheet: Sheet, slot: Slot): Task | undefined {
+  const current = currentOf(sheet, slot);
+  const isLeft = current?.specVersion !== sheet.service.specVersion;
+  return isLeft && oldOf(sheet, slot) !== undefined ? current : undefined;
+}
+
+/** From now on the task is a step of this update, and watched by its monitor. */
+function takeOver(sheet: Sheet, slot: Slot): void {
+  const left = leftHalfway(sheet, slot);
+  const { specVersion } = sheet.service;
+  if (left !== undefined && isOnItsWay(left) && updateOf(left) !== specVersion)
+    sheet.patch(slot, left, { byUpdate: true, takenOverBy: specVersion });
+}
+
 /** Slots where nothing runs have nothing to lose, and go first. */
 const downFirst = (a: Slot, b: Slot): number => Number(runs(a)) - Number(runs(b)) || byKey(a, b);
 const byKey = ({ key: a }: Slot, { key: b }: Slot): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Stop-first: the new task is prepared while the old one stops. Start-first: the old one stops once the new one runs. */
 function take(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
+  const left = leftHalfway(sheet, slot);
+  if (left !== undefined) return end(sheet, slot, left);
   const old = wantedOf(slot);
   const last = old.at(-1) ?? newestOf(slot);
   const waits = !startFirst || old.length === 0;
@@ -135,11 +175,16 @@ function take(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
 
 /** Ends the old task of a slot whose new one runs, or need not run first. Goes on while the update is paused. */
 function finish(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
-  const wanted = wantedOf(slot);
-  const current = wanted.find((task) => !sheet.isDirty(task));
-  const old = wanted.find((task) => sheet.isDirty(task));
-  if (current === undefined || old === undefined) return;
-  if (current.status.state !== 'running' && startFirst) return;
+  const current = currentOf(sheet, slot);
+  if (current === undefined) return;
+  const mayWait = startFirst || current === leftHalfway(sheet, slot);
+  if (current.status.state === 'running' || !mayWait) end(sheet, slot, current);
+}
+
+/** Ends the old task in favour of `current`. */
+function end(sheet: Sheet, slot: Slot, current: Task): void {
+  const old = oldOf(sheet, slot);
+  if (old === undefined) return;
   if (current.desired === 'ready' && current.replaces === undefined)
     sheet.patch(slot, current, { replaces: old.id });
   sheet.shutdown(slot, old);

@@ -141,4 +141,38 @@ const scaling: readonly Row[] = [
   docker('service rm one two each nobody'),
 ];
 
-export const updates: readonly Row[] = [...flagByFlag, ...failing, ...scaling];
+// The new task waits for the host port that the old one has, until an update ends that one first.
+const waits = docker("service ps --format '{{.DesiredState}} {{.Error}}' halfway", {
+  until: /Running "no suitable node/,
+  unordered: true,
+});
+const halfwayStatus = "service inspect --format '{{.UpdateStatus.State}}' halfway";
+const halfway: readonly Row[] = [
+  make('halfway', '--replicas 1 --publish mode=host,target=80,published=18110'),
+  docker('service update --quiet --update-order start-first halfway'),
+  docker('service update --detach --env-add A=1 halfway'),
+  waits,
+  docker('service update --detach --update-order stop-first halfway'),
+  docker(halfwayStatus, { until: /completed/ }),
+  docker(`service ps ${images} halfway`, {
+    until: /Running Running[^]*Shutdown Shutdown/,
+    unordered: true,
+  }),
+  docker('service update --detach --env-add A=2 --update-order start-first halfway'),
+  waits,
+  docker('service rollback --detach halfway'),
+  docker(halfwayStatus, { until: /rollback_completed/ }),
+  docker(
+    'service update --detach --entrypoint false --restart-condition none --update-order start-first halfway',
+  ),
+  waits,
+  docker('service update --detach --update-order stop-first halfway'),
+  docker(halfwayStatus, {
+    until: /completed|paused/,
+    differs: 'what fails once the update lets it run is a failure of the update',
+    natswarm: /paused/,
+  }),
+  docker('service rm halfway'),
+];
+
+export const updates: readonly Row[] = [...flagByFlag, ...failing, ...halfway, ...scaling];

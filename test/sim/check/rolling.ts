@@ -2,6 +2,7 @@ import type { Service, Task } from '../../../domain/model/objects.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isHolding } from '../../../domain/orchestrate/node.ts';
+import { updateOf } from '../../../domain/orchestrate/update-state.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';
 import type { Seen } from './audit.ts';
 import { nodesThatCameBack, placeOf } from './slots.ts';
@@ -23,8 +24,7 @@ export function checkRolling({ seq, applied, store }: Seen): void {
     const voluntary = made.filter((step) => tookHealthy(step, store, applied, cameBack));
     const busy = [...store.tasksOfService(serviceId)].filter(
       (task) =>
-        task.byUpdate === true &&
-        task.specVersion === service.specVersion &&
+        updateOf(task) === service.specVersion &&
         onItsWay(task) &&
         (task.slot > 0 || !(cameBack.has(task.nodeId) || isLeftAlone(store, task.nodeId))),
     );
@@ -69,7 +69,7 @@ function tookHealthy(
     (other) => other.id !== step.id && placeOf(other) === placeOf(step),
   );
   // The update had come to this slot before, and goes on in it.
-  if (others.some((t) => t.byUpdate === true && t.specVersion === step.specVersion)) return false;
+  if (others.some((t) => updateOf(t) === step.specVersion)) return false;
   for (const other of others) {
     const before = stoppedBy(applied, other.id) ?? other;
     const node = store.node(before.nodeId);

@@ -198,6 +198,44 @@ test.each(seeds.slice(0, 20))(
 );
 
 test.each(seeds.slice(0, 20))(
+  'seed %i: what an update left halfway is taken no more slots at a time than allowed',
+  (seed) => {
+    const random = randomOf(4_000 + seed);
+    const between = (min: number, max: number) => min + Math.floor(random() * (max - min + 1));
+    const count = between(2, 8);
+    const Parallelism = between(1, 3);
+    const world = new World(count);
+    const port = {
+      Protocol: 'tcp',
+      TargetPort: 80,
+      PublishedPort: 80,
+      PublishMode: 'host',
+    } as const;
+    world.create('web', { ...replicas(count), EndpointSpec: { Ports: [port] } });
+    world.run(1_000);
+    const left = between(0, count);
+    const config = { Parallelism: left, MaxFailureRatio: 0, Order: 'start-first' } as const;
+    if (left > 0) world.update('web', { image: 'app:2', UpdateConfig: config });
+    world.run(between(0, 10_000));
+    world.stopMs = () => between(0, 2_000);
+    let fewestUp = count;
+    world.onApplied = () => {
+      const running = world.tasks('web').filter((t) => t.status.state === 'running');
+      fewestUp = Math.min(fewestUp, new Set(running.map((t) => t.slot)).size);
+    };
+    const Delay = between(0, 3) * seconds;
+    world.update('web', {
+      image: 'app:2',
+      UpdateConfig: { Parallelism, MaxFailureRatio: 0, Order: 'stop-first', Delay },
+    });
+    world.run(120_000);
+    expect(fewestUp).toBeGreaterThanOrEqual(count - Parallelism);
+    expect(world.service('web').updateStatus?.state).toBe('completed');
+    expect(world.tasks('web').filter((t) => t.status.state === 'running')).toHaveLength(count);
+  },
+);
+
+test.each(seeds.slice(0, 20))(
   'seed %i: no slot runs twice while its old task can be waited for',
   (seed) => {
     const random = randomOf(3_000 + seed);
