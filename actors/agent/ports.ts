@@ -9,7 +9,7 @@ import type { PortConfig } from '../../domain/model/spec.ts';
 /** What is known of a task's container without touching it. */
 export type Found =
   | { readonly kind: 'absent' }
-  | { readonly kind: 'created' }
+  | { readonly kind: 'created'; readonly container: ContainerStatus }
   | { readonly kind: 'running'; readonly run: Run }
   | { readonly kind: 'exited'; readonly exit: Exit };
 
@@ -26,15 +26,15 @@ export interface Exit {
 }
 
 /**
- * One task's container. Every method is idempotent and finds the container by its task label, so a restarted agent
- * may call it again. Errors are `EngineError`s: `retryable` means that the engine could not be reached, and the
+ * One task's container. Every method is idempotent and finds the container by its task label, whatever its name is by
+ * now, so a restarted agent may call it again. Errors are `EngineError`s: `retryable` means that the engine could not be reached, and the
  * caller waits for it and calls again; everything else is the task's own failure, in the engine's words.
  */
 export interface Controller {
   /** Looks only. */
   find(scope: AbortSignal): Promise<Found>;
   /** Pulls the image where needed and creates the container. */
-  prepare(scope: AbortSignal): Promise<void>;
+  prepare(scope: AbortSignal): Promise<ContainerStatus>;
   /** Starts the container and, where it has a health check, waits until it is healthy. A running one is left alone. */
   start(scope: AbortSignal): Promise<Run>;
   /** Waits for the end; an unhealthy container is killed and told as such. */

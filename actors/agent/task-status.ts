@@ -38,16 +38,19 @@ const texts = {
 } as const;
 export type LiveState = keyof typeof texts;
 
-/** The next status of a living task, or undefined when it is no advance over the last one. */
+/**
+ * The next status of a living task, or undefined when it is no advance over the last one.
+ * @param run what is to be told of the container
+ */
 export function liveStatus(
   last: TaskStatus,
   state: LiveState,
-  run: Run | undefined,
+  run: Partial<Run>,
   at: number,
 ): TaskStatus | undefined {
   if (!isAdvance(last.state, state)) return undefined;
-  const ports = run === undefined || run.ports.length === 0 ? {} : { ports: run.ports };
-  return { state, at, message: texts[state], ...containerOf(run?.container), ...ports };
+  const ports = run.ports === undefined || run.ports.length === 0 ? {} : { ports: run.ports };
+  return { state, at, message: texts[state], ...containerOf(run.container), ...ports };
 }
 
 /** The last status; undefined when the leader knows of an end already. As in Swarm a failure keeps the last message. */

@@ -28,6 +28,8 @@ export interface ExecutorHarness {
   /** A new executor on the same engine, as after a restart of the agent. */
   executor(): Executor;
   taskSpec(behaviour: Behaviour): { readonly container: ContainerSpec; readonly memory?: number };
+  /** Somebody gives the task's container another name. */
+  rename(taskId: string, name: string): Promise<void>;
   /** The engine dies and leaves its containers running. */
   down(): Promise<void>;
   up(): Promise<void>;
@@ -105,11 +107,12 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
       const made = task({ kind: 'exits', afterMs: 300, code: 3 });
       const controller = executor.controller(made);
       expect(await controller.find(scope())).toEqual({ kind: 'absent' });
-      await controller.prepare(scope());
-      expect(await controller.find(scope())).toEqual({ kind: 'created' });
+      const container = await controller.prepare(scope());
+      expect(container).toEqual({ id: expect.stringMatching(/^.+$/), pid: 0, exitCode: 0 });
+      expect(await controller.find(scope())).toEqual({ kind: 'created', container });
       const run = await controller.start(scope());
       expect(run.container.pid).toBeGreaterThan(0);
-      expect(run).toMatchObject({ container: { exitCode: 0 }, ports: [] });
+      expect(run).toMatchObject({ container: { id: container.id, exitCode: 0 }, ports: [] });
       const exit = await controller.wait(scope());
       expect(exit).toEqual({ container: { id: run.container.id, pid: 0, exitCode: 3 } });
       expect(await controller.find(scope())).toEqual({ kind: 'exited', exit });
@@ -186,13 +189,30 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
       expect(await controller.shutdown(scope())).toBeUndefined();
       await controller.prepare(scope());
       expect(await controller.shutdown(scope())).toBeUndefined();
-      expect(await controller.find(scope())).toEqual({ kind: 'created' });
+      expect(await controller.find(scope())).toMatchObject({ kind: 'created' });
     });
 
     test('remove takes what runs and what is not there', async () => {
       const { controller } = await started({ kind: 'forever' });
       await controller.remove(scope());
       await controller.remove(scope());
+      expect(await controller.find(scope())).toEqual({ kind: 'absent' });
+    });
+
+    test("a container that somebody renames is its task's still, and a restarted agent's", async () => {
+      const { made, controller, run } = await started({ kind: 'forever' });
+      const waiting = controller.wait(scope());
+      await h.rename(made.id, `renamed${made.slot}`);
+      expect(await controller.find(scope())).toEqual({ kind: 'running', run });
+      const known: Task = { ...made, status: { ...made.status, state: 'running' } };
+      const later = h.executor().controller(known);
+      expect(await later.find(scope())).toEqual({ kind: 'running', run });
+      const logged: Task = { ...known, status: { ...known.status, container: run.container } };
+      expect(await textsOf(executor.logs(logged, all, scope()))).toEqual([]);
+      const exit = await later.shutdown(scope());
+      expect(exit?.container.id).toBe(run.container.id);
+      expect(await waiting).toEqual(exit);
+      await later.remove(scope());
       expect(await controller.find(scope())).toEqual({ kind: 'absent' });
     });
 

@@ -73,6 +73,11 @@ async function real(): Promise<ExecutorHarness> {
       container: containerOf(behaviour),
       ...(behaviour.kind === 'eats memory' ? { memory: 16 * 1024 ** 2 } : {}),
     }),
+    rename: async (taskId, name) => {
+      const label = `label=com.docker.swarm.task.id=${taskId}`;
+      const id = (await engine.mustDocker('ps', '-aq', '--filter', label)).trim();
+      await engine.mustDocker('rename', id, name);
+    },
     down: () => engine.kill(),
     up: () => engine.start(),
     reboot: () => engine.reboot(),

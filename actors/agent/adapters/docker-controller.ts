@@ -1,8 +1,10 @@
 import type { ContainerInspectInfo } from 'dockerode';
-import type { Task } from '../../../domain/model/objects.ts';
+import type { ContainerStatus, Task } from '../../../domain/model/objects.ts';
+import { taskStateRank } from '../../../domain/task-state.ts';
 import { type Controller, EngineError, type Exit, type Found, type Run } from '../ports.ts';
 import { exitError } from '../task-status.ts';
 import { type Client, segment } from './docker-client.ts';
+import { containersWith } from './docker-list.ts';
 import {
   containerName,
   createBody,
@@ -13,7 +15,15 @@ import {
 } from './docker-config.ts';
 import { EngineReply, hasStatus, isMissingImage } from './docker-errors.ts';
 import type { EngineEvents } from './docker-events.ts';
-import { exitOf, type Facts, factsOf, foundOf, hasEnded, runOf } from './docker-facts.ts';
+import {
+  createdOf,
+  exitOf,
+  type Facts,
+  factsOf,
+  foundOf,
+  hasEnded,
+  runOf,
+} from './docker-facts.ts';
 import type { Images } from './docker-images.ts';
 import type { Gate } from './gate.ts';
 
@@ -37,7 +47,8 @@ const killedExitCode = 137;
 export class DockerController implements Controller {
   readonly #task: Task;
   readonly #shared: Shared;
-  readonly #path: string;
+  /** Of the container, once it is known: from then on it is found under whatever name. */
+  #id: string | undefined;
   /** Known to exist and never started: start needs no look first. */
   #isNew = false;
   /** The last look, and the event count when it was taken. */
@@ -50,7 +61,6 @@ export class DockerController implements Controller {
   constructor(task: Task, shared: Shared) {
     this.#task = task;
     this.#shared = shared;
-    this.#path = `/containers/${segment(containerName(task))}`;
   }
 
   async find(scope: AbortSignal): Promise<Found> {
@@ -58,7 +68,7 @@ export class DockerController implements Controller {
     return found.kind === 'exited' ? { ...found, exit: this.#explained(found.exit) } : found;
   }
 
-  async prepare(scope: AbortSignal): Promise<void> {
+  async prepare(scope: AbortSignal): Promise<ContainerStatus> {
     const task = this.#task;
     const node = hasTemplates(task) ? await this.#shared.templateNode(scope) : undefined;
     const body = createBody(task, node);
@@ -67,14 +77,14 @@ export class DockerController implements Controller {
     events.open();
     await images.refresh(body.Image, auth, scope);
     try {
-      await this.#create(body, scope);
+      return createdOf(await this.#create(body, scope));
     } catch (error) {
       if (!isMissingImage(error)) throw error;
       const reason = await images.fetch(body.Image, auth, scope);
       // Swarm shows the first half only, and its users look for an image that is there (moby#31063)
       if (reason !== undefined)
         throw reason === '' ? error : new EngineError(`${error.message}: ${reason}`, false);
-      await this.#create(body, scope);
+      return createdOf(await this.#create(body, scope));
     }
   }
 
@@ -98,6 +108,7 @@ export class DockerController implements Controller {
 
   async shutdown(scope: AbortSignal): Promise<Exit | undefined> {
     await this.#pending;
+    if ((await this.#find(scope)) === undefined) return undefined;
     await this.#stop(scope);
     const facts = await this.#look(scope);
     if (facts === undefined || !facts.isStarted) return undefined;
@@ -106,19 +117,29 @@ export class DockerController implements Controller {
 
   async remove(scope: AbortSignal): Promise<void> {
     await this.#pending;
-    await removeContainer(this.#shared.client, this.#path, scope);
+    if ((await this.#find(scope)) === undefined) return;
+    await removeContainer(this.#shared.client, this.#path(), scope);
     this.#isNew = false;
   }
 
-  async #create(body: object, scope: AbortSignal): Promise<void> {
+  /** Gives the container's ID. */
+  async #create(body: object, scope: AbortSignal): Promise<string> {
     const query = { name: containerName(this.#task) };
     const call = { method: 'POST', path: '/containers/create', query, body } as const;
     try {
-      await this.#exclusive(() => this.#shared.client.request(call), scope);
+      const made = this.#exclusive(async () => {
+        const { Id } = (await this.#shared.client.request(call)) as { readonly Id: string };
+        this.#id = Id;
+        return Id;
+      }, scope);
+      const id = await made;
       this.#isNew = true;
+      return id;
     } catch (error) {
       // made by an earlier attempt whose answer was lost
-      if (!hasStatus(error, 409) || (await this.#look(scope)) === undefined) throw error;
+      const facts = hasStatus(error, 409) ? await this.#look(scope) : undefined;
+      if (facts === undefined) throw error;
+      return facts.id;
     }
   }
 
@@ -159,24 +180,49 @@ export class DockerController implements Controller {
   /** Asks the engine. Gives undefined where there is no container of this very task. */
   async #look(scope: AbortSignal): Promise<Facts | undefined> {
     const at = this.#shared.events.now();
+    const info = await this.#inspectOwn(scope);
+    this.#id = info?.Id;
+    if (info === undefined) return undefined;
+    const facts = factsOf(info, this.#task);
+    this.#seen = { facts, at };
+    this.#isNew = !facts.isStarted;
+    return facts;
+  }
+
+  /** By its ID, or by its name, or, where it was made and has lost its name, by its label, which nobody can change. */
+  async #inspectOwn(scope: AbortSignal): Promise<ContainerInspectInfo | undefined> {
+    if (this.#id !== undefined) return this.#inspect(this.#id, scope);
+    const named = await this.#inspect(containerName(this.#task), scope);
+    if (named?.Config.Labels[labels.taskId] === this.#task.id) return named;
+    if (taskStateRank[this.#task.status.state] <= taskStateRank.assigned) return undefined;
+    const { client } = this.#shared;
+    const [own] = await containersWith(client, `${labels.taskId}=${this.#task.id}`, scope);
+    return own && this.#inspect(own.Id, scope);
+  }
+
+  async #inspect(name: string, scope: AbortSignal): Promise<ContainerInspectInfo | undefined> {
     try {
-      const path = `${this.#path}/json`;
-      const info = (await this.#shared.client.request({ path, scope })) as ContainerInspectInfo;
-      if (info.Config.Labels[labels.taskId] !== this.#task.id) return undefined;
-      const facts = factsOf(info, this.#task);
-      this.#seen = { facts, at };
-      this.#isNew = !facts.isStarted;
-      return facts;
+      const path = `/containers/${segment(name)}/json`;
+      return (await this.#shared.client.request({ path, scope })) as ContainerInspectInfo;
     } catch (error) {
       if (hasStatus(error, 404)) return undefined;
       throw error;
     }
   }
 
+  /** The container's ID; asks the engine only where it is not known. */
+  async #find(scope: AbortSignal): Promise<string | undefined> {
+    return this.#id ?? (await this.#look(scope))?.id;
+  }
+
+  #path(): string {
+    return `/containers/${segment(this.#id ?? containerName(this.#task))}`;
+  }
+
   /** With the task's signal and grace period. Gone already is as good. */
   async #stop(scope: AbortSignal): Promise<void> {
     const query = { t: stopGraceSeconds(this.#task.spec.ContainerSpec) };
-    const path = `${this.#path}/stop`;
+    const path = `${this.#path()}/stop`;
     try {
       await this.#shared.client.request({ method: 'POST', path, query, patient: true, scope });
     } catch (error) {
@@ -192,14 +238,14 @@ export class DockerController implements Controller {
   }
 
   #post(action: string): Promise<unknown> {
-    return this.#shared.client.request({ method: 'POST', path: `${this.#path}${action}` });
+    return this.#shared.client.request({ method: 'POST', path: `${this.#path()}${action}` });
   }
 
   /**
    * Runs a call that changes the container. Aborting leaves the caller's wait, not the call: a create cut off
    * half-way may still make a container, and then nobody would remove it.
    */
-  #exclusive(call: () => Promise<unknown>, scope: AbortSignal): Promise<unknown> {
+  #exclusive<T>(call: () => Promise<T>, scope: AbortSignal): Promise<T> {
     const work = this.#shared.gate.run(call, scope);
     this.#pending = work.catch(() => undefined);
     return work;

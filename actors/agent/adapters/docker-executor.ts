@@ -1,4 +1,3 @@
-import type { ContainerInfo } from 'dockerode';
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
 import { pause, systemClock } from '../../../supervisors/clock.ts';
@@ -10,6 +9,7 @@ import { abortedError } from './docker-errors.ts';
 import { EngineEvents } from './docker-events.ts';
 import { descriptionOf, type EngineInfo } from './docker-facts.ts';
 import { Images } from './docker-images.ts';
+import { containersWith } from './docker-list.ts';
 import { readLogs } from './docker-logs.ts';
 import { Gate } from './gate.ts';
 
@@ -70,17 +70,19 @@ class DockerExecutor implements Executor {
   }
 
   async taskIds(nodeId: string, scope: AbortSignal): Promise<readonly string[]> {
-    const containers = await this.#list(`${labels.nodeId}=${nodeId}`, scope);
+    const containers = await containersWith(this.#client, `${labels.nodeId}=${nodeId}`, scope);
     return [...new Set(containers.flatMap(({ Labels }) => Labels[labels.taskId] ?? []))];
   }
 
   async removeOrphan(taskId: string, scope: AbortSignal): Promise<void> {
-    for (const { Id } of await this.#list(`${labels.taskId}=${taskId}`, scope))
+    for (const { Id } of await containersWith(this.#client, `${labels.taskId}=${taskId}`, scope))
       await removeContainer(this.#client, `/containers/${segment(Id)}`, scope);
   }
 
   logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
-    return readLogs(this.#client, `/containers/${segment(containerName(task))}`, options, scope);
+    const id = task.status.container?.id ?? '';
+    const path = `/containers/${segment(id === '' ? containerName(task) : id)}`;
+    return readLogs(this.#client, path, options, scope);
   }
 
   async ready(scope: AbortSignal): Promise<void> {
@@ -96,15 +98,6 @@ class DockerExecutor implements Executor {
         await pause(systemClock, delayMs, scope);
       }
     }
-  }
-
-  async #list(label: string, scope: AbortSignal): Promise<readonly ContainerInfo[]> {
-    const query = { all: true, filters: JSON.stringify({ label: [label] }) };
-    return (await this.#client.request({
-      path: '/containers/json',
-      query,
-      scope,
-    })) as ContainerInfo[];
   }
 
   async #nodeForTemplates(scope: AbortSignal): Promise<TemplateNode> {

@@ -1,5 +1,5 @@
 import type { ContainerInspectInfo } from 'dockerode';
-import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
+import type { ContainerStatus, NodeDescription, Task } from '../../../domain/model/objects.ts';
 import type { PortConfig } from '../../../domain/model/spec.ts';
 import { compareText } from '../../../domain/ids.ts';
 import type { Exit, Found, Run } from '../ports.ts';
@@ -89,8 +89,13 @@ export function exitOf({ id, exitCode, isOutOfMemory }: Facts): Exit {
 export function foundOf(facts: Facts | undefined): Found {
   if (facts === undefined) return { kind: 'absent' };
   if (facts.isRunning) return { kind: 'running', run: runOf(facts) };
-  return facts.isStarted ? { kind: 'exited', exit: exitOf(facts) } : { kind: 'created' };
+  return facts.isStarted
+    ? { kind: 'exited', exit: exitOf(facts) }
+    : { kind: 'created', container: createdOf(facts.id) };
 }
+
+/** A container that was made and never started. */
+export const createdOf = (id: string): ContainerStatus => ({ id, pid: 0, exitCode: 0 });
 
 /** The parts of `GET /info` that describe a node. */
 export interface EngineInfo {

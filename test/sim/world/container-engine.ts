@@ -184,13 +184,14 @@ export class SimulatedEngine {
     });
   }
 
-  createNow(task: Task): EngineError | undefined {
+  createNow(task: Task): Container | EngineError {
     const image = task.spec.ContainerSpec.Image;
     if (this.missingImages.has(image)) return new EngineError(`No such image: ${image}`, false);
-    if (this.#containers.has(task.id)) return undefined;
+    const known = this.#containers.get(task.id);
+    if (known !== undefined) return known;
     const program = this.#options.program?.(task) ?? {};
     this.#count += 1;
-    this.#containers.set(task.id, {
+    const container: Container = {
       id: this.#count.toString(16).padStart(64, '0'),
       task,
       program,
@@ -202,8 +203,9 @@ export class SimulatedEngine {
       exitCode: 0,
       outOfMemory: false,
       health: 'none',
-    });
-    return undefined;
+    };
+    this.#containers.set(task.id, container);
+    return container;
   }
 
   startNow(container: Container): EngineError | undefined {

@@ -9,7 +9,7 @@ import {
   type Run,
 } from '../../../actors/agent/ports.ts';
 import { exitError } from '../../../actors/agent/task-status.ts';
-import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
+import type { ContainerStatus, NodeDescription, Task } from '../../../domain/model/objects.ts';
 import { aborted, type Container, killed, type SimulatedEngine } from './container-engine.ts';
 
 /** The executor of an agent that has just started, on an engine that may know more than the agent. */
@@ -93,11 +93,12 @@ class SimulatedController implements Controller {
     if (container.state === 'running') return { kind: 'running', run: runOf(container) };
     return container.state === 'exited'
       ? { kind: 'exited', exit: this.#exitOf(container) }
-      : { kind: 'created' };
+      : { kind: 'created', container: createdOf(container) };
   }
 
-  async prepare(scope: AbortSignal): Promise<void> {
-    await this.#exclusive('create', scope, () => this.#engine.createNow(this.#task));
+  async prepare(scope: AbortSignal): Promise<ContainerStatus> {
+    const made = await this.#exclusive('create', scope, () => this.#engine.createNow(this.#task));
+    return createdOf(made);
   }
 
   async start(scope: AbortSignal): Promise<Run> {
@@ -143,15 +144,15 @@ class SimulatedController implements Controller {
     );
   }
 
-  async #exclusive(
+  async #exclusive<T>(
     operation: 'create' | 'start',
     scope: AbortSignal,
-    act: () => EngineError | undefined,
-  ): Promise<void> {
+    act: () => T | EngineError,
+  ): Promise<T> {
     const never = new AbortController().signal;
     const work = this.#engine.call(operation, this.#task.id, never, act);
     this.#pending = work.catch(() => undefined);
-    await abortable(work, scope);
+    return abortable(work, scope);
   }
 
   #look(scope: AbortSignal): Promise<Container | undefined> {
@@ -194,6 +195,8 @@ function abortable<T>(work: Promise<T>, scope: AbortSignal): Promise<T> {
     void work.then(resolve, reject).finally(() => scope.removeEventListener('abort', abort));
   });
 }
+
+const createdOf = ({ id }: Container): ContainerStatus => ({ id, pid: 0, exitCode: 0 });
 
 const runOf = ({ id, pid, exitCode, ports }: Container): Run => ({
   container: { id, pid, exitCode },

@@ -88,6 +88,7 @@ export class FakeEngine implements Executor {
       prepare: (scope) =>
         this.#call('prepare', id, scope, () => {
           if (!this.containers.has(id)) this.leave(id, 'created');
+          return created(id);
         }),
       start: (scope) => this.#call('start', id, scope, () => this.#start(id)),
       wait: (scope) => this.#call('wait', id, scope, () => this.#wait(id, scope)),
@@ -116,7 +117,7 @@ export class FakeEngine implements Executor {
       case undefined:
         return { kind: 'absent' };
       case 'created':
-        return { kind: 'created' };
+        return { kind: 'created', container: created(id) };
       case 'running':
         return { kind: 'running', run: run(id) };
       case 'exited':
@@ -169,6 +170,7 @@ export class FakeEngine implements Executor {
 }
 
 const away = (): EngineError => new EngineError('engine is away', true);
+const created = (id: string) => ({ id: `c-${id}`, pid: 0, exitCode: 0 });
 const run = (id: string): Run => ({
   container: { id: `c-${id}`, pid: 7, exitCode: 0 },
   ports: [{ Protocol: 'tcp', TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' }],

@@ -14,7 +14,7 @@ import type { TaskState } from '../../../domain/task-state.ts';
 const container = { id: 'c', pid: 1, exitCode: 0 };
 const found: Readonly<Record<Found['kind'], Found>> = {
   absent: { kind: 'absent' },
-  created: { kind: 'created' },
+  created: { kind: 'created', container },
   running: { kind: 'running', run: { container, ports: [] } },
   exited: { kind: 'exited', exit: { container } },
 };
@@ -42,7 +42,7 @@ const last = (state: TaskState, message = 'started') => ({ state, at: 1, message
 
 test('a living task reports advances only', () => {
   const states: LiveState[] = ['accepted', 'preparing', 'ready', 'starting', 'running'];
-  const told = states.map((state) => liveStatus(last('ready'), state, undefined, 5)?.message);
+  const told = states.map((state) => liveStatus(last('ready'), state, {}, 5)?.message);
   expect(told).toEqual([undefined, undefined, undefined, 'starting', 'started']);
 });
 

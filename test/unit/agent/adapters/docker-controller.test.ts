@@ -101,10 +101,11 @@ test('an image that cannot be had is told with its reason', async () => {
 test('a container of the same task is adopted, a foreign one of its name is not', async () => {
   const conflict = () => reply(409, 'Conflict. The container name is already in use');
   const h = harness();
-  h.client.on('POST create', conflict(), conflict());
-  h.client.on('GET json', inspected(), inspected({}, {}, 'another'));
+  h.client.on('POST create', conflict()).on('GET json', inspected());
   await h.controller.prepare(scope());
-  await expect(h.controller.prepare(scope())).rejects.toThrow(/^Conflict/);
+  const other = harness();
+  other.client.on('POST create', conflict()).on('GET json', inspected({}, {}, 'another'));
+  await expect(other.controller.prepare(scope())).rejects.toThrow(/^Conflict/);
 });
 
 test('what has been started before is not started again', async () => {
@@ -180,28 +181,85 @@ test('a container that vanished has ended', async () => {
 
 test('a stop gives the grace period and takes every state as it is', async () => {
   const h = harness(taskOf({ StopGracePeriod: 3e9 }));
-  h.client.on('POST stop', undefined, reply(404, 'No such container'), undefined);
-  h.client.on('GET json', inspected(exited(143)), reply(404, 'No such container'), inspected());
+  const gone = () => reply(404, 'No such container');
+  h.client.on('POST stop', undefined, gone(), undefined);
+  h.client.on('GET json', inspected(running), inspected(exited(143)), gone());
   expect(await h.controller.shutdown(scope())).toMatchObject({ container: { exitCode: 143 } });
-  expect(h.client.seen[0]).toMatchObject({ query: { t: 3 }, patient: true });
+  expect(h.client.seen[1]).toMatchObject({ query: { t: 3 }, patient: true });
   expect(await h.controller.shutdown(scope())).toBeUndefined();
+  h.client.on('GET json', gone());
+  expect(await h.controller.shutdown(scope())).toBeUndefined();
+  h.client.on('GET json', inspected(), inspected());
   expect(await h.controller.shutdown(scope())).toBeUndefined();
 });
 
 test('remove takes anonymous volumes along, and an absent container as removed', async () => {
   const h = harness();
-  const name = `DELETE web.2.${taskOf().id}`;
-  h.client.on(name, undefined, reply(404, ''), reply(409, 'in progress'), reply(500, 'busy'));
+  h.client.on('GET json', inspected(running));
+  h.client.on(
+    'DELETE c1',
+    undefined,
+    reply(404, ''),
+    reply(409, 'in progress'),
+    reply(500, 'busy'),
+  );
   for (let i = 0; i < 3; i += 1) await h.controller.remove(scope());
   await expect(h.controller.remove(scope())).rejects.toThrow('busy');
-  expect(h.client.seen[0]).toMatchObject({ query: { force: true, v: true } });
+  expect(h.client.seen[1]).toMatchObject({ query: { force: true, v: true } });
+});
+
+/** The path of each call. */
+const paths = (h: ReturnType<typeof harness>) => h.client.seen.map(({ path }) => path);
+
+test('a container is called by its ID as soon as that is known, whatever its name is by then', async () => {
+  const h = harness();
+  h.client.on('POST create', { Id: 'c1' }).on('POST start', undefined);
+  h.client.on('GET json', inspected(running), inspected(running), inspected(exited(0)));
+  h.client.on('POST stop', undefined).on('DELETE c1', undefined);
+  expect(await h.controller.prepare(scope())).toEqual({ id: 'c1', pid: 0, exitCode: 0 });
+  await h.controller.start(scope());
+  await h.controller.find(scope());
+  await h.controller.shutdown(scope());
+  await h.controller.remove(scope());
+  expect(paths(h).slice(1)).toEqual(
+    ['/start', '/json', '/json', '/stop', '/json', ''].map((end) => `/containers/c1${end}`),
+  );
+});
+
+test.each(['accepted', 'running'] as const)(
+  'a task that was %s finds its renamed container by its label',
+  async (state) => {
+    const h = harness(taskOf({}, { status: { state, at: 0, message: '' } }));
+    h.client.on('GET json', reply(404, 'No such container'), [{ Id: 'c1' }], inspected(running));
+    expect(await h.controller.find(scope())).toMatchObject({ kind: 'running' });
+    expect(h.client.seen[1]).toMatchObject({
+      path: '/containers/json',
+      query: { all: true, filters: `{"label":["com.docker.swarm.task.id=${taskOf().id}"]}` },
+    });
+    expect(paths(h)[2]).toBe('/containers/c1/json');
+  },
+);
+
+test('a foreign container under the name of a renamed one is left alone', async () => {
+  const h = harness(taskOf({}, { status: { state: 'running', at: 0, message: '' } }));
+  h.client.on('GET json', inspected(running, {}, 'another'), [{ Id: 'c1' }], inspected(running));
+  h.client.on('DELETE c1', undefined);
+  await h.controller.remove(scope());
+  expect(h.client.calls.at(-1)).toBe('DELETE c1');
+});
+
+test('a new task costs one look for a container that is not there', async () => {
+  const h = harness();
+  h.client.on('GET json', reply(404, 'No such container'));
+  expect(await h.controller.find(scope())).toEqual({ kind: 'absent' });
+  expect(h.client.calls).toEqual(['GET json']);
 });
 
 test('an aborted create is waited for before the container is removed', async () => {
   const h = harness();
   let made: (value: unknown) => void = () => undefined;
   h.client.on('POST create', new Promise((resolve) => (made = resolve)));
-  h.client.on(`DELETE web.2.${taskOf().id}`, undefined);
+  h.client.on('DELETE c1', undefined);
   const aborted = new AbortController();
   const prepared = h.controller.prepare(aborted.signal);
   await settle();

@@ -17,7 +17,10 @@ const facts = (state: object, ports: unknown = {}, task = taskOf()) =>
 
 test('a container is absent, created, running or exited', () => {
   expect(foundOf(undefined)).toEqual({ kind: 'absent' });
-  expect(foundOf(facts({}))).toEqual({ kind: 'created' });
+  expect(foundOf(facts({}))).toEqual({
+    kind: 'created',
+    container: { id: 'c1', pid: 0, exitCode: 0 },
+  });
   expect(foundOf(facts(running))).toEqual({
     kind: 'running',
     run: { container: { id: 'c1', pid: 7, exitCode: 0 }, ports: [] },
