@@ -20,6 +20,8 @@ export interface Config {
   /** The nats-server to run: a path, or a name looked up in PATH. */
   readonly natsServer: string;
   readonly preferOfflineImage: boolean;
+  /** How long a registry that did not answer is not asked for an image that the engine has, ms. */
+  readonly registryRetryMs: number;
   /** Of this node's spec, from when it gets into a swarm. */
   readonly labels: Labels;
   readonly logLevel: string;
@@ -61,6 +63,17 @@ const truth = (text: string): boolean => {
   if (text === 'false' || text === '0') return false;
   throw new InvalidArgumentError(`expected true or false, got "${text}".`);
 };
+const msPerUnit: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const durationMsMax = 24 * 3_600_000;
+const duration = (text: string): number => {
+  const [, count, unit = ''] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
+  const ms = text === '0' ? 0 : Number(count) * (msPerUnit[unit] ?? Number.NaN);
+  if (!(ms <= durationMsMax))
+    throw new InvalidArgumentError(
+      `expected a duration up to 24h, such as 90s or 5m, got "${text}".`,
+    );
+  return ms;
+};
 const list =
   (item: (text: string) => string) =>
   (text: string, before: readonly string[] | undefined): readonly string[] => [
@@ -73,6 +86,8 @@ interface Setting {
   readonly key: keyof Config;
   readonly help: string;
   readonly fallback: unknown;
+  /** The fallback in the form in which it is given. */
+  readonly shown?: string;
   readonly parse?: (text: string, before?: never) => unknown;
   readonly choices?: readonly string[];
 }
@@ -148,6 +163,14 @@ const settings: readonly Setting[] = [
     parse: truth,
   },
   {
+    flag: 'registry-retry <DURATION>',
+    key: 'registryRetryMs',
+    help: 'how long a registry that did not answer is not asked for an image that the engine has',
+    fallback: 300_000,
+    shown: '5m',
+    parse: duration,
+  },
+  {
     flag: 'log-level <LEVEL>',
     key: 'logLevel',
     help: 'least severe level to log',
@@ -178,7 +201,7 @@ export function addDaemonOptions(command: Command): Command {
       if (setting.fallback.length > 0)
         option.description = `${setting.help} (default: ${setting.fallback.join(',')})`;
     } else if (setting.fallback !== undefined && setting.fallback !== '')
-      option.default(setting.fallback);
+      option.default(setting.fallback, setting.shown);
     command.addOption(option);
   }
   return command;

@@ -67,6 +67,7 @@ async function serve(
       socketPath: config.engineSocket,
       scope,
       isOffline: config.preferOfflineImage,
+      registryRetryMs: config.registryRetryMs,
       report: actorLog(logger, { actor: 'engine' }),
     });
   const facts = await awaitEngine(config, executor, logger, scope);

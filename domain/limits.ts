@@ -64,6 +64,10 @@ export const limits = {
   pullRememberedMs: 30_000,
   /** How long a registry may stay silent before an image that is here already is used as it is. */
   pullAnswerMs: 5_000,
+  /** A registry's failure that came sooner than this has kept nobody waiting. */
+  pullQuickMs: 1_000,
+  /** Registries that did not answer and are remembered. */
+  registriesRememberedMax: 100,
   statusReportTasksMax: 1_000,
   /** Error texts in one status report together, characters. */
   statusReportTextMax: MiB,

@@ -29,6 +29,9 @@ function normalised(image: string): string {
   return isHost(image.slice(0, slash)) ? image : `docker.io/${image}`;
 }
 
+/** The host that a reference names, as Docker reads it. */
+export const registryOf = (image: string): string => normalised(image).split('/', 1)[0] as string;
+
 export function isImageReference(image: string): boolean {
   if (image.length > referenceLengthMax || identifier.test(image)) return false;
   const path = reference.exec(normalised(image))?.[1];

@@ -24,6 +24,8 @@ export interface DockerExecutorOptions {
   readonly scope: AbortSignal;
   /** Never pull: DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1 of Docker's daemon. */
   readonly isOffline?: boolean;
+  /** How long a registry that did not answer is not asked for what is here; 0, the default, for no time at all. */
+  readonly registryRetryMs?: number;
   /** Creates and starts at the same time; `limits.engineOperationsMax` when absent. */
   readonly operationsMax?: number;
   /** For the log: what the port cannot tell. Never holds credentials. */
@@ -46,6 +48,7 @@ class DockerExecutor implements Executor {
       events: new EngineEvents(this.#client, systemClock, options.scope),
       images: new Images(this.#client, {
         isOffline: options.isOffline ?? false,
+        registryRetryMs: options.registryRetryMs ?? 0,
         report: options.report ?? (() => undefined),
         clock: systemClock,
       }),

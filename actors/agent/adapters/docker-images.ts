@@ -1,13 +1,16 @@
 import { limits } from '../../../domain/limits.ts';
+import { registryOf } from '../../../domain/spec/image.ts';
 import type { Clock } from '../../../supervisors/clock.ts';
 import { EngineError } from '../ports.ts';
 import { type Client, linesOf, segment } from './docker-client.ts';
 import { isImageId, isPinned } from './docker-config.ts';
-import { abortedError, engineError } from './docker-errors.ts';
+import { abortedError, engineError, EngineReply } from './docker-errors.ts';
 
 export interface ImageOptions {
   /** Use what is here and never ask a registry (DOCKER_SERVICE_PREFER_OFFLINE_IMAGE of Docker's daemon). */
   readonly isOffline: boolean;
+  /** For so long, ms, a registry that did not answer is not asked for an image that the engine has. */
+  readonly registryRetryMs: number;
   readonly report: (event: string, fields: object) => void;
   readonly clock: Clock;
 }
@@ -19,9 +22,19 @@ interface Outcome {
 }
 
 interface Flight {
+  readonly registry: string;
   readonly outcome: Promise<Outcome>;
   readonly abort: AbortController;
+  /** Gives the attempt up unless the registry has answered or the image is missing here. */
+  readonly hurry: () => void;
   passengers: number;
+}
+
+/** How an attempt came out. */
+interface Attempt {
+  readonly failure?: EngineError;
+  /** It had to be waited for, and nothing came of it: nobody else shall wait for this registry now. */
+  readonly isSilent?: boolean;
 }
 
 /**
@@ -34,6 +47,8 @@ export class Images {
   readonly #flights = new Map<string, Flight>();
   /** Oldest first; at most `pullsRememberedMax`. */
   readonly #outcomes = new Map<string, Outcome>();
+  /** Registries that did not answer, and when that was found; at most `registriesRememberedMax`. */
+  readonly #silentSince = new Map<string, number>();
 
   constructor(client: Client, options: ImageOptions) {
     this.#client = client;
@@ -42,11 +57,12 @@ export class Images {
 
   /**
    * Gives the registry a chance to know a newer image behind a tag. That it cannot be had is no error: the engine
-   * says at create whether it has the image. A silent registry delays nobody who has the image for more than
-   * `pullAnswerMs`. Pinned references have nothing to refresh.
+   * says at create whether it has the image. A silent registry delays who has the image for `pullAnswerMs`, and then
+   * nobody for `registryRetryMs`. Pinned references have nothing to refresh.
    */
   async refresh(image: string, auth: string | undefined, scope: AbortSignal): Promise<void> {
     if (this.#options.isOffline || isPinned(image) || this.#remembered(image, auth)) return;
+    if (this.#isSilent(registryOf(image))) return;
     await this.#pull(image, auth, scope);
   }
 
@@ -72,6 +88,12 @@ export class Images {
     return isFresh === true ? outcome : undefined;
   }
 
+  #isSilent(registry: string): boolean {
+    const since = this.#silentSince.get(registry);
+    const { clock, registryRetryMs } = this.#options;
+    return since !== undefined && clock.now() - since < registryRetryMs;
+  }
+
   /** Joins the attempt under way or begins one. The attempt ends early when all who waited for it have left. */
   async #pull(image: string, auth: string | undefined, scope: AbortSignal): Promise<Outcome> {
     const key = keyOf(image, auth);
@@ -87,17 +109,24 @@ export class Images {
 
   #begin(key: string, image: string, auth: string | undefined): Flight {
     const abort = new AbortController();
-    const outcome = this.#attempt(image, auth, abort.signal).then((failure) => {
+    const silence = new AbortController();
+    const registry = registryOf(image);
+    const outcome = this.#attempt(image, auth, abort.signal, silence).then((attempt) => {
+      const { failure } = attempt;
       const ended = { at: this.#options.clock.now(), failure };
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
       // `retryable`: the engine was away, or nobody waited to the end; that says nothing of the registry
       if (failure?.retryable === true) return ended;
-      this.#remember(key, ended);
+      putBounded(this.#outcomes, key, ended, limits.pullsRememberedMax);
       if (failure !== undefined)
         this.#options.report('image_not_pulled', { image, error: failure.message });
+      this.#judge(registry, attempt.isSilent === true);
       return ended;
     });
-    const flight: Flight = { outcome, abort, passengers: 0 };
+    const hurry = (): void => {
+      void this.#isHere(image, silence.signal).then((isHere) => isHere && silence.abort());
+    };
+    const flight: Flight = { registry, outcome, abort, hurry, passengers: 0 };
     // whoever comes after the last has left begins anew
     abort.signal.addEventListener('abort', () => {
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
@@ -106,24 +135,27 @@ export class Images {
     return flight;
   }
 
-  #remember(key: string, outcome: Outcome): void {
-    this.#outcomes.delete(key);
-    this.#outcomes.set(key, outcome);
-    const oldest = this.#outcomes.keys().next().value;
-    if (this.#outcomes.size > limits.pullsRememberedMax && oldest !== undefined)
-      this.#outcomes.delete(oldest);
+  /** Whoever waits for a registry that turned out to be silent waits no longer, where the engine has the image. */
+  #judge(registry: string, isSilent: boolean): void {
+    if (!isSilent) return void this.#silentSince.delete(registry);
+    const { clock, registryRetryMs, report } = this.#options;
+    if (!this.#isSilent(registry))
+      report('registry_silent', { registry, retryMs: registryRetryMs });
+    putBounded(this.#silentSince, registry, clock.now(), limits.registriesRememberedMax);
+    for (const flight of this.#flights.values()) if (flight.registry === registry) flight.hurry();
   }
 
-  /** Never rejects; gives the failure, if any. */
+  /** Never rejects. */
   async #attempt(
     image: string,
     auth: string | undefined,
     left: AbortSignal,
-  ): Promise<EngineError | undefined> {
+    silence: AbortController,
+  ): Promise<Attempt> {
     const { clock } = this.#options;
-    const silence = new AbortController();
     const giveUp = (): void => silence.abort();
     left.addEventListener('abort', giveUp);
+    const begunAt = clock.now();
     const timer = clock.setTimeout(() => {
       void this.#isHere(image, silence.signal).then((isHere) => isHere && giveUp());
     }, limits.pullAnswerMs);
@@ -138,14 +170,21 @@ export class Images {
       for await (const line of linesOf(stream)) {
         clock.clearTimeout(timer); // the registry has answered: from now on it may take its time
         const { error } = JSON.parse(line) as { readonly error?: string };
-        if (error !== undefined) return new EngineError(error, false);
+        if (error !== undefined) return { failure: new EngineError(error, false) };
       }
-      return undefined;
+      return {};
     } catch (error) {
-      const isSilent = silence.signal.aborted && !left.aborted;
-      return isSilent
-        ? new EngineError('the registry did not answer in time', false)
-        : engineError(error, left);
+      if (silence.signal.aborted && !left.aborted)
+        return {
+          failure: new EngineError('the registry did not answer in time', false),
+          isSilent: true,
+        };
+      const failure = engineError(error, left);
+      const tookMs = clock.now() - begunAt;
+      // the engine itself gave up; an answer of the registry (denied, not found) is no 5xx
+      const isSilent =
+        failure instanceof EngineReply && failure.status >= 500 && tookMs >= limits.pullQuickMs;
+      return { failure, isSilent };
     } finally {
       clock.clearTimeout(timer);
       left.removeEventListener('abort', giveUp);
@@ -160,6 +199,14 @@ export class Images {
       return false;
     }
   }
+}
+
+/** The last one put is the last one forgotten. */
+function putBounded<V>(map: Map<string, V>, key: string, value: V, max: number): void {
+  map.delete(key);
+  map.set(key, value);
+  const oldest = map.keys().next().value;
+  if (map.size > max && oldest !== undefined) map.delete(oldest);
 }
 
 const keyOf = (image: string, auth: string | undefined): string => `${image} ${auth ?? ''}`;

@@ -44,6 +44,7 @@ test('the defaults are the paths of a Linux service', () => {
     busPort: 7946,
     routePort: 7947,
     preferOfflineImage: false,
+    registryRetryMs: 300_000,
     logLevel: 'info',
   });
   expect(Object.isFrozen(read())).toBe(true);
@@ -67,6 +68,23 @@ test('--host may be given again and again, and replaces the default', () => {
   expect(read().hosts).toEqual(['unix:///c', 'unix:///d']);
   delete process.env['NATSWARM_HOST'];
   expect(read('--config', file('{"host": ["unix:///e"]}')).hosts).toEqual(['unix:///e']);
+});
+
+test.each([
+  ['0', 0],
+  ['250ms', 250],
+  ['90s', 90_000],
+  ['5m', 300_000],
+  ['24h', 86_400_000],
+])('a duration of %s, as a flag and in the file', (text, ms) => {
+  expect(read('--registry-retry', text).registryRetryMs).toBe(ms);
+  expect(read('--config', file(`{"registry-retry": "${text}"}`)).registryRetryMs).toBe(ms);
+});
+
+test.each(['', '5', '-1s', '1.5h', '25h', 'soon', '1d'])('no duration: %j', (text) => {
+  expect(() => read('--registry-retry', text)).toThrow(
+    `expected a duration up to 24h, such as 90s or 5m, got "${text}"`,
+  );
 });
 
 test('--label may be given again and again, in the environment or in the file', () => {

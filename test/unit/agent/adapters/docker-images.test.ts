@@ -8,12 +8,18 @@ import { reply, ScriptedClient, TestStream } from './builders.ts';
 
 const pinned = `web@sha256:${'a'.repeat(64)}`;
 
-function harness(isOffline = false) {
+const registryRetryMs = 300_000;
+function harness(isOffline = false, retryMs = registryRetryMs) {
   const client = new ScriptedClient();
   const clock = new VirtualClock();
   const reports: object[] = [];
   const report = (event: string, fields: object) => reports.push({ event, ...fields });
-  return { client, clock, reports, images: new Images(client, { clock, isOffline, report }) };
+  return {
+    client,
+    clock,
+    reports,
+    images: new Images(client, { clock, isOffline, registryRetryMs: retryMs, report }),
+  };
 }
 const scope = (): AbortSignal => new AbortController().signal;
 const pulls = (client: ScriptedClient): number =>
@@ -94,19 +100,122 @@ test('a silent registry holds up for a bounded time who has the image', async ()
   expect(h.client.calls).toEqual(['POST create', 'GET json']);
   expect(h.client.seen[0]?.scope?.aborted).toBe(true);
   await refreshed;
-  expect(h.reports).toMatchObject([{ error: 'the registry did not answer in time' }]);
+  expect(h.reports).toMatchObject([
+    { error: 'the registry did not answer in time' },
+    { event: 'registry_silent', registry: 'docker.io', retryMs: registryRetryMs },
+  ]);
   await h.images.refresh('web:1', undefined, scope());
   expect(pulls(h.client)).toBe(1);
 });
 
-/** Rejects as the real client does when the call's scope aborts. */
-function setTimer(h: ReturnType<typeof harness>, reject: (error: Error) => void): void {
+/** Rejects as the real client does when the scope of the call, by its place, aborts. */
+function setTimer(h: ReturnType<typeof harness>, reject: (error: Error) => void, place = 0): void {
   setImmediate(() =>
-    h.client.seen[0]?.scope?.addEventListener('abort', () =>
+    h.client.seen[place]?.scope?.addEventListener('abort', () =>
       reject(new EngineError('aborted', true)),
     ),
   );
 }
+
+/** A registry that has just kept one start waiting. */
+async function silent() {
+  const h = harness();
+  h.client.on('POST create', new Promise((_, reject) => setTimer(h, reject)));
+  h.client.on('GET json', {});
+  const first = h.images.refresh('web:1', undefined, scope());
+  await settle();
+  h.clock.advance(limits.pullAnswerMs);
+  await first;
+  return h;
+}
+
+test('a registry that was silent keeps nobody else waiting, for no image and no credentials', async () => {
+  const h = await silent();
+  for (const image of ['web:1', 'web:2', 'docker.io/library/db:1', 'someone/app'])
+    await h.images.refresh(image, 'auth', scope());
+  expect(pulls(h.client)).toBe(1);
+  h.client.on('POST create', ended());
+  await h.images.refresh('registry.example:5000/web:1', undefined, scope());
+  expect(pulls(h.client)).toBe(2);
+});
+
+test('it is asked again when the time is over, and remembered again if it is silent again', async () => {
+  const h = await silent();
+  h.clock.advance(registryRetryMs - 1);
+  await h.images.refresh('web:2', undefined, scope());
+  expect(pulls(h.client)).toBe(1);
+  h.clock.advance(1);
+  h.client.on('POST create', new Promise((_, reject) => setTimer(h, reject, 2)));
+  h.client.on('GET json', {});
+  const again = h.images.refresh('web:2', undefined, scope());
+  await settle();
+  h.clock.advance(limits.pullAnswerMs);
+  await again;
+  await h.images.refresh('web:3', undefined, scope());
+  expect(pulls(h.client)).toBe(2);
+});
+
+test('what the engine does not have is asked for all the same, and an answer ends the silence', async () => {
+  const h = await silent();
+  h.client.on('POST create', ended({ error: 'denied' }), ended());
+  expect(await h.images.fetch('db:1', undefined, scope())).toBe('denied');
+  await h.images.refresh('web:2', undefined, scope());
+  expect(pulls(h.client)).toBe(3);
+});
+
+test('starts at the same time wait together: the first silence ends the wait of all that have their image', async () => {
+  const h = harness();
+  h.client.on('POST create', new Promise((_, reject) => setTimer(h, reject, 0)));
+  h.client.on('GET json', {}, {});
+  const first = h.images.refresh('web:1', undefined, scope());
+  await settle();
+  h.clock.advance(limits.pullAnswerMs - 1);
+  h.client.on('POST create', new Promise((_, reject) => setTimer(h, reject, 1)));
+  const second = h.images.refresh('web:2', undefined, scope());
+  await settle();
+  h.clock.advance(1);
+  await Promise.all([first, second]);
+  expect(h.clock.now()).toBe(limits.pullAnswerMs);
+});
+
+test.each([
+  ['the engine gives up after a while', reply(500, 'lookup registry: i/o timeout'), 1_000, true],
+  ['it is refused at once', reply(500, 'connection refused'), 0, false],
+  ['the registry denies, slowly', reply(404, 'pull access denied'), 3_000, false],
+  ['the engine dies', new EngineError('the engine is away', true), 3_000, false],
+] as const)('%s: remembered %#', async (_, failure, afterMs, isRemembered) => {
+  const h = harness();
+  let fail: (error: Error) => void = () => undefined;
+  h.client.on('POST create', new Promise((__, reject) => (fail = reject)));
+  const first = h.images.refresh('web:1', undefined, scope());
+  await settle();
+  h.clock.advance(afterMs);
+  fail(failure);
+  await first;
+  h.client.on('POST create', ended());
+  await h.images.refresh('web:2', undefined, scope());
+  expect(pulls(h.client)).toBe(isRemembered ? 1 : 2);
+});
+
+test('as many silent registries are remembered as the limit says', async () => {
+  const h = harness(false, Number.POSITIVE_INFINITY);
+  const count = limits.registriesRememberedMax + 1;
+  const name = (i: number): string => `r${i}.example/web`;
+  for (let i = 0; i < count; i += 1) {
+    h.client.on(
+      'POST create',
+      new Promise((_, reject) => setTimer(h, reject, h.client.seen.length)),
+    );
+    h.client.on('GET json', {});
+    const done = h.images.refresh(name(i), undefined, scope());
+    await settle();
+    h.clock.advance(limits.pullAnswerMs);
+    await done;
+  }
+  h.client.on('POST create', ended());
+  for (const i of [0, 1, count - 1]) await h.images.refresh(`r${i}.example/db`, undefined, scope());
+  expect(pulls(h.client)).toBe(count + 1);
+});
 
 test('who lacks the image waits as long as it takes, and so does who hears of progress', async () => {
   const missing = harness();
