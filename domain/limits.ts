@@ -44,6 +44,10 @@ export const limits = {
   nameLengthMax: 63,
   /** Templates of one container spec together, characters. */
   templateTextMax: 128 * KiB,
+  /** Steps of the evaluation of these templates together; 64 characters of output count as one more. */
+  templateStepsMax: 100_000,
+  /** Width and precision in a template's `printf`, characters; Go's own bound. */
+  templatePaddingMax: 1_000_000,
   /** One text field of a command (registry credentials are the longest), characters. */
   commandTextLengthMax: 64 * KiB,
   /** Swarm-scoped events kept for `since`, as in Docker's daemon. */

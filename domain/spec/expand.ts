@@ -5,8 +5,8 @@ import type { ContainerSpec, Labels, Mount } from '../model/spec.ts';
 import { compact } from './compact.ts';
 import { invalid } from './faults.ts';
 import { quote } from './go-text.ts';
-import type { TemplateData } from './template.ts';
-import { expandTemplate, isTemplate } from './template.ts';
+import { Budget } from './template/budget.ts';
+import { expandTemplate, isTemplate, type TemplateData } from './template/template.ts';
 
 /** Says what was being expanded, as Go's wrapped errors do. */
 function during<T>(what: () => string, run: () => T): T {
@@ -22,11 +22,12 @@ type Expand = (text: string) => string;
 /** Expands the texts of one container. The leader does nothing else meanwhile, so there is a bound to it. */
 function expander(data: TemplateData): Expand {
   let total = 0;
+  const budget = new Budget();
   return (text) => {
     total += isTemplate(text) ? text.length : 0;
     if (total > limits.templateTextMax)
       throw invalid(`templates have more than ${limits.templateTextMax} characters together`);
-    return expandTemplate(text, data);
+    return expandTemplate(text, data, budget);
   };
 }
 

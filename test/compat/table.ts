@@ -9,6 +9,7 @@ import type { Row } from './row.ts';
 import { services } from './services.ts';
 import { flags } from './flags.ts';
 import { tasks } from './tasks.ts';
+import { templates } from './templates.ts';
 import { updates } from './updates.ts';
 
 export const table: readonly Row[] = [
@@ -17,6 +18,7 @@ export const table: readonly Row[] = [
   ...nodes,
   ...services,
   ...flags,
+  ...templates,
   ...updates,
   ...tasks,
   ...lists,

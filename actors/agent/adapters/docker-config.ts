@@ -2,7 +2,7 @@ import { Fault } from '../../../domain/errors.ts';
 import { taskName, type Task } from '../../../domain/model/objects.ts';
 import type { ContainerSpec, Labels, Mount, PortConfig } from '../../../domain/model/spec.ts';
 import { expandContainer } from '../../../domain/spec/expand.ts';
-import { isTemplate, type TemplateData } from '../../../domain/spec/template.ts';
+import { isTemplate, type TemplateData } from '../../../domain/spec/template/template.ts';
 import { EngineError } from '../ports.ts';
 
 /*
