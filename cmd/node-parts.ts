@@ -154,9 +154,10 @@ export class NodeParts {
   }
 
   #newRenewal(identity: Identity): NodeRenewal {
-    const { files, logger } = this.#options;
+    const { files, logger, registry } = this.#options;
     return new NodeRenewal({
       files,
+      registry,
       own: () => {
         const manager = this.running.current;
         return manager && ownCertificate(manager.view(), identity, files.certificate('key'));

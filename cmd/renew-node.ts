@@ -1,5 +1,4 @@
-import { type ActorRefFrom, createActor } from 'xstate';
-import { renewalMachine } from '../actors/agent/renewal.machine.ts';
+import { type RenewalInput, renewalMachine } from '../actors/agent/renewal.machine.ts';
 import type { HeldCertificate } from '../domain/ca/renewal.ts';
 import {
   createRequest,
@@ -9,6 +8,9 @@ import {
   readCertificate,
 } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
+import { ActorChild } from '../supervisors/child.ts';
+import type { Registry } from '../supervisors/registry.ts';
+import { reasonOf } from '../supervisors/restart-policy.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Part } from '../supervisors/trees.ts';
 import { firstOf, renewThrough } from './join-cluster.ts';
@@ -27,13 +29,14 @@ export interface RenewalOptions {
   /** Called with the answer, after the new certificate is in place. */
   readonly onIssued: (issued: Issued) => void;
   readonly report: LogEvent;
+  readonly registry: Registry;
 }
 
 /** Keeps this node's certificate in force. */
 export class NodeRenewal {
   readonly #options: RenewalOptions;
   #first: string | undefined;
-  #actor: ActorRefFrom<typeof renewalMachine> | undefined;
+  #actor: ActorChild<typeof renewalMachine> | undefined;
   /** Of the certificate in use. */
   #notAfter = Number.POSITIVE_INFINITY;
 
@@ -44,7 +47,7 @@ export class NodeRenewal {
   /** At once, rather than when the certificate is due; from the manager at `addr` first. */
   now(addr?: string): void {
     this.#first = addr;
-    this.#actor?.send({ type: 'renew' });
+    this.#actor?.actor.send({ type: 'renew' });
   }
 
   /** What the user must know; '' if nothing. */
@@ -59,23 +62,24 @@ export class NodeRenewal {
   }
 
   async #run(scope: AbortSignal): Promise<void> {
-    const { files, report } = this.#options;
+    const { files, report, registry } = this.#options;
     let fail: (error: unknown) => void = () => undefined;
     const failed = new Promise<never>((_, reject) => {
       fail = reject;
     });
-    const actor = createActor(renewalMachine, {
-      clock: systemClock,
-      input: {
-        scope,
-        held: () => heldCertificate(files),
-        renew: (signal) => this.#renew(signal),
-        now: Date.now,
-        random: Math.random,
-        log: report,
-      },
+    const input = (signal: AbortSignal): RenewalInput => ({
+      scope: signal,
+      held: () => heldCertificate(files),
+      renew: (end) => this.#renew(end),
+      now: Date.now,
+      random: Math.random,
+      log: report,
     });
-    actor.subscribe({ error: fail });
+    const actor = new ActorChild(
+      { id: 'certificate', logic: renewalMachine, input },
+      { clock: systemClock, report, registry, address: 'renewal' },
+      (exit) => fail(reasonOf(exit)),
+    );
     this.#actor = actor;
     const look = (): void => {
       this.#notAfter = heldCertificate(files).notAfter;
@@ -88,7 +92,7 @@ export class NodeRenewal {
     } finally {
       this.#actor = undefined;
       unfollow();
-      actor.stop();
+      void actor.stop();
     }
   }
 

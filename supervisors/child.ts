@@ -10,7 +10,7 @@ export interface ChildPorts {
   readonly report: (event: string, fields: object) => void;
   /** Prefix of the children's addresses; '' at the root of a tree. */
   readonly address?: string;
-  readonly registry?: Registry;
+  readonly registry?: Registry | undefined;
 }
 
 /** Something whose end is awaited (for a limited time) when the child stops; it may reject. */

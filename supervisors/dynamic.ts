@@ -8,6 +8,7 @@ import {
   type Exit,
   type Flags,
   type History,
+  reasonOf,
   type Restart,
   told,
 } from './restart-policy.ts';
@@ -164,6 +165,3 @@ export class DynamicSupervisor {
 }
 
 const noRestarts = { intensity: 0, periodMs: 0, backoffMinMs: 0, backoffMaxMs: 0 } as const;
-
-const reasonOf = (exit: Exit): unknown =>
-  exit.kind === 'error' ? exit.error : new Error('a child ended');

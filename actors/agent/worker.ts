@@ -9,7 +9,7 @@ import type { Exit } from '../../supervisors/restart-policy.ts';
 import { createLimiter, type Limiter } from './limiter.ts';
 import type { Controller, Executor, StatusReporter } from './ports.ts';
 import { desireEvent, taskMachine } from './task.machine.ts';
-import { errorText, isRetryable } from './task-status.ts';
+import { endStatus, errorText, isRetryable } from './task-status.ts';
 
 export interface WorkerPorts {
   readonly nodeId: string;
@@ -36,6 +36,8 @@ interface Entry {
 
 /** Pause before a container that could not be removed is tried again, ms. */
 const removeRetryMs = 1_000;
+/** Pause after as many tries as there are, where the task cannot end without, ms. */
+const failRetryMs = 30_000;
 
 /**
  * The tasks assigned to this node: an actor for each that lives, the last status of each that has ended. One change of
@@ -161,7 +163,10 @@ export class Worker {
     });
   }
 
-  /** A task actor ended. If natswarm broke, not the task, a second actor stops the container and says so. */
+  /**
+   * A task actor ended. If natswarm broke, not the task, a second actor stops the container and says so; if that one breaks
+   * too, the worker does it without an actor.
+   */
   #exited(id: string, exit: Exit): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
@@ -170,6 +175,20 @@ export class Worker {
       this.#start(entry, `agent: ${errorText(exit.error)}`);
       if (entry.leaving) this.#stop(entry);
     } else if (entry.leaving) void this.#remove(entry);
+    else if (exit.kind === 'error') void this.#fail(entry, `agent: ${errorText(exit.error)}`);
+  }
+
+  /** Removes the container by force, however long that takes: only then the task has failed. */
+  async #fail(entry: Entry, failure: string): Promise<void> {
+    const { clock, wallNow, scope } = this.#ports;
+    const { id } = entry.task;
+    while (!(await this.#removeContainer(entry))) {
+      if (scope.aborted) return;
+      await pause(clock, failRetryMs, scope);
+    }
+    const end = { exit: undefined, stopped: false, failure };
+    const status = endStatus(entry.status, end, wallNow());
+    if (status !== undefined && !scope.aborted) this.#report(id, status);
   }
 
   #drop(entry: Entry): void {
@@ -181,13 +200,17 @@ export class Worker {
 
   async #remove(entry: Entry): Promise<void> {
     const { id } = entry.task;
-    const gone = await this.#insist('container_not_removed', { task: id }, (scope) =>
-      this.#limited(() => entry.controller.remove(scope)),
-    );
+    const gone = await this.#removeContainer(entry);
     if (this.#ports.scope.aborted) return;
     this.#entries.delete(id);
     if (this.#entries.size === 0) this.#onEmpty();
     if (!gone) this.#ports.log('container_left', { task: id });
+  }
+
+  #removeContainer({ task, controller }: Entry): Promise<boolean> {
+    return this.#insist('container_not_removed', { task: task.id }, (scope) =>
+      this.#limited(() => controller.remove(scope)),
+    );
   }
 
   /** Removes containers of tasks that are not assigned; runs once at a time, again when asked meanwhile. */

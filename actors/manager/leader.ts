@@ -114,7 +114,7 @@ export class Leader {
     return {
       clock,
       address: kind === undefined ? 'leader' : `leader/${kind}`,
-      ...(registry !== undefined && { registry }),
+      registry,
       report: log,
     };
   }

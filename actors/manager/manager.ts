@@ -1,4 +1,3 @@
-import { type ActorRefFrom, createActor } from 'xstate';
 import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/ports.ts';
 import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
@@ -6,11 +5,13 @@ import { enterGeneration, formOf, isClosed } from '../../domain/members/form.ts'
 import type { LogSurvey } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
+import { ActorChild } from '../../supervisors/child.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
+import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { CaPorts } from './ca.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
-import { leadershipMachine } from './leadership.machine.ts';
+import { type LeadershipInput, leadershipMachine } from './leadership.machine.ts';
 import { LogTail } from './log-tail.ts';
 import { Peers, type Serving } from './peers.ts';
 import { isAlone, listenersOf, managersOf, termMs } from './quorum.ts';
@@ -71,7 +72,7 @@ export class Manager {
   readonly #router: Router;
   readonly #support: Support;
   #peers: Peers | undefined;
-  #leadership: ActorRefFrom<typeof leadershipMachine> | undefined;
+  #leadership: ActorChild<typeof leadershipMachine> | undefined;
   #committer: Committer | undefined;
   #reign: Reign | undefined;
   #tail: LogTail | undefined;
@@ -114,7 +115,7 @@ export class Manager {
 
   /** Follows whoever leads, and competes for leadership, from now on. */
   start(): void {
-    const { bus, nodeId, generation, log, clock, random, report } = this.#options;
+    const { bus, nodeId, generation, clock } = this.#options;
     this.#peers = new Peers({
       bus,
       nodeId,
@@ -129,22 +130,28 @@ export class Manager {
       if (connected) this.#tail?.fill();
     });
     this.#scope.signal.addEventListener('abort', off, { once: true });
-    this.#leadership = createActor(leadershipMachine, {
-      clock,
-      input: {
-        scope: this.#scope.signal,
-        random,
-        isAlone: () => isAlone(this.#members(), nodeId),
-        catchUp: (scope) => this.#replica.catchUp(log, scope),
-        follow: () => this.#follow(),
-        canvass: () => this.#canvass(),
-        claim: () => this.#claim(),
-        lead: (deposed) => this.#lead(deposed),
-        log: report,
-      },
-    });
-    this.#leadership.subscribe({ error: (error: unknown) => this.#crash(error) });
+    this.#leadership = this.#makeLeadership();
     this.#leadership.start();
+  }
+
+  #makeLeadership(): ActorChild<typeof leadershipMachine> {
+    const { nodeId, log, clock, random, report, registry } = this.#options;
+    const input = (scope: AbortSignal): LeadershipInput => ({
+      scope,
+      random,
+      isAlone: () => isAlone(this.#members(), nodeId),
+      catchUp: (signal) => this.#replica.catchUp(log, signal),
+      follow: () => this.#follow(),
+      canvass: () => this.#canvass(),
+      claim: () => this.#claim(),
+      lead: (deposed) => this.#lead(deposed),
+      log: report,
+    });
+    return new ActorChild(
+      { id: 'leadership', logic: leadershipMachine, input },
+      { clock, report, address: 'manager', registry },
+      (exit) => this.#crash(reasonOf(exit)),
+    );
   }
 
   /**
@@ -156,7 +163,8 @@ export class Manager {
     const { clock, journal } = this.#options;
     this.#reign = undefined;
     this.#scope.abort();
-    this.#leadership?.stop();
+    void this.#leadership?.stop();
+    this.#tail?.stop(); // leadership may have ended by a failure, with what it had begun
     this.#peers?.close();
     const ended = reign?.end();
     // Nobody is served here any more, so nobody need wait for a lease to end.
@@ -255,7 +263,7 @@ export class Manager {
     const epoch = Math.max(known, this.#support.epoch);
     if (beat.epoch === epoch && this.#heard() === beat.nodeId) {
       this.#tail?.expect(beat.index);
-      this.#leadership?.send({ type: 'heard' });
+      this.#leadership?.actor.send({ type: 'heard' });
       if (before !== beat.nodeId) this.#router.wake();
     }
     return { ok, epoch, kept: this.#replica.kept };
@@ -264,7 +272,7 @@ export class Manager {
   #onAbdication(abdication: Abdication): void {
     if (this.#reign !== undefined) return;
     if (this.#support.release(abdication, this.#replica.epoch))
-      this.#leadership?.send({ type: 'released' });
+      this.#leadership?.actor.send({ type: 'released' });
   }
 
   /** Applies what others write, until the returned function is called. */

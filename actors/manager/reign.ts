@@ -1,10 +1,11 @@
-import { type ActorRefFrom, createActor } from 'xstate';
 import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import { beatReplyFrom } from '../../bus/bodies.ts';
 import { subjects } from '../../bus/subjects.ts';
+import { ActorChild } from '../../supervisors/child.ts';
+import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { Committed, Committer } from './committer.ts';
 import { Leader, type LeaderOptions } from './leader.ts';
-import { holdsLease, leaseMachine } from './lease.machine.ts';
+import { holdsLease, type LeaseInput, leaseMachine } from './lease.machine.ts';
 import { keptByAll, termMs } from './quorum.ts';
 
 export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt'> {
@@ -25,37 +26,39 @@ export class Reign {
   readonly #options: ReignOptions;
   readonly #scope = new AbortController();
   readonly #leader: Leader;
-  readonly #lease: ActorRefFrom<typeof leaseMachine>;
+  readonly #lease: ActorChild<typeof leaseMachine>;
 
   constructor(options: ReignOptions) {
-    const { clock, nodeId, managers, listeners, ownFrom, committer, report } = options;
+    const { clock, nodeId, managers, listeners, ownFrom, committer, report, registry } = options;
     this.#options = options;
     this.epoch = committer.epoch;
     this.#leader = new Leader({
       ...options,
       log: report,
       mayServe: () => this.mayServe(),
-      heardAt: (manager) => this.#lease.getSnapshot().context.sentAt.get(manager),
+      heardAt: (manager) => this.#lease.actor.getSnapshot().context.sentAt.get(manager),
     });
-    this.#lease = createActor(leaseMachine, {
+    const input = (scope: AbortSignal): LeaseInput => ({
+      scope,
       clock,
-      input: {
-        scope: this.#scope.signal,
-        clock,
-        nodeId,
-        epoch: this.epoch,
-        managers,
-        listeners,
-        ownFrom,
-        beat: (manager) => this.#beat(manager),
-        onLease: (held) => this.#onLease(held),
-        onEnd: (why) => {
-          report('leadership_over', { epoch: this.epoch, why });
-          options.onEnd();
-        },
+      nodeId,
+      epoch: this.epoch,
+      managers,
+      listeners,
+      ownFrom,
+      beat: (manager) => this.#beat(manager),
+      onLease: (held) => this.#onLease(held),
+      onEnd: (why) => {
+        report('leadership_over', { epoch: this.epoch, why });
+        options.onEnd();
       },
     });
-    this.#lease.subscribe({ error: (error: unknown) => options.onCrash(error) });
+    // No second one takes its place: what this one knew of the others is gone, and with it the right to lead.
+    this.#lease = new ActorChild(
+      { id: 'lease', logic: leaseMachine, input },
+      { clock, report, address: 'leader', registry },
+      (exit) => options.onCrash(reasonOf(exit)),
+    );
   }
 
   start(): void {
@@ -65,7 +68,7 @@ export class Reign {
 
   /** A majority of the managers stands behind this leader at this moment. */
   mayServe(): boolean {
-    return !this.#scope.signal.aborted && holdsLease(this.#lease.getSnapshot().context);
+    return !this.#scope.signal.aborted && holdsLease(this.#lease.actor.getSnapshot().context);
   }
 
   excuseNodes(): void {
@@ -89,13 +92,13 @@ export class Reign {
   /** Where the log must go on from: every other manager has what is before on its own disk. */
   neededFrom(): number {
     const { managers, nodeId } = this.#options;
-    return keptByAll(managers(), nodeId, this.#lease.getSnapshot().context.kept);
+    return keptByAll(managers(), nodeId, this.#lease.actor.getSnapshot().context.kept);
   }
 
   /** From here on this manager serves nobody. */
   end(): Promise<void> {
     this.#scope.abort();
-    this.#lease.stop();
+    void this.#lease.stop();
     this.#options.committer.retire();
     return this.#leader.stop();
   }

@@ -57,6 +57,11 @@ test('subjects of the bus are built in bus/subjects.ts only', () => {
   expect(linesWith(others, /natswarm\.(v\d|[*>])/)).toEqual([]);
 });
 
+test('every actor has a supervisor and an address: only supervisors/child.ts makes them', () => {
+  const others = sources.filter((file) => isProduct(file) && file !== 'supervisors/child.ts');
+  expect(linesWith(others, /\bcreateActor\b/)).toEqual([]);
+});
+
 test('no file names a path of the machine that it was written on', () => {
   const home = /(?<![\w.$}-])\/(home|work|Users|build|builds|workspace)\/[\w.-]+/;
   expect(linesWith(texts, home)).toEqual([]);

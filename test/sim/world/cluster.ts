@@ -44,6 +44,8 @@ export interface ClusterPorts {
   readonly wrapLog?: (log: StateLog) => StateLog;
   readonly wrapExecutor?: (executor: Executor) => Executor;
   readonly onTrace?: (line: string) => void;
+  /** A failure that a test has brought about: the daemon has to get over it. */
+  readonly tolerates?: (error: unknown) => boolean;
 }
 
 /** A whole cluster in one process: hosts with daemons and engines, the bus, the log, and what watches them. */
@@ -196,13 +198,14 @@ export class Cluster {
     return this.#trace.slice(-traceKept).map((line) => line());
   }
 
-  /** What a daemon's actors say. One that crashed shows a bug: nothing in the simulation may make an actor throw. */
+  /** What a daemon's actors say. One that crashed shows a bug, but for what a test has made crash. */
   report(process: SimProcess, who: string, event: string, fields: object): void {
     if (!process.alive) return;
     this.trace('report', () => `${who} ${event} ${JSON.stringify(fields, plain)}`);
     const { exit, error } = fields as { exit?: { kind: string; error?: unknown }; error?: unknown };
-    if (exit?.kind === 'error') this.fail(exit.error);
-    if (event === 'manager_crashed' || error instanceof InvariantError) this.fail(error);
+    const failure = exit?.kind === 'error' ? exit.error : error;
+    const isCrash = exit?.kind === 'error' || event === 'manager_crashed';
+    if (isCrash || error instanceof InvariantError) this.fail(failure);
   }
 
   /** Now and then: notes what is well, and compares the managers' states with the log's. */
@@ -230,6 +233,7 @@ export class Cluster {
   }
 
   fail(error: unknown): void {
+    if (this.#ports.tolerates?.(error) === true) return;
     this.#failure ??= error instanceof Error ? error : new Violation('crash', String(error));
   }
   get failure(): unknown {

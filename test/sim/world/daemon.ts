@@ -5,6 +5,10 @@ import { type Epoch, isNewer } from '../../../bus/protocol.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { Violation } from '../check/violation.ts';
 import type { View } from '../../../domain/store/view.ts';
+import { Registry } from '../../../supervisors/registry.ts';
+import { runs } from '../../../supervisors/run.ts';
+import { Supervisor } from '../../../supervisors/supervisor.ts';
+import { grow, trees } from '../../../supervisors/trees.ts';
 import { command, read } from '../workload/outcome.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimulatedEngine } from './container-engine.ts';
@@ -33,6 +37,9 @@ export class SimHost {
   /** How far this host's wall clock is off. */
   skewMs: number;
   readonly #rate: Rate;
+  /** The actors of the daemon that runs. */
+  registry = new Registry();
+  #supervisor: Supervisor | undefined;
   #epoch: Epoch = { generation: 0, epoch: 0 };
   #process: SimProcess | undefined;
   agent: Agent | undefined;
@@ -83,15 +90,43 @@ export class SimHost {
     if (this.#process !== undefined || (this.isManager && !this.hasJoined)) return;
     const process = new SimProcess(this.#cluster.clock, this.#rate);
     this.#process = process;
-    this.#startAgent(process);
-    if (this.isManager)
-      void this.#startManager(process).catch((error: unknown) => this.#cluster.fail(error));
+    this.registry = new Registry();
+    // As every daemon with a server of its own, a manager's agent uses that one.
+    const { network, servers } = this.#cluster;
+    this.agentBus = network.connect(process, this.isManager ? [this.id] : servers.ids);
+    if (this.isManager) this.managerBus = network.connect(process, [this.id]);
+    this.#supervisor = this.#makeSupervisor(process);
+    this.#supervisor.start();
+  }
+
+  #makeSupervisor(process: SimProcess): Supervisor {
+    const cluster = this.#cluster;
+    const parts = {
+      'bus-server': undefined,
+      'bus-auth': undefined,
+      manager: this.isManager ? runs((scope) => this.#runManager(process, scope)) : undefined,
+      'join-listener': undefined,
+      renewal: undefined,
+      agent: runs((scope) => this.#runAgent(process, scope)),
+    };
+    return new Supervisor(
+      trees.daemon.flags,
+      grow(trees.daemon, parts),
+      {
+        clock: process.clock,
+        random: () => this.#random.next(),
+        registry: this.registry,
+        report: (event, fields) => cluster.report(process, `daemon ${this.id}`, event, fields),
+      },
+      (reason) => cluster.fail(reason),
+    );
   }
 
   /** kill -9 of the daemon. Containers run on. */
   kill(): void {
     const process = this.#process;
     this.#process = undefined;
+    this.#supervisor = undefined;
     this.agent = undefined;
     this.agentBus = undefined;
     this.manager = undefined;
@@ -115,9 +150,7 @@ export class SimHost {
     const end = (): void => {
       if (this.#process === process) this.kill();
     };
-    void Promise.all([this.agent?.stop(), this.manager?.stop()]).then(end, (error: unknown) =>
-      this.#cluster.fail(error),
-    );
+    void this.#supervisor?.stop().then(end);
     process?.clock.setTimeout(end, stopLimitMs);
   }
 
@@ -139,10 +172,10 @@ export class SimHost {
     return this.#cluster.wallNow() + this.skewMs;
   }
 
-  #startAgent(process: SimProcess): void {
+  async #runAgent(process: SimProcess, scope: AbortSignal): Promise<void> {
     const cluster = this.#cluster;
-    // As every daemon with a server of its own, a manager's uses that one.
-    const bus = cluster.network.connect(process, this.isManager ? [this.id] : cluster.servers.ids);
+    const bus = this.agentBus;
+    if (bus === undefined) return;
     const epochStore: EpochStore = {
       load: () => this.#epoch,
       save: (epoch) => {
@@ -152,8 +185,8 @@ export class SimHost {
         this.#epoch = epoch;
       },
     };
-    this.agentBus = bus;
-    this.agent = createAgent({
+    const end = ending(scope);
+    const agent = createAgent({
       nodeId: this.id,
       bus,
       executor: cluster.wrapExecutor(guardExecutor(simulatedExecutor(this.engine), process)),
@@ -162,17 +195,25 @@ export class SimHost {
       random: () => this.#random.next(),
       newId: () => this.#random.id(),
       epochStore,
+      registry: this.registry,
       log: (event, fields) => cluster.report(process, `agent ${this.id}`, event, fields),
-      onEscalate: (reason) => cluster.fail(reason),
+      onEscalate: end.fail,
     });
-    this.agent.start();
+    this.agent = agent;
+    agent.start();
+    try {
+      await end.reached;
+    } finally {
+      if (this.agent === agent) this.agent = undefined;
+      await agent.stop();
+    }
   }
 
-  async #startManager(process: SimProcess): Promise<void> {
+  async #runManager(process: SimProcess, scope: AbortSignal): Promise<void> {
     const cluster = this.#cluster;
-    if (this.log === undefined) return;
-    const bus = cluster.network.connect(process, [this.id]);
-    this.managerBus = bus;
+    const bus = this.managerBus;
+    if (this.log === undefined || bus === undefined) return;
+    const end = ending(scope);
     const manager = await Manager.open({
       nodeId: this.id,
       generation: 1,
@@ -187,11 +228,33 @@ export class SimHost {
       newJoinToken: (role) => `SWMTKN-1-${role}-${this.#random.id()}`,
       newUnlockKey: () => `SWMKEY-1-${this.#random.id()}`,
       checkpointEvery: cluster.options.checkpointEvery,
+      registry: this.registry,
       report: (event, fields) => cluster.report(process, `manager ${this.id}`, event, fields),
-      onCrash: (error) => cluster.fail(error),
+      onCrash: end.fail,
     });
     if (!process.alive) return;
     this.manager = manager;
     manager.start();
+    try {
+      await end.reached;
+    } finally {
+      if (this.manager === manager) this.manager = undefined;
+      await manager.stop();
+    }
   }
+}
+
+/** The end of a part of the daemon: its scope's, or a failure of its own. */
+function ending(scope: AbortSignal): {
+  readonly reached: Promise<void>;
+  readonly fail: (error: unknown) => void;
+} {
+  let fail: (error: unknown) => void = () => undefined;
+  const reached = new Promise<void>((resolve, reject) => {
+    fail = reject;
+    if (scope.aborted) resolve();
+    else scope.addEventListener('abort', () => resolve(), { once: true });
+  });
+  reached.catch(() => undefined);
+  return { reached, fail };
 }

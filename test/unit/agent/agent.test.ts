@@ -219,13 +219,14 @@ describe('when natswarm itself breaks', () => {
     expect(h.state('task/t2')).toBe('running');
   });
 
-  test('one that fails again is left alone until the leader deletes it', async () => {
+  test('one that fails again has its container removed by force, and then has failed', async () => {
     const h = await crashing(2);
-    expect(h.told()).toContain('t1 starting (starting)');
+    expect(h.told()).toContain('t1 failed (starting): agent: bug');
     expect(h.state('task/t1')).toBeUndefined();
+    expect([...h.engine.containers.keys()]).toEqual(['t2']);
     h.leader.send({ remove: ['t1'] });
     await h.go(20);
-    expect([...h.engine.containers.keys()]).toEqual(['t2']);
+    expect(h.agent.tasks().map(({ id }) => id)).toEqual(['t2']);
   });
 
   test('a worker that fails comes back with the full set and adopts its tasks', async () => {
