@@ -56,7 +56,7 @@ function leftovers(prefix: string): readonly string[] {
 }
 
 function reaches(from: Host, to: Host): Promise<boolean> {
-  return httpGet(from.engine, to.ip, 80).then(
+  return httpGet(from.engine, to.ip, 80, '/', 2_000).then(
     ({ status }) => status === 200,
     () => false,
   );

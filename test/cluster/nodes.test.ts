@@ -98,6 +98,17 @@ async function spread(): Promise<void> {
   for (const host of hosts.all) expect(await running(host)).toHaveLength(3);
 }
 
+/** The leader hears from the host and is heard there: it gives it a task, and takes it back. */
+async function untilWorks(host: Host): Promise<void> {
+  const before = (await running(host)).length;
+  const place = `--constraint=node.id==${ids.get(host)}`;
+  const create = ['service', 'create', '--detach', '--no-resolve-image', '--name=probe'];
+  await one.mustDocker(...create, place, SLEEP);
+  await untilRunning(before + 1, 5_000, host);
+  await one.mustDocker('service', 'rm', 'probe');
+  await untilRunning(before, 5_000, host);
+}
+
 async function enter(host: Host, manager: Host = one): Promise<void> {
   await join(host, manager, 'worker');
   ids.set(host, await nodeIdOf(host));
@@ -140,10 +151,10 @@ test.each([
     await harm();
     await sleep(2_000);
     await mend();
-    await sleep(3_000);
+    await untilWorks(two);
     expect(await running()).toEqual(tasks);
     expect(await statesSince(began)).toEqual([]);
-    expect(await containers(two)).toEqual(await running(two));
+    await untilClean(two);
   },
   30_000,
 );
@@ -299,7 +310,7 @@ test('a leader cut off from all others gives up one of them, not both; who flaps
   }
   expect(kept).toHaveLength(1);
   // it was paused, lost its power and was cut off: three times within ten minutes
-  expect((await node(two)).Status.Message).toBe('was down too often: no new tasks for 15 s');
+  expect((await node(two)).Status.Message).toMatch(/^was down too often: no new tasks for /);
   expect((await node(three)).Status.Message ?? '').toBe('');
 }, 60_000);
 

@@ -358,7 +358,7 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
 
     test('while the engine is away calls are to be repeated, and waits go on', async () => {
       const { made, controller, run } = await started({ kind: 'forever' });
-      const other = await started({ kind: 'exits', afterMs: 1_500, code: 6 });
+      const other = await started({ kind: 'signalled', code: 6 }, { StopSignal: 'SIGUSR1' });
       const waiting = controller.wait(scope());
       const ending = other.controller.wait(scope());
       await h.down();
@@ -370,6 +370,7 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
       await h.up();
       await ready;
       expect(await executor.controller(made).find(scope())).toEqual({ kind: 'running', run });
+      await other.controller.shutdown(scope());
       expect((await ending).container.exitCode).toBe(6);
       await created.prepare(scope());
       await created.start(scope());

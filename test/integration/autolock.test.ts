@@ -194,10 +194,10 @@ test('every manager locks; one that was off has the key of before; a worker neve
     await pair.worker.start();
     expect(await stateOf(pair.worker)).toBe('locked');
     expect((await unlock(pair.worker, after)).stderr).toContain('invalid key provided');
-    expect(await unlock(pair.worker, before)).toMatchObject({ code: 0 });
+    expect(await unlock(pair.worker, before)).toMatchObject({ code: 0, stderr: '' });
     await copies(3);
     await restart(pair.worker);
-    expect(await unlock(pair.worker, after)).toMatchObject({ code: 0 });
+    expect(await unlock(pair.worker, after)).toMatchObject({ code: 0, stderr: '' });
     await pair.allReady(3);
     await pair.manager.mustDocker('node', 'demote', await nodeIdOf(pair.worker));
     await until(

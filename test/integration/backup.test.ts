@@ -22,7 +22,7 @@ afterAll(async () => {
 }, 60_000);
 
 const natswarm = (args: readonly string[], input = '') =>
-  run([process.execPath, cli, ...args], { input, timeoutMs: 30_000 });
+  run([process.execPath, cli, ...args], { input, timeoutMs: 300_000 });
 const backup = (file: string, ...flags: string[]) =>
   natswarm(['backup', join(dir, file), '--host', `unix://${pair.manager.socket}`, ...flags]);
 const names = (daemon: Daemon): Promise<string> =>

@@ -104,7 +104,7 @@ let dir: string;
 let api: ReturnType<typeof createApi>;
 let timer: NodeJS.Timeout;
 const docker = (...args: string[]) =>
-  dockerCli(join(dir, 'front.sock'), join(dir, 'cli'), args, { timeoutMs: 20_000 });
+  dockerCli(join(dir, 'front.sock'), join(dir, 'cli'), args, { timeoutMs: 300_000 });
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'natswarm-ca-'));

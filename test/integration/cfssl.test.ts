@@ -36,7 +36,7 @@ const identity = {
 };
 const connect = cfsslConnect({
   identity: () => identity,
-  timeoutMs: 5_000,
+  timeoutMs: 60_000,
   answerBytesMax: 256 * 1024,
 });
 

@@ -109,7 +109,7 @@ test('a killed dockerd leaves its containers, a reboot ends them', async () => {
 }, 30_000);
 
 async function answers(engine: Engine, host: string, port: number): Promise<boolean> {
-  return httpGet(engine, host, port).then(
+  return httpGet(engine, host, port, '/', 2_000).then(
     (answer) => answer.status === 200,
     () => false,
   );

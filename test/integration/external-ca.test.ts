@@ -46,7 +46,7 @@ const identity = {
 };
 const connect = cfsslConnect({
   identity: () => identity,
-  timeoutMs: 2_000,
+  timeoutMs: 60_000,
   answerBytesMax: 64 * 1024,
 });
 const request = {
@@ -192,7 +192,7 @@ test('a CA that takes no strangers', async () => {
   });
   const stranger = cfsslConnect({
     identity: () => ({ ...identity, certificatePem }),
-    timeoutMs: 2_000,
+    timeoutMs: 60_000,
     answerBytesMax: 1024,
   });
   await expect(stranger(root.certPem).post(url, '{}')).rejects.toThrow('external CA: ');

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import type { NatsConnection } from 'nats';
 import { watchOver } from '../../bus/nats/lifeline.ts';
@@ -82,9 +81,10 @@ test('a server that was frozen as a whole keeps its connections', async () => {
   await until(() => server.connections >= 3, 5_000, 'some tries');
   server.isWell = true;
   speak();
-  const { pings } = state;
+  let { pings } = state;
   await until(() => state.pings > pings, 5_000, 'the next ping');
   const { connections } = server;
-  await sleep(400);
+  pings = state.pings;
+  await until(() => state.pings > pings, 5_000, 'one more');
   expect([server.connections, state.mute]).toEqual([connections, []]);
 });

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { connect } from 'nats';
 import type { BusConnection } from '../../bus/nats/bus.ts';
@@ -14,6 +13,8 @@ import {
   trustRoots,
 } from '../../pki/mod.ts';
 import { until } from '../support/engine.ts';
+import { Probe } from '../support/intruder.ts';
+import { patient } from '../support/patience.ts';
 import { TestBus, TestPki } from '../support/nats.ts';
 
 let bus: TestBus;
@@ -141,25 +142,11 @@ describe('who gets in', () => {
 
 describe('what a worker may do', () => {
   let raw: Link;
+  let probe: Probe;
   beforeAll(async () => {
     raw = await bus.link(bus.pki.identity('worker1', 'worker'), 'worker1');
+    probe = new Probe(raw.connection());
   });
-
-  const subscribe = async (subject: string): Promise<string> => {
-    const subscription = raw.connection().subscribe(subject, { callback: () => {} });
-    await raw.connection().flush();
-    const closed = await Promise.race([subscription.closed, sleep(20).then(() => 'open')]);
-    subscription.unsubscribe();
-    return closed instanceof Error ? 'refused' : 'allowed';
-  };
-  const publish = async (subject: string): Promise<string> => {
-    const before = bus.lines.length;
-    raw.connection().publish(subject, '{}');
-    await raw.connection().flush();
-    await sleep(20);
-    const refused = bus.lines.slice(before).some((line) => line.includes('Publish Violation'));
-    return refused ? 'refused' : 'allowed';
-  };
 
   test.each([
     'natswarm.v1.node.worker1.assign',
@@ -167,7 +154,7 @@ describe('what a worker may do', () => {
     'natswarm.v1.leader',
     '_INBOX_worker1.x.*',
   ])('subscribe to %s', async (subject) => {
-    expect(await subscribe(subject)).toBe('allowed');
+    expect(await probe.subscribe(subject)).toBe('allowed');
   });
 
   test.each([
@@ -189,13 +176,13 @@ describe('what a worker may do', () => {
     '$SYS.REQ.USER.AUTH',
     '_R_.>',
   ])('not subscribe to %s', async (subject) => {
-    expect(await subscribe(subject)).toBe('refused');
+    expect(await probe.subscribe(subject)).toBe('refused');
   });
 
   test.each(['natswarm.v1.agent.worker1.beat', 'natswarm.v1.agent.worker1.status'])(
     'publish %s',
     async (subject) => {
-      expect(await publish(subject)).toBe('allowed');
+      expect(await probe.publish(subject)).toBe('allowed');
     },
   );
 
@@ -211,7 +198,7 @@ describe('what a worker may do', () => {
     '$SYS.REQ.USER.AUTH',
     '$SYS.REQ.SERVER.PING',
   ])('not publish %s', async (subject) => {
-    expect(await publish(subject)).toBe('refused');
+    expect(await probe.publish(subject)).toBe('refused');
   });
 
   test('answer what it is asked, with as many messages as it takes, and nobody else', async () => {
@@ -231,7 +218,7 @@ describe('what a worker may do', () => {
       .publish('natswarm.v1.node.worker1.logs', '', { reply: '_INBOX_manager2.logs' });
     await until(() => heard.length >= 3, 3_000, 'three answers');
     expect(heard).toEqual(['0', '1', '2']);
-    expect(await publish('_INBOX_manager2.other')).toBe('refused');
+    expect(await probe.publish('_INBOX_manager2.other')).toBe('refused');
   });
 });
 
@@ -252,8 +239,8 @@ test('a manager reaches the bus, but neither the log nor the system', async () =
 });
 
 test('a connection ends with its certificate', async () => {
-  const tls = bus.pki.identity('worker5', 'worker', 1_500);
-  const short = await bus.connectWith('worker5', tls, 2_000);
+  const tls = bus.pki.identity('worker5', 'worker', 3_000);
+  const short = await bus.connectWith('worker5', tls, patient(3_000));
   const ended = new Promise<boolean>((resolve) => {
     short.onConnection((connected) => resolve(!connected));
   });
@@ -286,7 +273,7 @@ test('while nobody answers, nobody gets in; as soon as somebody does, all do', a
   const quiet = await TestBus.start();
   try {
     const connecting = quiet.connect('worker1', 'worker');
-    await sleep(300);
+    await quiet.said('authentication error');
     await quiet.serveAuth();
     expect((await connecting).isConnected()).toBe(true);
   } finally {
@@ -299,13 +286,15 @@ test('a manager and a worker talk', async () => {
   const stop = manager.subscribe('natswarm.v1.agent.*.hello', ({ subject, body, reply }) =>
     reply?.({ subject, body }),
   );
-  await manager.request('natswarm.v1.agent.manager1.hello', {}, 1_000);
-  expect(await worker.request('natswarm.v1.agent.worker1.hello', { a: 1 }, 1_000)).toEqual({
+  await manager.request('natswarm.v1.agent.manager1.hello', {}, 10_000);
+  expect(await worker.request('natswarm.v1.agent.worker1.hello', { a: 1 }, 10_000)).toEqual({
     subject: 'natswarm.v1.agent.worker1.hello',
     body: { a: 1 },
   });
-  await expect(worker.request('natswarm.v1.agent.worker2.hello', {}, 1_000)).rejects.toMatchObject({
-    code: 'refused',
-  });
+  await expect(worker.request('natswarm.v1.agent.worker2.hello', {}, 10_000)).rejects.toMatchObject(
+    {
+      code: 'refused',
+    },
+  );
   stop();
 });

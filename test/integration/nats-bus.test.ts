@@ -10,7 +10,7 @@ import { busContract } from '../contract/bus.ts';
 import { until } from '../support/engine.ts';
 import { freePort } from '../support/free-port.ts';
 import { TestBus } from '../support/nats.ts';
-import { soon } from '../support/patience.ts';
+import { patient, soon } from '../support/patience.ts';
 
 busContract('nats-server', async () => {
   const bus = await TestBus.start();
@@ -42,15 +42,15 @@ describe('connections', () => {
   /** The server knows what the manager has subscribed to: what one connection sends keeps its order. */
   const settled = async (): Promise<void> => {
     const stop = manager.subscribe('natswarm.test.settled', ({ reply }) => reply?.(null));
-    await manager.request('natswarm.test.settled', null, 3_000);
+    await manager.request('natswarm.test.settled', null, 10_000);
     stop();
   };
 
   test('others speak JSON, and are answered in JSON', async () => {
     const stop = manager.subscribe('natswarm.test.json', ({ body, reply }) => reply?.({ body }));
-    await manager.request('natswarm.test.json', 0, 1_000);
+    await manager.request('natswarm.test.json', 0, 10_000);
     const request = (text: string) =>
-      raw.connection().request('natswarm.test.json', text, { timeout: 1_000 });
+      raw.connection().request('natswarm.test.json', text, { timeout: 10_000 });
     const answer = await request('{"a":[1,2]}');
     expect(answer.string()).toBe('{"body":{"a":[1,2]}}');
     expect(answer.headers?.get(encodingHeader) ?? '').toBe('');
@@ -60,10 +60,10 @@ describe('connections', () => {
 
   test('a request that nobody can read is refused, not left unanswered', async () => {
     const stop = manager.subscribe('natswarm.test.unreadable', ({ reply }) => reply?.('read'));
-    await manager.request('natswarm.test.unreadable', 0, 1_000);
+    await manager.request('natswarm.test.unreadable', 0, 10_000);
     const answer = await raw
       .connection()
-      .request('natswarm.test.unreadable', '{"a":', { timeout: 1_000 });
+      .request('natswarm.test.unreadable', '{"a":', { timeout: 10_000 });
     expect(answer.json()).toMatchObject({
       ok: false,
       error: { code: 'InvalidArgument', message: expect.stringContaining('unreadable body') },
@@ -76,7 +76,7 @@ describe('connections', () => {
       callback: (_, message) => void message.respond('{"ok":true}'),
     });
     await raw.connection().flush();
-    expect(await manager.request('natswarm.test.jsonresponder', {}, 1_000)).toEqual({ ok: true });
+    expect(await manager.request('natswarm.test.jsonresponder', {}, 10_000)).toEqual({ ok: true });
   });
 
   test('unreadable messages and handlers that throw are told, and stop nothing', async () => {
@@ -110,7 +110,7 @@ describe('connections', () => {
       callback: (_, message) => void message.respond('{'),
     });
     await raw.connection().flush();
-    await expect(manager.request('natswarm.test.garbage', 1, 1_000)).rejects.toMatchObject({
+    await expect(manager.request('natswarm.test.garbage', 1, 10_000)).rejects.toMatchObject({
       name: 'BusError',
       code: 'refused',
     });
@@ -122,7 +122,7 @@ describe('connections', () => {
     );
     await raw.connection().flush();
     const most = limits.serverPayloadBytesMax - 5;
-    expect(await manager.request('natswarm.test.large', 'x'.repeat(most), 5_000)).toBe(most);
+    expect(await manager.request('natswarm.test.large', 'x'.repeat(most), 10_000)).toBe(most);
     expect(() => manager.publish('natswarm.test.large', 'x'.repeat(most + 1))).toThrow('bytes');
     stop();
   });
@@ -167,7 +167,7 @@ describe('connections', () => {
         user: bus.options.users.log,
       },
       () => {},
-      AbortSignal.timeout(10_000),
+      AbortSignal.timeout(patient(10_000)),
     );
     const late = await TestBus.start({
       port,

@@ -16,10 +16,15 @@ logContract('JetStream', async () => {
     settle: (promise) => promise,
     pause,
     interrupt: async () => {
-      await sleep(100);
+      const log = await bus.log();
+      const goesOn = async (): Promise<void> => {
+        const { last } = await log.bounds();
+        await until(async () => (await log.bounds()).last > last + 10, 5_000, 'more records');
+      };
+      await goesOn();
       await bus.kill();
       await bus.restart();
-      await sleep(100);
+      await goesOn();
     },
     close: () => bus.stop(),
   };

@@ -186,22 +186,17 @@ describe('starting', () => {
 
   test('ends with its signal, and leaves no process', async () => {
     const stop = new AbortController();
-    const record = join(dir, 'nats', 'server.json');
-    let pid = 0;
-    const starting = TestBus.start({
-      runDir: dir,
-      signal: stop.signal,
-      log: () => {
-        if (pid > 0 || !existsSync(record)) return;
-        pid = JSON.parse(readFileSync(record, 'utf8')).server.pid;
-        expect(isAlive(pid)).toBe(true);
-        stop.abort(new Error('enough'));
-      },
-    });
+    const [program, runDir] = [join(dir, 'never-ready'), join(dir, 'run')];
+    await writeFile(program, '#!/bin/sh\nexec sleep 600\n', { mode: 0o755 });
+    const starting = TestBus.start({ binary: program, runDir, signal: stop.signal });
+    const record = join(runDir, 'nats', 'server.json');
+    await until(() => existsSync(record), 5_000, 'the process');
+    const { pid } = JSON.parse(readFileSync(record, 'utf8')).server;
+    expect(isAlive(pid)).toBe(true);
+    stop.abort(new Error('enough'));
     await expect(starting).rejects.toThrow('enough');
-    expect(pid).toBeGreaterThan(0);
     expect(isAlive(pid)).toBe(false);
-    expect(await readdir(dir)).toEqual([]);
+    expect(await readdir(runDir)).toEqual([]);
     await expect(TestBus.start({ signal: AbortSignal.abort() })).rejects.toThrow('abort');
   });
 

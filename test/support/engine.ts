@@ -340,7 +340,7 @@ export async function httpGet(
   host: string,
   port: number,
   path = '/',
-  timeoutMs = 2_000,
+  timeoutMs = patient(2_000),
 ): Promise<HttpAnswer> {
   const argv = ['bash', '-c', GET, 'get', host, String(port), path];
   const { code, stdout, stderr } = await netnsExec(engine, argv, { timeoutMs });

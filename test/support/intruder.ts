@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { connect, type NatsConnection } from 'nats';
 import type { Issued } from '../../api/join-listener.ts';
 import { createRequest, generateKeys, privateKeyToPem } from '../../pki/mod.ts';
@@ -75,7 +75,7 @@ export function connectRaw(
     servers: `127.0.0.1:${port}`,
     tls: options,
     reconnect: false,
-    timeout: 10_000,
+    timeout: 60_000,
     ...(nodeId !== undefined && { inboxPrefix: `_INBOX_${nodeId}` }),
   });
 }
@@ -92,9 +92,8 @@ export class Probe {
 
   async subscribe(subject: string): Promise<'allowed' | 'refused'> {
     const subscription = this.connection.subscribe(subject, { callback: () => {} });
-    // the server answers in order: the refusal comes before the pong
-    await this.connection.flush();
-    const closed = await Promise.race([subscription.closed, sleep(20).then(() => 'open')]);
+    await this.#answered();
+    const closed = await Promise.race([subscription.closed, nextTurn('open')]);
     subscription.unsubscribe();
     return closed === 'open' ? 'allowed' : 'refused';
   }
@@ -102,9 +101,14 @@ export class Probe {
   async publish(subject: string, body = '{}'): Promise<'allowed' | 'refused'> {
     const before = this.#violations.length;
     this.connection.publish(subject, body);
-    await this.connection.flush();
-    await sleep(20);
+    await this.#answered();
     return this.#violations.length > before ? 'refused' : 'allowed';
+  }
+
+  /** The server answers in order: a refusal comes before the pong, and is told within this turn. */
+  async #answered(): Promise<void> {
+    await this.connection.flush();
+    await nextTurn();
   }
 
   async #listen(): Promise<void> {

@@ -72,7 +72,7 @@ export class Pair {
   }
 
   rotate(...flags: string[]) {
-    return this.manager.dockerWith({ timeoutMs: 60_000 }, 'swarm', 'ca', '--rotate', ...flags);
+    return this.manager.dockerWith({ timeoutMs: 300_000 }, 'swarm', 'ca', '--rotate', ...flags);
   }
   async rotates(): Promise<boolean> {
     const field = '{{.Swarm.Cluster.RootRotationInProgress}}';
