@@ -4,7 +4,14 @@ import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import writeFileAtomic from 'write-file-atomic';
 import { formatUnlockKey, newKey, parseUnlockKey } from '../pki/mod.ts';
-import { describeBackup, openBackup, restoreBackup, sealBackup, unpackBackup } from './backup.ts';
+import {
+  describeBackup,
+  openBackup,
+  prepareRestore,
+  restoreBackup,
+  sealBackup,
+  unpackBackup,
+} from './backup.ts';
 import { addDaemonOptions, readConfig } from './config.ts';
 import { claimDirectory } from './directory.ts';
 import { NodeFiles } from './node-files.ts';
@@ -70,12 +77,13 @@ const secret = { mode: 0o600 } as const;
 async function restore(file: string, options: RestoreOptions, command: Command): Promise<string> {
   const config = readConfig(command);
   const sealed = readFileSync(file);
-  const key = options.keyFile === undefined ? await askKey() : keyIn(options.keyFile);
-  const opened = explained(`cannot restore ${file}`, () => openBackup(sealed, key));
   const release = claimDirectory('state-dir', config.stateDir);
   try {
     const files = new NodeFiles(config.stateDir);
-    const { nodeId } = await restoreBackup(opened, files, config, Date.now());
+    const addresses = prepareRestore(files, config);
+    const key = options.keyFile === undefined ? await askKey() : keyIn(options.keyFile);
+    const opened = explained(`cannot restore ${file}`, () => openBackup(sealed, key));
+    const { nodeId } = await restoreBackup(opened, files, config, addresses, Date.now());
     return (
       `Restored: ${describeBackup(opened)}\n` +
       `This host is node ${nodeId}, the only manager. Start the daemon; the other managers are workers from now on, and ` +
@@ -96,10 +104,15 @@ function explained<T>(what: string, run: () => T): T {
 
 const keyIn = (file: string): Buffer => keyFrom(readFileSync(file, 'utf8'), `in ${file}`);
 
+/** Rejects when the input ends without a line. */
 async function askKey(): Promise<Buffer> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const ended = new Promise<never>((_, reject) => {
+    const missing = 'no key was given; type it, or name a file that has it with --key-file';
+    lines.once('close', () => reject(new Error(missing)));
+  });
   try {
-    return keyFrom(await lines.question('Key of the backup: '), 'given');
+    return keyFrom(await Promise.race([lines.question('Key of the backup: '), ended]), 'given');
   } finally {
     lines.close();
   }

@@ -22,6 +22,7 @@ import { placeOf } from './found-cluster.ts';
 import { beginGeneration } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import { newId } from './wiring.ts';
 
 /** The state of a cluster, as `natswarm backup` keeps it. */
@@ -76,6 +77,20 @@ export function describeBackup({ data, seq, at }: Backup): string {
   );
 }
 
+/** What can be said against a restore before anybody looks for the key. Throws an Error. */
+export function prepareRestore(files: NodeFiles, config: Config): OwnAddresses {
+  if (files.identity() !== undefined)
+    throw new Error('this host is part of a swarm; leave it with "docker swarm leave" first');
+  const interfaces = networkInterfaces();
+  const listen = resolveListen(config.listenAddr, interfaces);
+  const advertise = resolveAdvertise(config.advertiseAddr, listen.port, interfaces, []);
+  return {
+    listenAddr: joinHostPort(listen),
+    advertiseHost: advertise.host,
+    advertisePort: advertise.port,
+  };
+}
+
 /**
  * Makes this host the only manager of the cluster that the backup is of, as a new node: writes the files from which the
  * daemon starts. The identity comes last, so a restore that was cut off leaves the host outside. Throws an Error.
@@ -84,10 +99,9 @@ export async function restoreBackup(
   backup: Backup,
   files: NodeFiles,
   config: Config,
+  addresses: OwnAddresses,
   nowMs: number,
 ): Promise<Identity> {
-  if (files.identity() !== undefined)
-    throw new Error('this host is part of a swarm; leave it with "docker swarm leave" first');
   const state = decodeCheckpoint(backup.data);
   const store = Store.load(backup.seq, state.objects);
   const cluster = store.cluster();
@@ -96,17 +110,12 @@ export async function restoreBackup(
     throw new Error(
       'the root’s key is with an external CA, so nobody can be let in by this backup',
     );
-  const interfaces = networkInterfaces();
-  const listen = resolveListen(config.listenAddr, interfaces);
-  const advertise = resolveAdvertise(config.advertiseAddr, listen.port, interfaces, []);
   const generation = Math.max(backup.generation + 1, Math.floor(nowMs / 1_000));
   const { privateKey } = generateKeys();
   const founded = {
     nodeId: newId(),
     clusterId: cluster.id,
-    listenAddr: joinHostPort(listen),
-    advertiseHost: advertise.host,
-    advertisePort: advertise.port,
+    ...addresses,
     generation,
     form: 'alone',
   } as const;

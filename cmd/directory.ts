@@ -1,5 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, statSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** No lock of a directory waits; a network's file system that does not answer would. */
+const lockLimitMs = 5_000;
 
 /**
  * Takes a directory for this daemon, making it where it is absent: two daemons on one state would destroy it. Throws an
@@ -7,14 +11,40 @@ import { accessSync, closeSync, constants, mkdirSync, openSync } from 'node:fs';
  */
 export function claimDirectory(setting: string, dir: string): () => void {
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
-    accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    makeDirectory(dir);
+    requireWritable(dir);
   } catch (error) {
     throw new Error(`cannot use --${setting} ${dir}: ${(error as Error).message}`, {
       cause: error,
     });
   }
   return lock(dir, `--${setting} ${dir} is in use by another natswarm daemon`);
+}
+
+/** Node's own recursive mkdir never returns where a file system takes no directories at all, such as /proc. */
+function makeDirectory(dir: string): void {
+  if (isDirectory(dir)) return;
+  if (dirname(dir) !== dir) makeDirectory(dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if (!isDirectory(dir)) throw error; // else another process was faster
+  }
+}
+
+const isDirectory = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Permissions alone tell root nothing. A disk that is full is no reason not to start: there may be room again. */
+function requireWritable(dir: string): void {
+  const probe = join(dir, `.probe-${process.pid}`);
+  try {
+    closeSync(openSync(probe, 'w', 0o600));
+    unlinkSync(probe);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOSPC', 'EDQUOT'].includes(code)) throw error;
+  }
 }
 
 /**
@@ -25,6 +55,7 @@ function lock(dir: string, refusal: string): () => void {
   const fd = openSync(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   const { status, error } = spawnSync('flock', ['--nonblock', '3'], {
     stdio: ['ignore', 'ignore', 'ignore', fd],
+    timeout: lockLimitMs,
   });
   if (status === 0) return () => closeSync(fd);
   closeSync(fd);

@@ -68,6 +68,18 @@ describe('outside a swarm', () => {
     expect(daemon.log()).toMatch(/--bus-port .*expected a port from 1 to 65535, got "many"/);
   });
 
+  test.each(['state-dir', 'run-dir'])(
+    'a --%s that cannot be made is told, and nothing runs',
+    async (setting) => {
+      const daemon = new Daemon(join(engine.dir, setting), engine, {
+        args: [`--${setting}`, '/proc/natswarm'],
+      });
+      await daemon.launch();
+      await daemon.exited();
+      expect(daemon.log()).toContain(`natswarm: cannot use --${setting} /proc/natswarm: ENOENT`);
+    },
+  );
+
   test('an engine in its own swarm mode is refused, saying what to do', async () => {
     await engine.mustDocker('swarm', 'init', '--advertise-addr', '127.0.0.1');
     const daemon = new Daemon(join(engine.dir, 'own-swarm'), engine, {});
@@ -230,6 +242,38 @@ describe('ends and crashes', () => {
       await daemon.mustDocker('service', 'scale', 'a=4');
       expect((await running()).filter((line) => before.includes(line))).toEqual(before);
     });
+  }, 60_000);
+
+  test('SIGTERM ends it in time at every moment of its start', async () => {
+    await withDaemon(async (daemon) => {
+      await daemon.mustDocker('swarm', 'init');
+      await daemon.signal('SIGTERM');
+      for (const moment of ['starting', 'ready', 'bus_server_up', 'leading']) {
+        const seen = daemon.log().length;
+        await daemon.launch();
+        await until(() => daemon.log().slice(seen).includes(`"${moment}"`), soon(20_000), moment);
+        const began = performance.now();
+        await daemon.signal('SIGTERM');
+        expect(performance.now() - began).toBeLessThan(soon(10_000));
+      }
+      await daemon.start();
+      expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Status}}')).toBe('Ready');
+    });
+  }, 120_000);
+
+  test('SIGTERM ends it while it waits for an engine', async () => {
+    const nowhere = { netns: engine.netns, socket: join(engine.dir, 'nobody.sock') };
+    const daemon = new Daemon(join(engine.dir, 'waits'), nowhere, {});
+    try {
+      await daemon.launch();
+      await until(() => daemon.log().includes('"starting"'), soon(10_000), 'the start');
+      const began = performance.now();
+      await daemon.signal('SIGTERM');
+      expect(performance.now() - began).toBeLessThan(soon(10_000));
+      expect(daemon.log()).toContain('"stopped"');
+    } finally {
+      await daemon.stop();
+    }
   }, 60_000);
 
   test('kill -9 of the daemon and of nats-server under 20 tasks restarts no container', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { claimDirectory } from '../../../cmd/directory.ts';
@@ -31,4 +31,20 @@ test('what cannot be used is told with its setting', () => {
   expect(() => claimDirectory('run-dir', file)).toThrow(
     new RegExp(`^cannot use --run-dir ${file}: EEXIST`),
   );
+});
+
+test.each([
+  ['/proc/natswarm', 'ENOENT'],
+  ['/proc/natswarm/below', 'ENOENT'],
+  ['/proc', 'ENOENT'],
+  ['/sys/natswarm', 'EPERM'],
+])('%s cannot hold anything, and that is said at once', (dir, code) => {
+  expect(() => claimDirectory('state-dir', dir)).toThrow(
+    new RegExp(`^cannot use --state-dir ${dir}: (${code}|EACCES|EROFS)`),
+  );
+});
+
+test('nothing is left of the look at a directory', () => {
+  claimDirectory('state-dir', base)();
+  expect(readdirSync(base)).toEqual([]);
 });
