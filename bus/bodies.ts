@@ -57,9 +57,25 @@ export function helloFrom(body: unknown): Hello | undefined {
     isShortText(engine?.['version']) &&
     fieldsOf(engine?.['labels']) !== undefined &&
     Array.isArray(engine?.['plugins']);
+  const has = hadFrom(fieldsOf(body)?.['has']);
   return wellFormed
-    ? { session, description: description as unknown as NodeDescription }
+    ? {
+        session,
+        description: description as unknown as NodeDescription,
+        ...(has !== undefined && { has }),
+      }
     : undefined;
+}
+
+/** What a node still has is a help only: what is not of its form is as nothing. */
+function hadFrom(value: unknown): Hello['has'] {
+  const { generation, templates } = fieldsOf(value) ?? {};
+  const wellFormed =
+    isCount(generation) &&
+    Array.isArray(templates) &&
+    templates.length <= limits.helloTemplatesMax &&
+    templates.every(isShortText);
+  return wellFormed ? { generation, templates } : undefined;
 }
 
 /** At most `limits.statusReportTasksMax` updates; a longer report is not of an agent's making. */

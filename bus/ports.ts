@@ -11,14 +11,14 @@ export interface BusMessage {
   readonly subject: string;
   /** Decoded body: msgpack from natswarm's own parts, JSON from others. */
   readonly body: unknown;
-  /** Answers a request in the encoding that it came in; absent on plain messages. */
+  /** Answers a request in the encoding that it came in; absent on plain messages. One that is too large becomes a refusal. */
   readonly reply?: (body: unknown) => void;
 }
 
 export interface Bus {
-  /** Fire and forget; dropped while there is no connection. */
+  /** Fire and forget; dropped while there is no connection. Throws `BusError` `too-large`. */
   publish(subject: string, body: unknown): void;
-  /** Rejects with `BusError` after `timeoutMs`, without a responder, or without a connection. */
+  /** Rejects with `BusError` after `timeoutMs`, without a responder, without a connection, or at once when it is too large. */
   request(subject: string, body: unknown, timeoutMs: number): Promise<unknown>;
   /** Outlives reconnects. `queue` names a queue group. */
   subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe;
@@ -28,7 +28,7 @@ export interface Bus {
 
 export class BusError extends Error {
   override readonly name = 'BusError';
-  readonly code: 'timeout' | 'no-responder' | 'disconnected' | 'refused';
+  readonly code: 'timeout' | 'no-responder' | 'disconnected' | 'refused' | 'too-large';
   constructor(code: BusError['code'], message: string) {
     super(message);
     this.code = code;

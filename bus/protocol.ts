@@ -1,6 +1,7 @@
 import type { Issuer } from '../domain/ca/ports.ts';
 import type { Membership } from '../domain/assign/membership.ts';
-import type { NodeDescription, Task, TaskStatus } from '../domain/model/objects.ts';
+import type { AssignmentPart } from '../domain/assign/outbox.ts';
+import type { NodeDescription, TaskStatus } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
 import type { FaultCode } from '../domain/errors.ts';
 
@@ -14,18 +15,20 @@ export interface Hello {
   readonly description: NodeDescription;
   /** Session id drawn by the agent; assignments carry it, so late ones of an older session are told apart. */
   readonly session: string;
+  /** Keys of templates that it got in the log's present generation and still has: they need not be sent again. */
+  readonly has?: { readonly generation: number; readonly templates: readonly string[] };
 }
 export type HelloReply =
   | (Epoch & { readonly ok: true; readonly heartbeatMs: number })
   | { readonly ok: false; readonly error: WireFault };
 
-/** `seq` 1 is the full set; then increments without gaps. */
-export interface Assign extends Epoch {
+/**
+ * Assignments: the full set in one part or several, then increments, numbered from 1 without gaps. The next one is sent
+ * when a beat tells that this one was taken.
+ */
+export interface Assign extends Epoch, AssignmentPart {
   readonly session: string;
   readonly seq: number;
-  readonly full: boolean;
-  readonly put: readonly Task[];
-  readonly remove: readonly string[];
 }
 
 export interface StatusReport {
@@ -36,7 +39,7 @@ export type StatusReply = { readonly ok: true } | { readonly ok: false; readonly
 
 export interface Beat {
   readonly session: string;
-  /** Number of the last assignment that was taken: tells the leader of one that got lost. */
+  /** Number of the last assignment that was taken: the next may come. It tells the leader of one that got lost, too. */
   readonly seq?: number;
 }
 export type LeaderNotice = Epoch;

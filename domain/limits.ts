@@ -72,6 +72,13 @@ export const limits = {
   pullQuickMs: 1_000,
   /** Registries that did not answer and are remembered. */
   registriesRememberedMax: 100,
+  /**
+   * About how much one message of assignments takes, bytes; a single task with its spec may take more. Small, so that a
+   * slow network brings a part in good time, and one part for each of many nodes fits into memory.
+   */
+  assignPartBytesMax: 512 * KiB,
+  /** Specs that a node says it has in its hello. */
+  helloTemplatesMax: 1_000,
   statusReportTasksMax: 1_000,
   /** Error texts in one status report together, characters. */
   statusReportTextMax: MiB,

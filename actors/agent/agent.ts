@@ -169,6 +169,7 @@ class NodeAgent implements Agent {
         log,
         scope,
         gate: this.#gate,
+        templates: (generation: number) => this.#worker?.templates(generation) ?? [],
         describe: (signal: AbortSignal) => executor.describe(signal),
         onAssign: (assign: Assign) =>
           this.#supervisor.get('tasks')?.send({ type: 'assign', assign }),

@@ -23,8 +23,8 @@ export function asAssign(body: unknown): Assign | undefined {
     typeof fields['session'] === 'string' &&
     isCount(fields['seq']) &&
     typeof fields['full'] === 'boolean' &&
-    Array.isArray(fields['put']) &&
-    Array.isArray(fields['remove']);
+    typeof fields['more'] === 'boolean' &&
+    ['templates', 'put', 'ended', 'remove'].every((name) => Array.isArray(fields[name]));
   return valid ? (body as Assign) : undefined;
 }
 

@@ -24,6 +24,11 @@ export class EpochGate {
     this.#highest = store.load();
   }
 
+  /** The newest that was obeyed. */
+  get highest(): Epoch {
+    return this.#highest;
+  }
+
   isStale(epoch: Epoch): boolean {
     return isNewer(this.#highest, epoch);
   }

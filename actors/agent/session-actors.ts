@@ -16,6 +16,8 @@ export interface SessionInput {
   readonly random: () => number;
   readonly newId: () => string;
   readonly gate: EpochGate;
+  /** Keys of the specs that a leader in this generation of the log need not send again. */
+  readonly templates: (generation: number) => readonly string[];
   readonly scope: AbortSignal;
   /** Takes every assignment of this session, in order and without gaps. */
   readonly onAssign: (assign: Assign) => void;
@@ -36,6 +38,8 @@ export interface SessionContext extends SessionInput {
   readonly session: string;
   /** The last assignment's number; 0 before the full set. */
   readonly seq: number;
+  /** The full set has not come to its end. */
+  readonly isSetOpen: boolean;
   readonly description: NodeDescription | undefined;
   readonly heartbeatMs: number;
   /** Tries since the session was last steady. */
@@ -86,19 +90,25 @@ export interface Taken {
   readonly seq: number;
 }
 
-/** Beats until it is stopped. The hello counts as the first one. */
+/** Beats until it is stopped, and at once when an assignment was taken: the leader waits with the next one. */
 export const beats = fromCallback<Taken, SessionContext>(({ input, receive }) => {
   const { bus, nodeId, clock, random, heartbeatMs, session, scope } = input;
   let { seq } = input;
   let timer: number;
-  receive((taken) => (seq = taken.seq));
+  const beat = (): void =>
+    bus.publish(subjects.agent(nodeId, 'beat'), { session, seq } satisfies Beat);
+  receive((taken) => {
+    seq = taken.seq;
+    beat();
+  });
   const next = (): void => {
     const spread = 1 + beatJitter * (2 * random() - 1);
     timer = clock.setTimeout(() => {
-      bus.publish(subjects.agent(nodeId, 'beat'), { session, seq } satisfies Beat);
+      beat();
       next();
     }, heartbeatMs * spread);
   };
+  if (seq > 0) beat();
   next();
   return endsWith(scope, () => clock.clearTimeout(timer));
 });
@@ -109,8 +119,14 @@ export const describe = fromPromise<NodeDescription, SessionContext>(({ input, s
 
 /** Undefined when the answer is not one. */
 export const hello = fromPromise<HelloReply | undefined, SessionContext>(async ({ input }) => {
-  const { bus, nodeId, session, description } = input;
+  const { bus, nodeId, session, description, gate } = input;
   if (description === undefined) throw new Error('hello without a description');
-  const body: Hello = { session, description };
+  const { generation } = gate.highest;
+  const templates = input.templates(generation);
+  const body: Hello = {
+    session,
+    description,
+    ...(templates.length > 0 && { has: { generation, templates } }),
+  };
   return asHelloReply(await bus.request(subjects.agent(nodeId, 'hello'), body, helloLimitMs));
 });

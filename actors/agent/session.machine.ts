@@ -40,13 +40,13 @@ export const sessionMachine = setup({
   actions: {
     countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
     forgetFailures: assign({ failures: 0 }),
-    openSession: assign({ session: ({ context }) => context.newId(), seq: 0 }),
-    closeSession: assign({ session: '', seq: 0 }),
+    openSession: assign({ session: ({ context }) => context.newId(), seq: 0, isSetOpen: true }),
+    closeSession: assign({ session: '', seq: 0, isSetOpen: true }),
     describeNode: assign((_, description: NodeDescription) => ({ description })),
     accept: assign((_, reply: HelloReply) => (reply.ok ? { heartbeatMs: reply.heartbeatMs } : {})),
     heed: assign((_, epoch: Epoch) => ({ noticed: epoch })),
     obey: ({ context }, epoch: Epoch) => context.gate.obey(epoch),
-    count: assign((_, { seq }: Assign) => ({ seq })),
+    count: assign((_, { seq, full, more }: Assign) => ({ seq, isSetOpen: full && more })),
     tellBeats: sendTo('beats', (_, { seq }: Assign) => ({ type: 'taken', seq })),
     take: ({ context }, message: Assign) => {
       context.gate.obey(message);
@@ -67,7 +67,7 @@ export const sessionMachine = setup({
       session !== '' &&
       session === context.session &&
       seq === context.seq + 1 &&
-      full === (seq === 1),
+      full === context.isSetOpen,
     isTaken: ({ context }, reply: HelloReply | undefined) =>
       reply !== undefined && reply.ok && !context.gate.isStale(reply),
     isChanged: ({ context }, description: NodeDescription) =>
@@ -87,6 +87,7 @@ export const sessionMachine = setup({
     ...input,
     session: '',
     seq: 0,
+    isSetOpen: true,
     description: undefined,
     heartbeatMs: 0,
     failures: 0,

@@ -1,4 +1,5 @@
 import type { Assign } from '../../bus/protocol.ts';
+import { endedTaskFrom, hasEndedOnNode, taskFrom } from '../../domain/assign/template.ts';
 import { limits } from '../../domain/limits.ts';
 import { type Task, taskName, type TaskStatus } from '../../domain/model/objects.ts';
 import { isAdvance, isTerminal, type TaskState } from '../../domain/task-state.ts';
@@ -10,6 +11,7 @@ import { createLimiter, type Limiter } from './limiter.ts';
 import type { Controller, Executor, StatusReporter } from './ports.ts';
 import { desireEvent, taskMachine } from './task.machine.ts';
 import { endStatus, errorText, isRetryable } from './task-status.ts';
+import { Templates } from './templates.ts';
 
 export interface WorkerPorts {
   readonly nodeId: string;
@@ -26,6 +28,8 @@ export interface WorkerPorts {
 
 interface Entry {
   task: Task;
+  /** Its spec is known: it had not ended when it was assigned. */
+  isWhole: boolean;
   /** The furthest status known here. */
   status: TaskStatus;
   readonly controller: Controller;
@@ -50,6 +54,9 @@ export class Worker {
   readonly #limited: Limiter = createLimiter(limits.engineOperationsMax);
   #ready: Promise<void> | undefined;
   #onEmpty: () => void = () => undefined;
+  readonly #templates = new Templates();
+  /** The tasks of the full set that is coming in. */
+  #set: Set<string> | undefined;
   #sweeping = false;
   #sweepAgain = false;
 
@@ -65,18 +72,37 @@ export class Worker {
     ports.scope.addEventListener('abort', () => void this.#actors.stopAll(), { once: true });
   }
 
-  apply(assign: Assign): void {
-    if (assign.full) {
-      const assigned = new Set(assign.put.map((task) => task.id));
-      for (const entry of this.#entries.values())
-        if (!assigned.has(entry.task.id)) this.#drop(entry);
-    }
-    for (const task of assign.put) this.#put(task, assign.full);
-    for (const id of assign.remove) {
+  /** Takes one part of the assignments, in the order of their numbers. Throws when a part before it is missing. */
+  apply({ seq, full, more, generation, templates, put, ended, remove }: Assign): void {
+    if (full && seq === 1) this.#set = new Set();
+    for (const template of templates) this.#templates.take(template, generation);
+    for (const task of put) this.#put(taskFrom(task, this.#templates.of(task)), full, true);
+    for (const task of ended) this.#put(endedTaskFrom(task), full, false);
+    for (const id of remove) {
+      this.#set?.delete(id);
       const entry = this.#entries.get(id);
       if (entry !== undefined) this.#drop(entry);
     }
-    if (assign.full) void this.#sweep();
+    if (full && !more) this.#endSet();
+  }
+
+  /** What the full set did not name is not assigned any more. */
+  #endSet(): void {
+    for (const entry of this.#entries.values())
+      if (this.#set?.has(entry.task.id) === false) this.#drop(entry);
+    this.#set = undefined;
+    void this.#sweep();
+  }
+
+  /** Keys of the specs that a leader in this generation of the log need not send again. */
+  templates(generation: number): readonly string[] {
+    const staying = [...this.#entries.values()].filter(
+      ({ leaving, isWhole }) => !leaving && isWhole,
+    );
+    return this.#templates.keysOf(
+      staying.map(({ task }) => task),
+      generation,
+    );
   }
 
   tasks(): readonly { readonly id: string; readonly state: TaskState }[] {
@@ -95,23 +121,29 @@ export class Worker {
     });
   }
 
-  #put(task: Task, full: boolean): void {
+  #put(task: Task, full: boolean, isWhole: boolean): void {
+    this.#set?.add(task.id);
     const entry = this.#entries.get(task.id);
-    if (entry === undefined) return this.#add(task);
+    if (entry === undefined) return this.#add(task, isWhole);
     const known = entry.task;
-    entry.task = task;
+    if (isWhole && !entry.isWhole) {
+      entry.isWhole = true;
+      this.#templates.use(task);
+    }
+    entry.task = isWhole ? task : { ...known, status: task.status, desired: task.desired };
     // A full set shows what the leader knows; it may have lost what it once acknowledged (restored or forced anew).
     if (full && isAdvance(task.status.state, entry.status.state))
       this.#ports.reporter.report(task.id, entry.status);
     if (known.desired !== task.desired) this.#desire(task);
   }
 
-  #add(task: Task): void {
+  #add(task: Task, isWhole: boolean): void {
     const controller = this.#ports.executor.controller(task);
     const { status } = task;
-    const entry: Entry = { task, status, controller, leaving: false, crashed: false };
+    const entry: Entry = { task, isWhole, status, controller, leaving: false, crashed: false };
     this.#entries.set(task.id, entry);
-    if (mayLive(task)) this.#start(entry);
+    if (isWhole) this.#templates.use(task);
+    if (!hasEndedOnNode(task)) this.#start(entry);
   }
 
   #start(entry: Entry, failure?: string): void {
@@ -203,6 +235,7 @@ export class Worker {
     const gone = await this.#removeContainer(entry);
     if (this.#ports.scope.aborted) return;
     this.#entries.delete(id);
+    if (entry.isWhole) this.#templates.release(entry.task);
     if (this.#entries.size === 0) this.#onEmpty();
     if (!gone) this.#ports.log('container_left', { task: id });
   }
@@ -267,12 +300,3 @@ export class Worker {
     return false;
   }
 }
-
-/**
- * Whether a task that is new here may have, or get, a running container. Ends that this node reported are final; those
- * that the manager declared (`rejected` by the constraint enforcer, `orphaned`) say nothing about the container.
- */
-const mayLive = (task: Task): boolean => {
-  const { state } = task.status;
-  return state !== 'complete' && state !== 'shutdown' && state !== 'failed';
-};

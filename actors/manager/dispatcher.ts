@@ -1,8 +1,10 @@
 import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
+import { packedBytes } from '../../bus/codec.ts';
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
 import type { Epoch } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
-import { type AssignmentChange, assignmentsOf } from '../../domain/assign/assignments.ts';
+import { assignmentOf, assignmentsOf } from '../../domain/assign/assignments.ts';
+import { Outbox } from '../../domain/assign/outbox.ts';
 import { nodeLeft, nodeReady, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
@@ -116,7 +118,13 @@ export class Dispatcher {
         this.#commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
       silent: (signal) => this.#losses.declare(nodeId, signal),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
-      assignments: () => assignmentsOf(replica.store, nodeId),
+      parts: ({ has }) =>
+        new Outbox({
+          ids: assignmentsOf(replica.store, nodeId),
+          has: has?.generation === epoch().generation ? has.templates : [],
+          task: (id) => assignmentOf(replica.store, nodeId, id),
+          sizeOf: packedBytes,
+        }),
       send: (assign) => {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
       },
@@ -127,9 +135,9 @@ export class Dispatcher {
     await this.#nodes.stop(nodeId);
   }
 
-  /** What the node must hear of the assignments. One without a session hears all of it with its next full set. */
-  changed(nodeId: string, change: AssignmentChange): void {
-    this.#nodes.send(nodeId, { type: 'changed', change });
+  /** The tasks that the node must hear of. One without a session hears all of it with its next full set. */
+  changed(nodeId: string, ids: readonly string[]): void {
+    this.#nodes.send(nodeId, { type: 'changed', ids });
   }
 
   /** Whether the nodes' silence says anything about them. */

@@ -15,6 +15,10 @@ export const isLostLeadership = (error: unknown): boolean =>
 /** No answer came from the leader in time: it may have happened or not. Swarm's text. */
 export const noAnswer = (): Fault => new Fault('DeadlineExceeded', 'context deadline exceeded');
 
+/** What was asked for does not fit into a message or record; nothing was done. Swarm's text. */
+export const tooLarge = (): Fault =>
+  new Fault('Unknown', "raft: raft message is too large and can't be sent");
+
 export function wireFault(error: unknown): WireFault {
   if (error instanceof Fault)
     return { code: error.code, message: error.message, origin: error.origin };

@@ -305,8 +305,7 @@ export class Leader {
       for (const { id, spec } of this.#options.replica.store.list('service'))
         if (spec.Mode.Global !== undefined) services.add(id);
     for (const id of services) this.#wakeService(id);
-    for (const [nodeId, change] of assignmentChanges(applied))
-      this.#dispatcher.changed(nodeId, change);
+    for (const [nodeId, ids] of assignmentChanges(applied)) this.#dispatcher.changed(nodeId, ids);
     if (schedule) this.#wake('scheduler');
   }
 

@@ -1,8 +1,7 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
-import type { AssignmentChange } from '../../domain/assign/assignments.ts';
 import { Fault } from '../../domain/errors.ts';
-import type { Task } from '../../domain/model/objects.ts';
+import { AssignmentFeed, type Parts, promptFor } from './assignment-feed.ts';
 
 export interface NodeInput {
   readonly nodeId: string;
@@ -20,14 +19,15 @@ export interface NodeInput {
   readonly silent: (scope: AbortSignal) => Promise<void>;
   /** Commits that the node has left. */
   readonly left: () => Promise<void>;
-  /** The full set, as committed now. */
-  readonly assignments: () => readonly Task[];
+  /** What the node has to be told in the session that this hello opens: all that it has to have now, to begin with. */
+  readonly parts: (hello: Hello) => Parts;
   readonly send: (assign: Assign) => void;
 }
 export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
   | { readonly type: 'beat'; readonly session: string; readonly seq?: number }
-  | { readonly type: 'changed'; readonly change: AssignmentChange }
+  /** There is news for the node about these tasks. */
+  | { readonly type: 'changed'; readonly ids: readonly string[] }
   /** The node leaves the swarm: nothing more is to come from it. */
   | { readonly type: 'leave' }
   /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
@@ -35,15 +35,18 @@ export type NodeEvent =
 
 interface NodeContext extends NodeInput {
   readonly session: string;
-  /** Number of the last assignment sent. */
-  readonly seq: number;
-  /** What had been sent, and what the node had taken, at its last beat. */
-  readonly atBeat: { readonly sent: number; readonly taken: number };
+  /** The session's assignments, once its hello is committed. */
+  readonly feed: AssignmentFeed | undefined;
   readonly pending: Extract<NodeEvent, { type: 'hello' }> | undefined;
 }
-type Args = { context: NodeContext };
 type Beaten = Extract<NodeEvent, { type: 'beat' }>;
 const beaten = ({ event }: { event: Beaten }) => event;
+const changed = {
+  actions: {
+    type: 'tell' as const,
+    params: ({ event }: { event: Extract<NodeEvent, { type: 'changed' }> }) => event.ids,
+  },
+};
 /** Beats missed after which a node counts as silent where others are lost. */
 const lateBeats = 2;
 /** Ends the node's silence; one that misses an assignment is asked for a new session. */
@@ -89,46 +92,29 @@ export const nodeMachine = setup({
     take: assign((_, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
       pending: params.event,
       session: params.event.hello.session,
-      seq: 1,
-      atBeat: { sent: 0, taken: 0 },
+      feed: undefined,
     })),
-    welcome: ({ context }) => {
-      context.pending?.reply({ ok: true, ...context.epoch, heartbeatMs: context.heartbeatMs });
-      context.send({
-        ...context.epoch,
-        session: context.session,
-        seq: 1,
-        full: true,
-        put: context.assignments(),
-        remove: [],
-      });
-    },
+    welcome: ({ context: { pending, epoch, heartbeatMs } }) =>
+      pending?.reply({ ok: true, ...epoch, heartbeatMs }),
+    open: assign(({ context: { pending, epoch, session, parts, send } }) =>
+      pending === undefined
+        ? {}
+        : { feed: new AssignmentFeed({ epoch, session, parts: parts(pending.hello), send }) },
+    ),
+    begin: ({ context }) => context.feed?.begin(),
     refuse: ({ context }, params: { error: unknown }) => context.pending?.reply(wire(params.error)),
     forgetHello: assign({ pending: undefined }),
     // Belongs to no session: to the agent a gap, so it says hello.
-    prompt: ({ context }) =>
-      context.send({ ...context.epoch, session: '', seq: 0, full: false, put: [], remove: [] }),
-    tell: ({ context }, change: AssignmentChange) => {
-      context.send({
-        ...context.epoch,
-        session: context.session,
-        seq: context.seq,
-        full: false,
-        ...change,
-      });
-    },
-    count: assign({ seq: ({ context }: Args) => context.seq + 1 }),
-    noteBeat: assign(({ context }, { seq }: Beaten) => ({
-      atBeat: { sent: context.seq, taken: seq ?? context.seq },
-    })),
+    prompt: ({ context }) => context.send(promptFor(context.epoch)),
+    tell: ({ context }, ids: readonly string[]) => context.feed?.add(ids),
+    noteBeat: ({ context }, { seq }: Beaten) => context.feed?.take(seq ?? Number.MAX_SAFE_INTEGER),
   },
   guards: {
     isDeaf: ({ context }) => !context.hearsNodes(),
     offBus: (_, params: { connected: boolean }) => !params.connected,
     ownBeat: ({ context }, { session }: Beaten) => session === context.session,
-    // An assignment was on its way before the last beat, and none has come since: it got lost.
-    stalledBeat: ({ context: { session, atBeat } }, beat: Beaten) =>
-      beat.session === session && beat.seq === atBeat.taken && atBeat.taken < atBeat.sent,
+    stalledBeat: ({ context: { session, feed } }, beat: Beaten) =>
+      beat.session === session && beat.seq !== undefined && feed?.isLost(beat.seq) === true,
   },
   delays: {
     // two beats: when the first of several nodes that were lost together is declared down, the others are late
@@ -143,8 +129,7 @@ export const nodeMachine = setup({
   context: ({ input }) => ({
     ...input,
     session: '',
-    seq: 0,
-    atBeat: { sent: 0, taken: 0 },
+    feed: undefined,
     pending: undefined,
   }),
   initial: 'unseen',
@@ -174,7 +159,7 @@ export const nodeMachine = setup({
       invoke: {
         src: 'register',
         input: ({ context }) => context,
-        onDone: { target: 'active', actions: ['welcome', 'forgetHello'] },
+        onDone: { target: 'active', actions: ['welcome', 'open', 'begin', 'forgetHello'] },
         onError: {
           target: 'unseen',
           actions: [
@@ -187,27 +172,21 @@ export const nodeMachine = setup({
     active: {
       on: {
         beat,
-        changed: {
-          actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
-        },
+        changed,
       },
       after: { late: 'late' },
     },
     late: {
       on: {
         beat,
-        changed: {
-          actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
-        },
+        changed,
       },
       after: { silence: 'suspect' },
     },
     suspect: {
       on: {
         beat,
-        changed: {
-          actions: ['count', { type: 'tell', params: ({ event }) => event.change }],
-        },
+        changed,
       },
       after: { lastCall: 'lost' },
     },

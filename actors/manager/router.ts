@@ -6,7 +6,7 @@ import { Fault } from '../../domain/errors.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Committed } from './committer.ts';
 import { type Asked, Errands } from './errands.ts';
-import { isNoLeader, noLeader } from './faults.ts';
+import { isNoLeader, noLeader, tooLarge } from './faults.ts';
 import type { Serving } from './peers.ts';
 import type { Replica } from './replica.ts';
 
@@ -167,7 +167,7 @@ export class Router {
     return reply?.ok === true ? reply.index : undefined;
   }
 
-  /** Undefined when no answer came: what was asked for may have happened or not. */
+  /** Undefined when no answer came: what was asked for may have happened or not. Rejects with a Fault when it cannot be sent. */
   async #request(
     manager: string,
     verb: 'command' | 'index',
@@ -180,6 +180,7 @@ export class Router {
       return await bus.request(subjects.manager(manager, verb), body, timeoutMs);
     } catch (error) {
       if (error instanceof BusError && error.code === 'no-responder') return notTaken;
+      if (error instanceof BusError && error.code === 'too-large') throw tooLarge();
       return undefined;
     }
   }

@@ -7,6 +7,7 @@ import {
   encodingHeader,
   encodingOf,
 } from '../codec.ts';
+import { encodeAnswer, encodeMessage } from '../message.ts';
 import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../ports.ts';
 import type { WireFault } from '../protocol.ts';
 import { subjects } from '../subjects.ts';
@@ -48,13 +49,13 @@ class NatsBus implements BusConnection {
   }
 
   publish(subject: string, body: unknown): void {
-    const data = encodeBody(body, 'msgpack');
+    const data = encodeMessage(subject, body, 'msgpack');
     if (this.#link.isConnected())
       this.#link.connection().publish(subject, data, { headers: msgpackHeader() });
   }
 
   async request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
-    const data = encodeBody(body, 'msgpack');
+    const data = encodeMessage(subject, body, 'msgpack');
     return decodeMessage(await this.#link.request(subject, data, timeoutMs, msgpackHeader()));
   }
 
@@ -105,12 +106,12 @@ class NatsBus implements BusConnection {
     const plain = { subject: message.subject, body: decodeBody(message.data, encoding) };
     if (!isRequest(message)) return plain;
     const headersOut = encoding === 'msgpack' ? { headers: msgpackHeader() } : {};
+    const onError = (error: Error): void => this.#onError(error, message.subject);
     const reply = (body: unknown): void => {
       try {
-        message.respond(encodeBody(body, encoding), headersOut);
+        message.respond(encodeAnswer(message.subject, body, encoding, onError), headersOut);
       } catch (error) {
-        // Too large, say. Who asked learns of it by his timeout.
-        this.#onError(error as Error, message.subject);
+        onError(error as Error);
       }
     };
     return { ...plain, reply };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Bus, BusMessage } from '../../bus/ports.ts';
+import { limits } from '../../domain/limits.ts';
 
 /** One bus for a whole suite, and the means to trouble it. */
 export interface BusHarness {
@@ -118,6 +119,41 @@ export function busContract(name: string, create: () => Promise<BusHarness>): vo
       await expect(settle(one.request('natswarm.test.silent', 1, 100))).rejects.toMatchObject({
         name: 'BusError',
         code: 'timeout',
+      });
+      stop();
+    });
+
+    test('a message goes up to the limit; a larger one is refused where it is sent', async () => {
+      const lengths: number[] = [];
+      const stop = two.subscribe('natswarm.test.large', ({ body, reply }) => {
+        lengths.push((body as string).length);
+        reply?.(body);
+      });
+      await arrived();
+      const most = 'x'.repeat(limits.serverPayloadBytesMax - 5);
+      const refusal = { name: 'BusError', code: 'too-large' };
+      expect(await settle(one.request('natswarm.test.large', most, 5_000))).toBe(most);
+      one.publish('natswarm.test.large', most);
+      for (const body of [`${most}x`, most.repeat(3)]) {
+        const asked = settle(one.request('natswarm.test.large', body, 5_000));
+        await expect(asked).rejects.toMatchObject(refusal);
+        expect(() => one.publish('natswarm.test.large', body)).toThrow(
+          expect.objectContaining(refusal),
+        );
+      }
+      await arrived();
+      expect(lengths).toEqual([most.length, most.length]);
+      stop();
+    });
+
+    test('an answer that is too large becomes a refusal that says so', async () => {
+      const stop = two.subscribe('natswarm.test.vast', ({ reply }) =>
+        reply?.('x'.repeat(limits.serverPayloadBytesMax)),
+      );
+      await arrived();
+      expect(await settle(one.request('natswarm.test.vast', 1, 5_000))).toMatchObject({
+        ok: false,
+        error: { code: 'ResourceExhausted', message: expect.stringContaining('bytes; at most') },
       });
       stop();
     });

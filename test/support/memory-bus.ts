@@ -1,3 +1,5 @@
+import { decodeBody } from '../../bus/codec.ts';
+import { encodeAnswer, encodeMessage } from '../../bus/message.ts';
 import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../bus/ports.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 
@@ -87,11 +89,13 @@ export class MemoryBus implements Bus {
   }
 
   publish(subject: string, body: unknown): void {
+    encodeMessage(subject, body, 'msgpack');
     if (this.#connected) this.#hub.deliver(this, { subject, body });
   }
 
   request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      encodeMessage(subject, body, 'msgpack');
       if (!this.#connected) return reject(new BusError('disconnected', 'not connected'));
       const { clock } = this.#hub;
       const fail = (error: BusError): void => {
@@ -102,7 +106,10 @@ export class MemoryBus implements Bus {
       const timer = clock.setTimeout(() => fail(new BusError('timeout', subject)), timeoutMs);
       this.#waiting.add(fail);
       const reply = (answer: unknown): void => {
-        const copy: unknown = structuredClone(answer);
+        const copy = decodeBody(
+          encodeAnswer(subject, answer, 'msgpack', () => undefined),
+          'msgpack',
+        );
         this.#hub.later(() => {
           if (!this.#waiting.delete(fail)) return;
           clock.clearTimeout(timer);

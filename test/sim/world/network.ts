@@ -1,4 +1,5 @@
-import { decodeBody, encodeBody } from '../../../bus/codec.ts';
+import { decodeBody } from '../../../bus/codec.ts';
+import { encodeAnswer, encodeMessage } from '../../../bus/message.ts';
 import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../../bus/ports.ts';
 import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import type { SimProcess } from './process.ts';
@@ -83,8 +84,7 @@ export class SimNetwork {
   }
 
   /** Sends to every subscriber that matches now; answers how many there are. */
-  route(from: SimBus, subject: string, body: unknown, reply?: BusMessage['reply']): number {
-    const data = encodeBody(body, 'msgpack');
+  route(from: SimBus, subject: string, data: Uint8Array, reply?: BusMessage['reply']): number {
     const targets = this.#targets(subject);
     const arrivesAt = from.up.next();
     for (const target of targets)
@@ -185,11 +185,13 @@ export class SimBus implements Bus {
   }
 
   publish(subject: string, body: unknown): void {
-    if (this.#connected) this.#network.route(this, subject, body);
+    const data = encodeMessage(subject, body, 'msgpack');
+    if (this.#connected) this.#network.route(this, subject, data);
   }
 
   request(subject: string, body: unknown, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      const data = encodeMessage(subject, body, 'msgpack');
       if (!this.#connected) return reject(new BusError('disconnected', 'not connected'));
       const { clock } = this.process;
       const end = (): void => {
@@ -207,13 +209,13 @@ export class SimBus implements Bus {
           if (this.#waiting.has(fail)) arrive();
         });
       const reply = (answer: unknown): void => {
-        const data = encodeBody(answer, 'msgpack');
+        const back = encodeAnswer(subject, answer, 'msgpack', () => undefined);
         answered(() => {
           end();
-          resolve(decodeBody(data, 'msgpack'));
+          resolve(decodeBody(back, 'msgpack'));
         });
       };
-      if (this.#network.route(this, subject, body, reply) === 0)
+      if (this.#network.route(this, subject, data, reply) === 0)
         answered(() => fail(new BusError('no-responder', subject)));
     });
   }

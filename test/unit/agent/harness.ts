@@ -2,6 +2,12 @@ import { createAgent } from '../../../actors/agent/agent.ts';
 import type { BusMessage } from '../../../bus/ports.ts';
 import type { Assign, Epoch, Hello, StatusReport } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
+import {
+  assignedOf,
+  endedOf,
+  hasEndedOnNode,
+  templateOf,
+} from '../../../domain/assign/template.ts';
 import type { Task, TaskStatus } from '../../../domain/model/objects.ts';
 import { Registry } from '../../../supervisors/registry.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
@@ -59,14 +65,21 @@ export class FakeLeader {
   }
 
   /** Numbers and sends an assignment; `over` falsifies it. */
-  send(change: Partial<Assign>, over: Partial<Assign> = {}): void {
+  send(
+    { put = [], ...change }: Partial<Omit<Assign, 'put'>> & { readonly put?: readonly Task[] },
+    over: Partial<Assign> = {},
+  ): void {
     this.seq++;
+    const live = put.filter((task) => !hasEndedOnNode(task));
     this.#bus.publish(subjects.node('n1', 'assign'), {
       ...this.epoch,
       session: this.session,
       seq: this.seq,
       full: false,
-      put: [],
+      more: false,
+      templates: live.map(templateOf),
+      put: live.map(assignedOf),
+      ended: put.filter(hasEndedOnNode).map(endedOf),
       remove: [],
       ...change,
       ...over,

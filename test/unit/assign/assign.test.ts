@@ -1,9 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/bodies.ts';
-import { assignmentChanges, assignmentsOf } from '../../../domain/assign/assignments.ts';
+import {
+  assignmentChanges,
+  assignmentOf,
+  assignmentsOf,
+} from '../../../domain/assign/assignments.ts';
 import { taskReports } from '../../../domain/assign/reports.ts';
 import { limits } from '../../../domain/limits.ts';
-import type { NodeDescription, Task, TaskStatus } from '../../../domain/model/objects.ts';
+import type { NodeDescription, TaskStatus } from '../../../domain/model/objects.ts';
 import type { Applied, Change } from '../../../domain/store/changes.ts';
 import { Store } from '../../../domain/store/store.ts';
 import type { TaskState } from '../../../domain/task-state.ts';
@@ -49,23 +53,26 @@ test('a node gets the tasks that were confirmed for it, and nobody else’s', ()
     task('c', 'n2', 'running'),
     task('d', '', 'pending'),
   );
-  expect(assignmentsOf(view, 'n1').map((t: Task) => t.id)).toEqual(['a']);
+  expect(assignmentsOf(view, 'n1')).toEqual(['a']);
+  expect(['a', 'b', 'c', 'x'].map((id) => assignmentOf(view, 'n1', id)?.id)).toEqual([
+    'a',
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 test('changes are told by what they mean for the node; its own statuses are not told back', () => {
   const { apply } = store(task('a', 'n1', 'assigned'), task('b', 'n1', 'pending'));
-  const told = (applied: Applied[]) =>
-    [...assignmentChanges(applied)].map(([id, c]) => [id, c.put.map((t) => t.id), c.remove]);
+  const told = (...changes: Change[]) => [...assignmentChanges(apply(...changes))];
+  const patch = (id: string, fields: object): Change => ({ op: 'patch', kind: 'task', id, fields });
+  expect(told(patch('b', { status: status('assigned') }))).toEqual([['n1', ['b']]]);
+  expect(told(patch('a', { status: status('running') }))).toEqual([]);
+  expect(told(patch('a', { desired: 'shutdown' }))).toEqual([['n1', ['a']]]);
   expect(
-    told(apply({ op: 'patch', kind: 'task', id: 'b', fields: { status: status('assigned') } })),
-  ).toEqual([['n1', ['b'], []]]);
-  expect(
-    told(apply({ op: 'patch', kind: 'task', id: 'a', fields: { status: status('running') } })),
+    told(patch('b', { status: status('failed') }), patch('b', { desired: 'shutdown' })),
   ).toEqual([]);
-  expect(
-    told(apply({ op: 'patch', kind: 'task', id: 'a', fields: { desired: 'shutdown' } })),
-  ).toEqual([['n1', ['a'], []]]);
-  expect(told(apply({ op: 'delete', kind: 'task', id: 'a' }))).toEqual([['n1', [], ['a']]]);
+  expect(told({ op: 'delete', kind: 'task', id: 'a' })).toEqual([['n1', ['a']]]);
 });
 
 test('reports advance a task, never turn it back, and never speak for another node', () => {
@@ -108,6 +115,15 @@ test.each([
 test('bodies of agents are taken', () => {
   expect(beatFrom({ session: 's', seq: 3 })).toEqual({ session: 's', seq: 3 });
   expect(helloFrom({ session: 's', description })).toEqual({ session: 's', description });
+  const has = (templates: unknown) =>
+    helloFrom({ session: 's', description, has: { generation: 1, templates } })?.has;
+  const keys = (count: number) => Array.from({ length: count }, (_, i) => `s.${i}`);
+  expect(has(keys(limits.helloTemplatesMax))?.templates).toHaveLength(limits.helloTemplatesMax);
+  expect([has(keys(limits.helloTemplatesMax + 1)), has([7]), has('s.1')]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
   const updates = [{ taskId: 't', status: status('running') }];
   expect(statusUpdatesFrom({ session: 's', updates })).toEqual(updates);
 });

@@ -5,18 +5,37 @@ import type { Assign, HelloReply } from '../../../bus/protocol.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
 const heartbeatMs = 1_000;
-const change = { put: [], remove: ['t1'] };
 /** What makes an agent say hello again: it fits into no session. */
 const prompt = { session: '', seq: 0, full: false };
 
 const sayDown = (downs: string[]): Promise<void> => Promise.resolve(void downs.push('silent'));
 
 /** @param silent how the loss is committed */
-function buildNode(silent: (downs: string[], scope: AbortSignal) => Promise<void> = sayDown) {
+function buildNode(
+  silent: (downs: string[], scope: AbortSignal) => Promise<void> = sayDown,
+  partBytes = 100,
+) {
   const clock = new VirtualClock();
   const sent: Assign[] = [];
   const downs: string[] = [];
   const replies: HelloReply[] = [];
+  const news: string[] = [];
+  let isFirst = true;
+  /** The full set, then a part for each task of which there is news. */
+  const parts = {
+    add: (ids: Iterable<string>) => void news.push(...ids),
+    next: () => {
+      const id = news.shift();
+      if (!isFirst && id === undefined) return undefined;
+      const full = isFirst;
+      isFirst = false;
+      const remove = id === undefined ? [] : [id];
+      return {
+        part: { full, more: false, templates: [], put: [], ended: [], remove },
+        bytes: partBytes,
+      };
+    },
+  };
   const actor = createActor(nodeMachine, {
     clock,
     input: {
@@ -30,7 +49,10 @@ function buildNode(silent: (downs: string[], scope: AbortSignal) => Promise<void
       ready: () => Promise.resolve(),
       silent: (scope) => silent(downs, scope),
       left: () => Promise.resolve(void downs.push('left')),
-      assignments: () => [],
+      parts: () => {
+        isFirst = true;
+        return parts;
+      },
       send: (assign) => void sent.push(assign),
     },
   });
@@ -119,19 +141,39 @@ test('an assignment that got lost is noticed at the second beat without it', asy
   const n = buildNode();
   await n.hello('a');
   n.beat('a', 1);
-  n.actor.send({ type: 'changed', change });
+  n.actor.send({ type: 'changed', ids: ['t1'] });
   n.beat('a', 1);
-  expect(n.sent.at(-1)).toMatchObject({ session: 'a', seq: 2 });
+  expect(n.sent.at(-1)).toMatchObject({ session: 'a', seq: 2, remove: ['t1'] });
   n.beat('a', 1);
   expect(n.sent.at(-1)).toMatchObject(prompt);
 });
 
-test('a slow node that goes on taking assignments is left alone', async () => {
+test('a large one has longer: a beat for each 128 KiB', async () => {
+  const n = buildNode(sayDown, 512 * 1_024);
+  await n.hello('a');
+  for (let beats = 0; beats < 5; beats++) n.beat('a', 0);
+  expect(n.sent).toHaveLength(1);
+  n.beat('a', 0);
+  expect(n.sent.at(-1)).toMatchObject(prompt);
+});
+
+test('the next assignment is sent when the node has taken the last, with all that came meanwhile', async () => {
   const n = buildNode();
   await n.hello('a');
-  n.beat('a', 1);
-  for (let i = 0; i < 5; i++) n.actor.send({ type: 'changed', change });
-  n.beat('a', 1);
-  for (const seq of [2, 3, 6, 6]) n.beat('a', seq);
-  expect(n.sent.filter(({ session }) => session === '')).toEqual([]);
+  for (let i = 1; i <= 3; i++) n.actor.send({ type: 'changed', ids: [`t${i}`] });
+  expect(n.sent).toHaveLength(1);
+  n.beat('a', 0);
+  for (const seq of [1, 2, 3, 3, 4, 4]) n.beat('a', seq);
+  expect(n.sent.map(({ seq, remove }) => [seq, ...remove])).toEqual([
+    [1],
+    [2, 't1'],
+    [3, 't2'],
+    [4, 't3'],
+  ]);
+});
+
+test('what is changed while a node has no session comes with its next full set, not by itself', async () => {
+  const n = buildNode();
+  n.actor.send({ type: 'changed', ids: ['t1'] });
+  expect(n.sent).toEqual([]);
 });
