@@ -44,6 +44,18 @@ export function parseJson(text: string): unknown {
   return JSON.parse(text.slice(0, end)) as unknown;
 }
 
+/** The fields of a body by their names in lower case, for Go matches them so. None where it is no JSON object. */
+export function fieldsOf(body: Buffer): ReadonlyMap<string, unknown> {
+  let json: unknown;
+  try {
+    json = parseJson(body.toString());
+  } catch {
+    json = undefined;
+  }
+  const fields = typeof json === 'object' && json !== null ? Object.entries(json) : [];
+  return new Map(fields.map(([name, value]) => [name.toLowerCase(), value]));
+}
+
 /** The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. */
 export function readBody(req: IncomingMessage): Promise<Buffer> {
   if (Number(req.headers['content-length'] ?? 0) > limits.requestBodyBytesMax)

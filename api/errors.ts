@@ -44,5 +44,5 @@ export function describeError(error: unknown): {
 export const pageNotFound = (): HttpError => new HttpError(404, 'page not found');
 
 /** Docker can do it, this version of natswarm cannot yet. */
-export const notYet = (what: string): HttpError =>
-  new HttpError(501, `${what} not supported by this version of natswarm yet`);
+export const notYet = (what: string, hint = ''): HttpError =>
+  new HttpError(501, `${what} not supported by this version of natswarm yet${hint}`);

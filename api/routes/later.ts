@@ -1,7 +1,8 @@
-import { readJson } from '../body.ts';
-import { type Deps, ok, type Route } from '../call.ts';
+import { fieldsOf, readBody, readJson } from '../body.ts';
+import { type Call, type Deps, ok, type Route } from '../call.ts';
 import { notYet } from '../errors.ts';
 import { Filters } from '../filters.ts';
+import { passThrough } from '../passthrough.ts';
 import { notFound } from '../resolve.ts';
 
 /**
@@ -12,12 +13,26 @@ export function laterRoutes(deps: Deps): readonly Route[] {
   return [
     ...absentObjects(deps, 'secret', ['id', 'label', 'name', 'names']),
     ...absentObjects(deps, 'config', ['id', 'label', 'name']),
+    { method: 'POST', path: '/volumes/create', handle: (call) => createVolume(deps, call) },
     {
       method: 'PUT',
       path: '/volumes/{id}',
       handle: () => Promise.reject(notYet('cluster volumes are')),
     },
   ];
+}
+
+/** Volumes are the engine's, but for those of the cluster. */
+async function createVolume(deps: Deps, { req, res, raw }: Call): Promise<undefined> {
+  const body = await readBody(req);
+  const spec = fieldsOf(body).get('clustervolumespec');
+  if (deps.swarm.local().state === 'active' && spec !== undefined && spec !== null)
+    throw notYet(
+      'cluster volumes are',
+      '; a volume without ClusterVolumeSpec is made on this node',
+    );
+  passThrough(deps, req, res, raw, body);
+  return undefined;
 }
 
 function absentObjects(

@@ -1,4 +1,4 @@
-import { parseJson, readBody } from '../body.ts';
+import { fieldsOf, readBody } from '../body.ts';
 import { type Call, type Deps, ok, type Route } from '../call.ts';
 import { notYet } from '../errors.ts';
 import { passThrough } from '../passthrough.ts';
@@ -36,26 +36,20 @@ async function create(deps: Deps, { req, res, raw }: Call): Promise<undefined> {
   const body = await readBody(req);
   // Outside of a swarm the engine itself says what is to be done first.
   if (deps.swarm.local().state === 'active' && wantsSwarmScope(body))
-    throw notYet('networks of the swarm (driver overlay, scope swarm, ingress) are');
+    throw notYet('networks of the swarm (driver overlay, scope swarm, ingress) are', wayAround);
   passThrough(deps, req, res, raw, body);
   return undefined;
 }
 
-/** Field names match without regard to case, as in Go. A body that is no JSON is for the engine to refuse. */
+const wayAround =
+  "; services can use the engine's own networks host and bridge: in a stack file, networks: {default: {external: true, name: bridge}}";
+
+/** A body that is no JSON is for the engine to refuse. */
 function wantsSwarmScope(body: Buffer): boolean {
-  let json: unknown;
-  try {
-    json = parseJson(body.toString());
-  } catch {
-    return false;
-  }
-  if (typeof json !== 'object' || json === null) return false;
-  return Object.entries(json).some(([name, value]) => {
-    const field = name.toLowerCase();
-    return (
-      (field === 'driver' && value === 'overlay') ||
-      (field === 'scope' && value === 'swarm') ||
-      (field === 'ingress' && value === true)
-    );
-  });
+  const fields = fieldsOf(body);
+  return (
+    fields.get('driver') === 'overlay' ||
+    fields.get('scope') === 'swarm' ||
+    fields.get('ingress') === true
+  );
 }

@@ -4,6 +4,7 @@ import { readJson } from '../body.ts';
 import { type Call, type Deps, ok, type Reply, type Route } from '../call.ts';
 import { Filters } from '../filters.ts';
 import { findService, getService, notFound } from '../resolve.ts';
+import { withNetworkNames } from '../service-networks.ts';
 import { isBefore } from '../version.ts';
 import { modeOf, serviceStatus, serviceView } from '../view/service.ts';
 
@@ -67,9 +68,10 @@ const authOf = ({ req }: Call): { readonly registryAuth?: string } => {
   return typeof auth === 'string' && auth !== '' ? { registryAuth: auth } : {};
 };
 
-async function createService({ swarm }: Deps, call: Call): Promise<Reply> {
-  const spec = await readJson(call.req);
-  checkServiceBody(spec);
+async function createService({ swarm, engine }: Deps, call: Call): Promise<Reply> {
+  const body = await readJson(call.req);
+  checkServiceBody(body);
+  const spec = await withNetworkNames(engine, body);
   const created = (await swarm.command('service.create', {
     spec,
     ...authOf(call),
@@ -78,10 +80,11 @@ async function createService({ swarm }: Deps, call: Call): Promise<Reply> {
   return { status: 201, body: { ID: created.id, Warnings: created.warnings ?? null } };
 }
 
-async function updateService({ swarm }: Deps, call: Call): Promise<Reply> {
+async function updateService({ swarm, engine }: Deps, call: Call): Promise<Reply> {
   const { req, query, id: word, version: apiVersion } = call;
-  const spec = await readJson(req);
-  checkServiceBody(spec);
+  const body = await readJson(req);
+  checkServiceBody(body);
+  const spec = await withNetworkNames(engine, body);
   const version = query.version('service');
   const service = findService(await swarm.read(), word);
   if (service === undefined) {

@@ -11,11 +11,10 @@ export const networksType = list(
   }),
 );
 
-/** Networks that every engine has, with their drivers; tasks join them by name. */
+/** Networks of every engine that services can use, with their drivers; tasks join them by name. */
 export const predefinedNetworks: ReadonlyMap<string, string> = new Map([
   ['host', 'host'],
   ['bridge', 'bridge'],
-  ['none', 'null'],
 ]);
 
 export function checkNetworks(networks: readonly NetworkAttachmentConfig[] = []): void {
@@ -23,8 +22,8 @@ export function checkNetworks(networks: readonly NetworkAttachmentConfig[] = [])
   if (other !== undefined)
     throw notYet(
       `network ${quote(other.Target)}: networks of the swarm are`,
-      '; services can use the predefined networks host, bridge and none',
+      '; services can use the predefined networks host and bridge',
     );
   if (networks.length > 1)
-    throw badRequest('a service can use only one of the networks host, bridge and none');
+    throw badRequest('a service can use only one of the networks host and bridge');
 }

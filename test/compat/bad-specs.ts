@@ -75,11 +75,6 @@ export const badSpecs: readonly Row[] = [
     },
   }),
   create({ EndpointSpec: { Mode: 'dnsrr', Ports: [{ TargetPort: 80, PublishedPort: 8080 }] } }),
-  {
-    ...create({}, {}, { Networks: [{ Target: 'nobody' }] }),
-    differs: `networks of the swarm: ${later}`,
-    natswarm: /501 .*network \\"nobody\\"/,
-  },
   create({}, {}, { Runtime: 'strange' }),
   {
     ...create({}, { Secrets: [{ SecretID: 'x', SecretName: 'x' }] }),

@@ -192,6 +192,7 @@ test('a join hands on what the client sent', async () => {
     {
       name: 'join',
       body: {
+        dataPathAddr: '',
         listenAddr: '0.0.0.0:2377',
         advertiseAddr: '10.0.0.2',
         remoteAddrs: ['10.0.0.1:2377'],
@@ -210,6 +211,8 @@ test('what comes later is refused in clear words', async () => {
     ['PUT', '/volumes/x?version=1', 'cluster volumes are'],
   ] as const)
     expect(await says(method, path, {})).toBe(message(501, `${what} ${later}`));
+  const cluster = await call('POST', '/volumes/create', { name: 'x', clusterVolumeSpec: {} });
+  expect([cluster.status, cluster.text]).toEqual([501, expect.stringContaining(later)]);
   const overlay = await call('POST', '/networks/create', { name: 'x', driver: 'overlay' });
   expect([overlay.status, overlay.text]).toEqual([501, expect.stringContaining(later)]);
   expect(await says('GET', '/secrets')).toBe('200 []');
@@ -218,7 +221,6 @@ test('what comes later is refused in clear words', async () => {
 test.each([
   ['host', 'host'],
   ['bridge', 'bridge'],
-  ['none', 'null'],
 ])('services find the network %s of the engine under its name', async (name, driver) => {
   const path = `/networks/${name}?scope=swarm`;
   const { status, text } = await call('GET', path);

@@ -296,6 +296,15 @@ test('networks of the engine are made as they were asked for', async () => {
   expect((await call('POST', '/networks/create', overlay)).text).toBe(JSON.stringify(overlay));
 });
 
+test('volumes of the engine are made as they were asked for', async () => {
+  engine.handle = (req, res) => req.pipe(res.writeHead(201));
+  for (const body of [{ Name: 'x' }, { Name: 'x', ClusterVolumeSpec: null }])
+    expect((await call('POST', '/volumes/create', body)).text).toBe(JSON.stringify(body));
+  swarm.state = 'inactive';
+  const cluster = { Name: 'x', ClusterVolumeSpec: {} };
+  expect((await call('POST', '/volumes/create', cluster)).text).toBe(JSON.stringify(cluster));
+});
+
 const upgradeHead = (path: string, more = ''): string =>
   `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n${more}\r\n`;
 

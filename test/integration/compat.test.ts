@@ -79,7 +79,8 @@ async function run(side: Side, row: Row): Promise<string> {
     return `exit ${code}\n${end}`;
   }
   const [method, path, body] = row.api;
-  const { status, headers, text } = await call(side, method, filled(path), body, row.headers);
+  const sent = body === undefined ? undefined : filled(textOf(body));
+  const { status, headers, text } = await call(side, method, filled(path), sent, row.headers);
   const told = (row.answers ?? []).map((name) => `${name}: ${String(headers[name])}\n`).join('');
   return `${status} ${told}${shown(inOrder(text))}`;
 }
@@ -102,6 +103,8 @@ async function settle(side: Side): Promise<void> {
   await until(isSo, 30_000, 'the services to settle');
 }
 
+const textOf = (body: unknown): string => (typeof body === 'string' ? body : JSON.stringify(body));
+
 function call(
   { socket: socketPath }: Side,
   method: string,
@@ -110,8 +113,7 @@ function call(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; headers: IncomingHttpHeaders; text: string }> {
   return new Promise((resolve, reject) => {
-    const payload =
-      body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+    const payload = body === undefined ? undefined : textOf(body);
     const req = request(
       {
         socketPath,

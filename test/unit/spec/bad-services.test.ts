@@ -28,7 +28,7 @@ const daemon: readonly [string, unknown][] = [
   ['unrecognized update order x', body({}, {}, { RollbackConfig: { Order: 'x' } })],
   ['invalid resolution mode: "VIP"', body({}, {}, { EndpointSpec: { Mode: 'VIP' } })],
   [
-    'a service can use only one of the networks host, bridge and none',
+    'a service can use only one of the networks host and bridge',
     body({}, { Networks: [{ Target: 'host' }, { Target: 'bridge' }] }),
   ],
   ['must specify only one service mode', body({}, {}, { Mode: { Replicated: {}, Global: {} } })],
