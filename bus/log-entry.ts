@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { kinds } from '../domain/model/objects.ts';
 import type { Change } from '../domain/store/changes.ts';
-import { CodecError, pack, unpack } from './codec.ts';
+import { CodecError, pack, packedBytes, unpack } from './codec.ts';
 import type { LogRecord } from './ports.ts';
 
 /** A command that another manager sent to the leader, and what came of it. */
@@ -46,6 +46,9 @@ export function encodeEntry(entry: LogEntry): Uint8Array {
   const changes = entry.changes.map(writeChange);
   return pack({ v: version, generation, epoch, leader, id, at, prev, changes, done });
 }
+
+/** What a change takes of a record, bytes. */
+export const changeBytes = (change: Change): number => packedBytes(writeChange(change));
 
 /** Throws `LogEntryError`. Objects inside the changes are as the writer validated them. */
 export function decodeEntry(data: Uint8Array): LogEntry {
@@ -117,6 +120,10 @@ function readChange(value: unknown): Change {
   if (!kinds.some((known) => known === kind))
     throw new LogEntryError(`change of unknown kind ${text(kind)}`);
   switch (op) {
+    case 'create':
+      if (kind !== 'task') throw new LogEntryError(`creation of a ${text(kind)}`);
+      requireName(asFields(object, 'object'), 'id');
+      return { op, kind, object } as Change;
     case 'put':
       requireName(asFields(object, 'object'), 'id');
       return { op, kind, object } as Change;

@@ -12,16 +12,17 @@ export const limits = {
   engineAnswerBytesMax: 16 * MiB,
   /** How long the engine may take to answer a ping before its last known answer is given, ms. */
   enginePingMs: 1_000,
-  /** Largest log message (one group commit), bytes; the server's max_payload is a little above. */
-  transactionBytesMax: 3 * MiB,
+  /**
+   * Largest log message (one group commit), bytes: an update writes the spec of before as well, so two of the largest fit.
+   * The server's max_payload is a little above.
+   */
+  transactionBytesMax: 3.5 * MiB,
   transactionChangesMax: 5_000,
   /** Largest stored object, bytes (one command's spec). */
   specBytesMax: 1.5 * MiB,
   serverPayloadBytesMax: 4 * MiB,
   /** Changes of one plan that go into one transaction; the rest follows in the next. */
   planChangesMax: 1_000,
-  /** About how many bytes one plan may take of a transaction. */
-  planBytesMax: MiB,
   /** Ended tasks kept of one slot, whatever the history's retention limit and `MaxAttempts` say. */
   taskHistoryPerSlotMax: 1_000,
   /** A slot gets a new task at most this often because the last one ended, even with a restart delay of 0. */

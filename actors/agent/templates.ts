@@ -1,4 +1,4 @@
-import { type Template, templateKey } from '../../domain/assign/template.ts';
+import { type Template, templateKey } from '../../domain/model/template.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Task } from '../../domain/model/objects.ts';
 

@@ -1,7 +1,8 @@
 import type { Assign } from '../../bus/protocol.ts';
-import { endedTaskFrom, hasEndedOnNode, taskFrom } from '../../domain/assign/template.ts';
+import { endedTaskFrom, hasEndedOnNode } from '../../domain/assign/ended.ts';
 import { limits } from '../../domain/limits.ts';
 import { type Task, taskName, type TaskStatus } from '../../domain/model/objects.ts';
+import { taskFrom } from '../../domain/model/template.ts';
 import { isAdvance, isTerminal, type TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';

@@ -1,4 +1,5 @@
-import { type DoneCommand, encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
+import { packedBytes } from '../../bus/codec.ts';
+import { changeBytes, type DoneCommand, encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
 import type { StateLog } from '../../bus/ports.ts';
 import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
@@ -8,7 +9,7 @@ import type { Store } from '../../domain/store/store.ts';
 import type { Context, View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { LogClock } from './log-clock.ts';
-import { lostLeadership, noLeader } from './faults.ts';
+import { lostLeadership, noLeader, tooLarge } from './faults.ts';
 import type { Replica } from './replica.ts';
 
 /** A decision on the newest state. It may run again when its first result could not be written. */
@@ -16,6 +17,8 @@ export type Decide<T> = (view: View, ctx: Context) => Decision<T>;
 export interface Decision<T> {
   readonly changes: readonly Change[];
   readonly result: T;
+  /** Of a plan, any prefix of whose changes is safe: what it comes to when only the first of them fit into the record. */
+  readonly cut?: { readonly result: T };
 }
 export interface Committed<T> {
   readonly result: T;
@@ -75,8 +78,6 @@ export class Committer {
   #draft: Store;
   #epoch: number;
   #running = false;
-  /** Proposals in one record at most; lowered for a while when a record came out too large. */
-  #batchMax = Number.POSITIVE_INFINITY;
   #stopped: Fault | undefined;
   /** Deposed: the record on its way is only looked for, until this time. */
   #lookUntil = Number.NEGATIVE_INFINITY;
@@ -177,8 +178,6 @@ export class Committer {
       ...doneIn(answers),
     };
     const data = encodeEntry(entry);
-    if (data.length > limits.transactionBytesMax) return this.#tooLarge(answers, data.length);
-    this.#batchMax = Number.POSITIVE_INFINITY;
     const fate = await this.#write(index, data);
     if (fate === 'written' && this.#stopped === undefined) {
       replica.commit({ seq: index, data }, entry);
@@ -196,23 +195,25 @@ export class Committer {
     return replica.reached(index, clock, Math.max(0, this.#lookUntil - clock.now()));
   }
 
+  /** Decides what waits, up to what one record holds; what does not fit is decided again for the next one. */
   #decide(index: number, at: number): { answers: Answer[]; changes: Change[] } {
     const answers: Answer[] = [];
     const changes: Change[] = [];
     const ctx: Context = { now: at, newId: this.#ports.newId };
-    while (
-      this.#queue.length > 0 &&
-      answers.length < this.#batchMax &&
-      changes.length < limits.transactionChangesMax
-    ) {
-      const waiting = this.#queue.shift() as Waiting;
+    let room: number = limits.transactionBytesMax;
+    while (this.#queue.length > 0 && changes.length < limits.transactionChangesMax) {
+      const waiting = this.#queue[0] as Waiting;
       try {
-        const decision = waiting.decide(this.#draft, ctx);
+        const decision = fitted(waiting.decide(this.#draft, ctx), waiting.id, room);
+        if (decision === undefined && answers.length > 0) break;
+        if (decision === undefined) throw tooLarge();
         this.#extendDraft({ index, at, changes: decision.changes }, changes);
+        room -= decision.bytes;
         answers.push({ waiting, result: decision.result });
       } catch (error) {
         answers.push({ waiting, error });
       }
+      this.#queue.shift();
     }
     return { answers, changes };
   }
@@ -275,23 +276,33 @@ export class Committer {
     for (const waiting of overdue) waiting.reject(noLeader());
   }
 
-  /** One record cannot hold them all: they are decided again in smaller batches; a single one is refused. */
-  #tooLarge(answers: readonly Answer[], size: number): void {
-    this.#draft = this.#ports.replica.store.clone();
-    if (answers.length > 1) {
-      this.#batchMax = Math.ceil(answers.length / 2);
-      this.#queue.unshift(...answers.map((a) => a.waiting));
-      return;
-    }
-    const text = `raft: raft message is too large and can't be sent (${size} bytes, at most ${limits.transactionBytesMax})`;
-    for (const { waiting } of answers) waiting.reject(new Fault('Unknown', text));
-  }
-
   #answer(answers: readonly Answer[], index: number): void {
     for (const answer of answers)
       if ('error' in answer) answer.waiting.reject(answer.error);
       else answer.waiting.resolve({ result: answer.result, index });
   }
+}
+
+/**
+ * As much of a decision as fits into `room` bytes: all of it, of a plan the first changes, or undefined.
+ * @param id names the command in the record, with its result
+ */
+function fitted<T>(
+  decision: Decision<T>,
+  id: string | undefined,
+  room: number,
+): (Decision<T> & { readonly bytes: number }) | undefined {
+  const { changes, result, cut } = decision;
+  let bytes = id === undefined ? 0 : packedBytes({ id, result });
+  for (const [i, change] of changes.entries()) {
+    const more = bytes + changeBytes(change);
+    if (more > room)
+      return cut === undefined || i === 0
+        ? undefined
+        : { changes: changes.slice(0, i), result: cut.result, bytes };
+    bytes = more;
+  }
+  return bytes > room ? undefined : { changes, result, bytes };
 }
 
 function doneIn(answers: readonly Answer[]): { done?: readonly DoneCommand[] } {

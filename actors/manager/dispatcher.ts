@@ -211,12 +211,13 @@ export class Dispatcher {
   #onFailure(nodeId: string, error: unknown, streak: number): void {
     if (streak < failuresTold || !this.#ports.mayServe()) return;
     const reason = error instanceof Error ? error.message : String(error);
-    this.#commit((view, now) => sessionFailed(view, nodeId, reason, now)).catch(
-      (failure: unknown) =>
-        this.#ports.log('session_failure_not_committed', {
-          member: nodeId,
-          error: String(failure),
-        }),
+    const noted = this.#ports.committer.propose((view, { now }) => ({
+      changes: sessionFailed(view, nodeId, reason, now),
+      result: undefined,
+      cut: { result: undefined },
+    }));
+    noted.catch((failure: unknown) =>
+      this.#ports.log('session_failure_not_committed', { member: nodeId, error: String(failure) }),
     );
   }
 

@@ -239,7 +239,11 @@ export class Leader {
         changes.length === 0 &&
         view.service(serviceId) === undefined &&
         isEmpty(view.tasksOfService(serviceId));
-      return { changes, result: { wakeAt, gone, idle: changes.length === 0 } };
+      return {
+        changes,
+        result: { wakeAt, gone, idle: changes.length === 0 },
+        cut: goesOn(ctx.now),
+      };
     });
     return result;
   }
@@ -263,7 +267,8 @@ export class Leader {
     const { result } = await this.#options.committer.propose((view, ctx) => {
       const { changes, wakeAt } = planNode(view, nodeId, ctx);
       const idle = changes.length === 0;
-      return { changes, result: { wakeAt, gone: idle && view.node(nodeId) === undefined, idle } };
+      const gone = idle && view.node(nodeId) === undefined;
+      return { changes, result: { wakeAt, gone, idle }, cut: goesOn(ctx.now) };
     });
     return result;
   }
@@ -271,7 +276,7 @@ export class Leader {
   async #schedule(): Promise<void> {
     const { result: more } = await this.#options.committer.propose((view, ctx) => {
       const pass = this.#scheduler.pass(view, ctx);
-      return { changes: pass.changes, result: pass.more };
+      return { changes: pass.changes, result: pass.more, cut: { result: true } };
     });
     if (more) this.#wake('scheduler');
   }
@@ -327,6 +332,11 @@ export class Leader {
 
 /** Of the object that a command was about. */
 const idOf = (value: unknown): unknown => (value as { readonly id?: unknown } | undefined)?.id;
+
+/** Only the first changes of a plan fit into a record: the rest is planned at once. */
+const goesOn = (now: number): { readonly result: PlanOutcome } => ({
+  result: { wakeAt: now, gone: false, idle: false },
+});
 
 const isEmpty = (items: Iterable<unknown>): boolean => {
   for (const _ of items) return false;

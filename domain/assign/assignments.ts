@@ -2,7 +2,7 @@ import type { Task } from '../model/objects.ts';
 import { taskStateRank } from '../task-state.ts';
 import type { Applied } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
-import { hasEndedOnNode } from './template.ts';
+import { hasEndedOnNode } from './ended.ts';
 
 /** A task belongs on its node once the scheduler has confirmed it there, until it is deleted. */
 const isAssigned = (task: Task | undefined): task is Task =>

@@ -1,15 +1,13 @@
 import { limits } from '../limits.ts';
 import type { Task } from '../model/objects.ts';
 import {
-  type AssignedTask,
-  assignedOf,
-  type EndedTask,
-  endedOf,
-  hasEndedOnNode,
+  type OwnPart,
+  ownPartOf,
   type Template,
   templateKey,
   templateOf,
-} from './template.ts';
+} from '../model/template.ts';
+import { type EndedTask, endedOf, hasEndedOnNode } from './ended.ts';
 
 /** What one message tells a node. */
 export interface AssignmentPart {
@@ -19,7 +17,7 @@ export interface AssignmentPart {
   readonly more: boolean;
   /** Of the tasks here, those that the node has not got yet. */
   readonly templates: readonly Template[];
-  readonly put: readonly AssignedTask[];
+  readonly put: readonly OwnPart[];
   readonly ended: readonly EndedTask[];
   readonly remove: readonly string[];
 }
@@ -114,7 +112,7 @@ export class Outbox {
   #takeLive(task: Task, part: Draft): boolean {
     const key = templateKey(task);
     const isNew = !this.#users.has(key) && !this.#kept.has(key);
-    const own = assignedOf(task);
+    const own = ownPartOf(task);
     if (!part.fits(this.#input.sizeOf(own) + (isNew ? this.#sizeOfTemplate(task) : 0)))
       return false;
     if (isNew) part.templates.push(templateOf(task));
@@ -144,7 +142,7 @@ export class Outbox {
 /** A part that is being made. It takes one thing at least, however large. */
 class Draft {
   readonly templates: Template[] = [];
-  readonly put: AssignedTask[] = [];
+  readonly put: OwnPart[] = [];
   readonly ended: EndedTask[] = [];
   readonly remove: string[] = [];
   bytes = 0;

@@ -1,4 +1,5 @@
 import type { Service, Task, TaskStatus } from '../model/objects.ts';
+import { templateFrom } from '../model/template.ts';
 import type { Draft } from '../store/changes.ts';
 import { isGlobal, type SlotKey } from './slot.ts';
 
@@ -11,16 +12,10 @@ export function newTask(
   now: number,
   extras: Extras,
 ): Omit<Draft<'task'>, 'id'> {
-  const { spec } = service;
   return {
-    serviceId: service.id,
+    ...templateFrom(service),
     slot: typeof key === 'number' ? key : 0,
     nodeId: isGlobal(service) && typeof key === 'string' ? key : '',
-    spec: spec.TaskTemplate,
-    specVersion: service.specVersion,
-    serviceName: spec.Name,
-    serviceLabels: spec.Labels,
-    ...(spec.EndpointSpec !== undefined && { endpoint: spec.EndpointSpec }),
     status: firstStatus(now),
     desired: 'ready',
     ...extras,

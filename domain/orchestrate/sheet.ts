@@ -1,5 +1,6 @@
 import { limits } from '../limits.ts';
 import type { Node, Service, Task } from '../model/objects.ts';
+import { ownPartOf } from '../model/template.ts';
 import type { Change, Draft } from '../store/changes.ts';
 import type { Context, View } from '../store/view.ts';
 import { isTerminal, isWanted, taskStateRank } from '../task-state.ts';
@@ -14,9 +15,6 @@ type ServiceChange = Extract<Change, { op: 'patch'; kind: 'service' }>;
 type TaskChange =
   | Extract<Change, { op: 'put' | 'patch'; kind: 'task' }>
   | Extract<Change, { op: 'delete' }>;
-
-/** About what a change takes in the log beside a new task's spec, bytes. */
-const changeBytes = 400;
 
 /**
  * The working copy of one service that the steps of a plan change one after another. It keeps one change per object
@@ -130,15 +128,16 @@ export class Sheet {
     if (fields.spec !== undefined) this.#dirty = new DirtyCheck(this.#service);
   }
 
-  /** The plan, cut where it would become too large for one transaction. The service's change comes first. */
+  /** The plan, cut where it would have too many changes for one transaction. The service's change comes first. */
   plan(): Plan {
     const { id } = this.#service;
     const fields = this.#serviceFields;
     const changes: Change[] =
       fields === undefined ? [] : [{ op: 'patch', kind: 'service', id, fields }];
-    const taken = this.#fitting(limits.planChangesMax - changes.length);
-    changes.push(...taken);
-    if (taken.length < this.#taskChanges.size) this.wake(this.now);
+    const room = limits.planChangesMax - changes.length;
+    for (const change of this.#taskChanges.values())
+      if (changes.length < limits.planChangesMax) changes.push(this.#bare(change));
+    if (this.#taskChanges.size > room) this.wake(this.now);
     return {
       changes,
       ...(Number.isFinite(this.#wakeAt) && { wakeAt: this.#wakeAt }),
@@ -146,18 +145,11 @@ export class Sheet {
     };
   }
 
-  /** As many task changes as fit, but one at least. */
-  #fitting(max: number): readonly TaskChange[] {
-    const all = [...this.#taskChanges.values()];
-    const putBytes = all.some(({ op }) => op === 'put')
-      ? JSON.stringify(this.#service.spec).length
-      : 0;
-    let bytes = 0;
-    const over = all.findIndex((change, i) => {
-      bytes += changeBytes + (change.op === 'put' ? putBytes : 0);
-      return i >= max || (i > 0 && bytes > limits.planBytesMax);
-    });
-    return over === -1 ? all : all.slice(0, over);
+  /** New tasks go without the spec of their service, which is there already. */
+  #bare(change: TaskChange): Change {
+    return change.op === 'put' && change.object.specVersion === this.#service.specVersion
+      ? { op: 'create', kind: 'task', object: ownPartOf(change.object) }
+      : change;
   }
 }
 

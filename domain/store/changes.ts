@@ -1,7 +1,15 @@
 import type { Kind, ObjectOf } from '../model/objects.ts';
+import type { OwnPart } from '../model/template.ts';
 
 /** An object as decisions write it: the store adds `meta` when the transaction is applied. */
 export type Draft<K extends Kind = Kind> = Omit<ObjectOf[K], 'meta'>;
+
+/** A task of its service as the service is now, whose spec is not repeated. */
+export interface CreateTask {
+  readonly op: 'create';
+  readonly kind: 'task';
+  readonly object: OwnPart<Draft<'task'>>;
+}
 
 /** What one transaction does, in order. `patch` replaces top-level fields only; `undefined` removes a field. */
 export type Change =
@@ -18,6 +26,7 @@ export type Change =
         };
       };
     }[Kind]
+  | CreateTask
   | { readonly op: 'delete'; readonly kind: Kind; readonly id: string };
 
 /** One log message: all of its changes happen or none. */

@@ -1,7 +1,8 @@
 import { assert } from '../assert.ts';
 import type { Cluster, Kind, Meta, Node, ObjectOf, Service, Task } from '../model/objects.ts';
 import { kinds } from '../model/objects.ts';
-import type { Applied, Change, Transaction } from './changes.ts';
+import { templateFrom } from '../model/template.ts';
+import type { Applied, Change, CreateTask, Transaction } from './changes.ts';
 import type { View } from './view.ts';
 
 /** Kinds whose spec users write while the rest of the object changes by itself (`checkVersion`). */
@@ -110,6 +111,7 @@ export class Store implements View {
   }
 
   #change(change: Change, tx: Transaction): Applied {
+    if (change.op === 'create') return this.#change(this.#whole(change), tx);
     const id = change.op === 'put' ? change.object.id : change.id;
     const before = this.#maps[change.kind].get(id);
     if (change.op === 'delete') {
@@ -126,6 +128,16 @@ export class Store implements View {
     if (before !== undefined) this.#unindex(change.kind, before);
     this.#set(change.kind, after as never);
     return { kind: change.kind, id, before, after } as Applied;
+  }
+
+  /** The new task with what its service says now: all tasks of one version share one object. */
+  #whole({ object }: CreateTask): Change {
+    const service = this.#maps.service.get(object.serviceId);
+    assert(
+      service !== undefined && service.specVersion === object.specVersion,
+      `task ${object.id} of ${object.serviceId} as it is not any more`,
+    );
+    return { op: 'put', kind: 'task', object: { ...object, ...templateFrom(service) } };
   }
 
   #set<K extends Kind>(kind: K, object: ObjectOf[K]): void {

@@ -2,13 +2,9 @@ import { createAgent } from '../../../actors/agent/agent.ts';
 import type { BusMessage } from '../../../bus/ports.ts';
 import type { Assign, Epoch, Hello, StatusReport } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
-import {
-  assignedOf,
-  endedOf,
-  hasEndedOnNode,
-  templateOf,
-} from '../../../domain/assign/template.ts';
+import { endedOf, hasEndedOnNode } from '../../../domain/assign/ended.ts';
 import type { Task, TaskStatus } from '../../../domain/model/objects.ts';
+import { ownPartOf, templateOf } from '../../../domain/model/template.ts';
 import { Registry } from '../../../supervisors/registry.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { type MemoryBus, MemoryHub } from '../../support/memory-bus.ts';
@@ -78,7 +74,7 @@ export class FakeLeader {
       full: false,
       more: false,
       templates: live.map(templateOf),
-      put: live.map(assignedOf),
+      put: live.map(ownPartOf),
       ended: put.filter(hasEndedOnNode).map(endedOf),
       remove: [],
       ...change,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Templates } from '../../../actors/agent/templates.ts';
 import { subjects } from '../../../bus/subjects.ts';
-import { templateOf } from '../../../domain/assign/template.ts';
+import { templateOf } from '../../../domain/model/template.ts';
 import { limits } from '../../../domain/limits.ts';
 import { buildTask } from './builders.ts';
 import { buildAgent, runningAgent } from './harness.ts';

@@ -24,6 +24,7 @@ const changes = [
   { op: 'patch', kind: 'task', id: 't1', fields: { desired: 'shutdown', nodeId: undefined } },
   { op: 'patch', kind: 'task', id: 't2', fields: { desired: 'running' } },
   { op: 'delete', kind: 'task', id: 't3' },
+  { op: 'create', kind: 'task', object: { id: 't4', serviceId: 's1', specVersion: 1 } },
 ] as unknown as readonly Change[];
 
 const chain = (length: number): readonly LogRecord[] => {
@@ -57,6 +58,11 @@ describe('refuses', () => {
     ['what is no msgpack', undefined, 'unreadable record'],
     ['no object', [1], 'record is not an object'],
     ['another version', { ...good, v: 2 }, 'unknown version 2'],
+    [
+      'a new object without its spec, but for a task',
+      { ...good, changes: [{ op: 'create', kind: 'node', object: { id: 'n' } }] },
+      'creation of a node',
+    ],
     ['no generation', { ...good, generation: 0 }, 'record with generation 0'],
     ['a broken epoch', { ...good, epoch: 1.5 }, 'record with epoch 1.5'],
     ['no leader', { ...good, leader: '' }, 'record without leader'],

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { packedBytes } from '../../../bus/codec.ts';
 import { commands } from '../../../domain/commands/mod.ts';
 import { limits } from '../../../domain/limits.ts';
 import { checkPortConflicts } from '../../../domain/spec/ports.ts';
@@ -270,4 +271,16 @@ test.each([null, undefined, 5, 'x', []])('a body of %j is refused by every comma
 test('no command is found by the name of an object method', () => {
   expect(commands['constructor']).toBeUndefined();
   expect(commands['__proto__']).toBeUndefined();
+});
+
+test('the largest specs fit into a record: created, updated, rolled back', () => {
+  const world = new World();
+  const registryAuth = 'a'.repeat(limits.commandTextLengthMax);
+  const large = (letter: string) => body({ Env: [letter.repeat(limits.specBytesMax - 2_000)] });
+  const id = world.create(large('x'), { registryAuth });
+  world.update(id, large('y'), { registryAuth });
+  world.update(id, large('y'), { rollback: 'previous' });
+  const { spec, previousSpec } = world.service(id);
+  expect(packedBytes({ spec, previousSpec })).toBeGreaterThan(2 * limits.specBytesMax);
+  expect(packedBytes({ spec, previousSpec })).toBeLessThan(limits.transactionBytesMax);
 });

@@ -4,6 +4,7 @@ import { Replica } from '../../../actors/manager/replica.ts';
 import { lostLeadership } from '../../../actors/manager/faults.ts';
 import { decodeEntry, encodeEntry } from '../../../bus/log-entry.ts';
 import { noLeaderText } from '../../../domain/errors.ts';
+import { limits } from '../../../domain/limits.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { runUntil } from '../../sim/world/drive.ts';
 import { JournalDisk } from '../../sim/world/journal.ts';
@@ -160,4 +161,70 @@ test('a record names the commands of other managers that it carries out, not the
   await go(100);
   const [record] = await reading;
   expect(decodeEntry(record?.data as Uint8Array).done).toEqual([{ id: 'c2', result: 'n1' }]);
+});
+
+/** About so many bytes of a record. */
+const large = (id: string, bytes: number) => () => {
+  const [change] = put(id)().changes;
+  if (change === undefined) throw new Error('no change');
+  const object = {
+    ...change.object,
+    status: { ...change.object.status, message: 'x'.repeat(bytes) },
+  };
+  return { changes: [{ ...change, object }], result: id };
+};
+const most = limits.transactionBytesMax;
+
+test.each([
+  ['just under', -500, ['n1', 'n2']],
+  ['just over', 500, ['n1', 'refused']],
+  ['far over', 3 * most, ['n1', 'refused']],
+])('a command %s the size of a record, behind another one', async (_, over, outcomes) => {
+  const { committer, log, go } = await buildLeading();
+  const committed = [put('n1'), large('n2', most + over)].map((decide) =>
+    committer.propose(decide).then(
+      ({ result }) => result,
+      (error: Error) => {
+        expect(error.message).toBe("raft: raft message is too large and can't be sent");
+        return 'refused';
+      },
+    ),
+  );
+  await go(200);
+  expect(await Promise.all(committed)).toEqual(outcomes);
+  const reading = log.client().read(1, 10);
+  await go(100);
+  for (const { data } of await reading)
+    expect(data.length).toBeLessThan(limits.serverPayloadBytesMax);
+});
+
+test('many large commands at once come into records that fit, each decided twice at most', async () => {
+  const { committer, log, go } = await buildLeading();
+  let decisions = 0;
+  const committed = Array.from({ length: 40 }, (_, i) =>
+    committer.propose(() => {
+      decisions += 1;
+      return large(`n${i}`, limits.specBytesMax)();
+    }),
+  );
+  await go(2_000);
+  const indexes = (await Promise.all(committed)).map(({ index }) => index);
+  expect(indexes).toEqual(indexes.toSorted((a, b) => a - b));
+  expect(decisions).toBeLessThanOrEqual(2 * 40);
+  expect(log.last).toBeLessThan(30);
+});
+
+test('of a plan as much is written as one record holds; a command is written whole or not', async () => {
+  const { committer, replica, go } = await buildLeading();
+  const changes = Array.from({ length: 10 }, (_, i) => large(`n${i}`, most / 4)().changes).flat();
+  const plan = committer.propose(() => ({ changes, result: 'whole', cut: { result: 'cut' } }));
+  await go(200);
+  expect(await plan).toMatchObject({ result: 'cut' });
+  expect(replica.store.count('node')).toBe(3);
+  const command = expect(committer.propose(() => ({ changes, result: 'whole' }))).rejects.toThrow(
+    'too large',
+  );
+  await go(200);
+  await command;
+  expect(replica.store.count('node')).toBe(3);
 });

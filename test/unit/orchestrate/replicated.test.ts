@@ -151,13 +151,14 @@ test('a large plan comes in parts, each of which fits into a transaction', () =>
   expect(world.plan('web').changes).toHaveLength(limits.planChangesMax);
 });
 
-test('tasks with a large spec come in smaller parts', () => {
+test('new tasks do not repeat the spec of their service, and share one object', () => {
   const world = new World();
-  const Env = ['x'.repeat(300_000)];
-  world.create('web', { ...replicas(10), task: { ContainerSpec: { Image: 'app:1', Env } } });
+  const Env = ['x'.repeat(limits.specBytesMax)];
+  world.create('web', { ...replicas(100), task: { ContainerSpec: { Image: 'app:1', Env } } });
   const plan = world.plan('web');
-  expect(plan.changes.length).toBeGreaterThan(0);
-  expect(JSON.stringify(plan.changes).length).toBeLessThan(limits.planBytesMax * 1.1);
+  expect(plan.changes).toHaveLength(100);
+  expect(JSON.stringify(plan.changes).length).toBeLessThan(100 * 500);
   world.settle();
-  expect(world.tasks('web')).toHaveLength(10);
+  const specs = new Set(world.tasks('web').map(({ spec }) => spec));
+  expect([...specs]).toEqual([world.service('web').spec.TaskTemplate]);
 });

@@ -1,34 +1,11 @@
 import type { Task } from '../model/objects.ts';
 import type { TaskState } from '../task-state.ts';
 
-const shared = ['spec', 'serviceName', 'serviceLabels', 'endpoint'] as const;
-
-/** What all tasks of one version of a service have in common: it is sent to a node once. */
-export type Template = Pick<Task, 'serviceId' | 'specVersion' | (typeof shared)[number]>;
-/** A task without what its template says. */
-export type AssignedTask = Omit<Task, (typeof shared)[number]>;
 /** A task of which the node knows that it has ended: only its container is left. */
 export type EndedTask = Pick<
   Task,
   'id' | 'serviceId' | 'specVersion' | 'serviceName' | 'slot' | 'nodeId' | 'desired'
 > & { readonly state: TaskState; readonly at: number };
-
-export const templateKey = (task: Pick<Task, 'serviceId' | 'specVersion'>): string =>
-  `${task.serviceId}.${task.specVersion}`;
-
-export const templateOf = (task: Task): Template => ({
-  serviceId: task.serviceId,
-  specVersion: task.specVersion,
-  spec: task.spec,
-  serviceName: task.serviceName,
-  serviceLabels: task.serviceLabels,
-  ...(task.endpoint !== undefined && { endpoint: task.endpoint }),
-});
-
-export function assignedOf(task: Task): AssignedTask {
-  const { spec: _spec, serviceName: _name, serviceLabels: _labels, endpoint: _end, ...own } = task;
-  return own;
-}
 
 export const endedOf = (task: Task): EndedTask => ({
   id: task.id,
@@ -40,12 +17,6 @@ export const endedOf = (task: Task): EndedTask => ({
   desired: task.desired,
   state: task.status.state,
   at: task.status.at,
-});
-
-/** The whole task again. */
-export const taskFrom = (task: AssignedTask, template: Template): Task => ({
-  ...task,
-  ...template,
 });
 
 /** An ended task has no spec any more: nothing is started of it. */
