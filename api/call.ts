@@ -24,6 +24,8 @@ export interface Reply {
   readonly status: number;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Instead of a body: the elements of a JSON array, made and sent bit by bit where there are many. */
+  readonly items?: Iterable<unknown>;
 }
 
 /** Answers with a reply to send, or undefined when it has answered by itself. */
@@ -50,3 +52,11 @@ export interface Deps {
 
 export const ok = (body?: unknown): Reply =>
   body === undefined ? { status: 200 } : { status: 200, body };
+
+/** A list of any length: `show` is called as the elements are sent. */
+export function okList<T>(objects: readonly T[], show: (object: T) => unknown): Reply {
+  function* items(): Iterable<unknown> {
+    for (const object of objects) yield show(object);
+  }
+  return { status: 200, items: items() };
+}

@@ -75,7 +75,7 @@ export class Router {
         version: version === '' ? identity.maxVersion : version,
         raw: target.raw,
       });
-      if (reply !== undefined) sendReply(res, identity.headers, reply);
+      if (reply !== undefined) await sendReply(res, identity.headers, reply);
     };
     run().catch((error: unknown) => this.#fail(req, res, version, error));
   }

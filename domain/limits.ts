@@ -4,6 +4,8 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** Largest request body of a swarm route, bytes. Swarm's own raft limit is 1.5 MB a transaction. */
   requestBodyBytesMax: 4 * MiB,
+  /** A list that is longer is sent in chunks of about this length, characters. */
+  listChunkLength: 256 * KiB,
   /** How long such a body may take to arrive, ms. */
   requestBodyMs: 30_000,
   /** Head of a request; `docker build` sends all registry credentials in one header. */
@@ -81,8 +83,8 @@ export const limits = {
   /** Specs that a node says it has in its hello. */
   helloTemplatesMax: 1_000,
   statusReportTasksMax: 1_000,
-  /** Error texts in one status report together, characters. */
-  statusReportTextMax: MiB,
+  /** About how much one status report takes, bytes; a single status may take more. */
+  statusReportBytesMax: 512 * KiB,
   /** Tries to remove a container before the next full set of assignments has to find it again. */
   containerRemoveTriesMax: 5,
   statusTextLengthMax: 4_096,

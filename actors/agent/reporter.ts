@@ -1,3 +1,4 @@
+import { packedBytes } from '../../bus/codec.ts';
 import type { Bus } from '../../bus/ports.ts';
 import type { StatusReport } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
@@ -100,10 +101,10 @@ export class Reporter implements StatusReporter {
   /** Oldest first, up to what one message holds. */
   #batch(): readonly (readonly [string, TaskStatus])[] {
     const batch: (readonly [string, TaskStatus])[] = [];
-    let textLength = 0;
+    let bytes = 0;
     for (const entry of this.#pending) {
-      textLength += entry[1].err?.length ?? 0;
-      const full = batch.length >= this.#batchMax || textLength > limits.statusReportTextMax;
+      bytes += packedBytes(entry);
+      const full = batch.length >= this.#batchMax || bytes > limits.statusReportBytesMax;
       if (full && batch.length > 0) break;
       batch.push(entry);
     }

@@ -2,7 +2,7 @@ import { compareText } from '../../domain/ids.ts';
 import type { Node } from '../../domain/model/objects.ts';
 import { nodeSpecFrom } from '../../domain/spec/node.ts';
 import { readJson } from '../body.ts';
-import { type Call, type Deps, ok, type Reply, type Route } from '../call.ts';
+import { type Call, type Deps, ok, okList, type Reply, type Route } from '../call.ts';
 import { HttpError } from '../errors.ts';
 import { Filters } from '../filters.ts';
 import { findNode, getNode, notFound } from '../resolve.ts';
@@ -46,7 +46,7 @@ async function listNodes({ swarm }: Deps, { query }: Call): Promise<Reply> {
     // every node is accepted
     .filter(() => memberships === undefined || memberships.includes('accepted'))
     .sort((a, b) => compareText(a.id, b.id));
-  return ok(nodes.map((node) => nodeView(node, leader)));
+  return okList(nodes, (node) => nodeView(node, leader));
 }
 
 function matches(filters: Filters, { id, spec, description }: Node): boolean {

@@ -1,7 +1,7 @@
 import { compareText } from '../../domain/ids.ts';
 import { checkServiceBody, convertServiceSpec } from '../../domain/spec/service.ts';
 import { readJson } from '../body.ts';
-import { type Call, type Deps, ok, type Reply, type Route } from '../call.ts';
+import { type Call, type Deps, ok, okList, type Reply, type Route } from '../call.ts';
 import { Filters } from '../filters.ts';
 import { findService, getService, notFound } from '../resolve.ts';
 import { withNetworkNames } from '../service-networks.ts';
@@ -51,15 +51,13 @@ async function listServices({ swarm }: Deps, { query, version }: Call): Promise<
         (filters.get('runtime').length === 0 || filters.get('runtime').includes('container')),
     )
     .sort((a, b) => compareText(a.id, b.id));
-  return ok(
-    services.map((service) =>
-      withStatus
-        ? {
-            ...serviceView(service),
-            ServiceStatus: serviceStatus(service, view.tasksOfService(service.id)),
-          }
-        : serviceView(service),
-    ),
+  return okList(services, (service) =>
+    withStatus
+      ? {
+          ...serviceView(service),
+          ServiceStatus: serviceStatus(service, view.tasksOfService(service.id)),
+        }
+      : serviceView(service),
   );
 }
 

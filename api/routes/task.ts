@@ -3,7 +3,7 @@ import type { Task } from '../../domain/model/objects.ts';
 import { DirtyCheck } from '../../domain/orchestrate/dirty.ts';
 import type { View } from '../../domain/store/view.ts';
 import { taskStates } from '../../domain/task-state.ts';
-import { type Call, type Deps, ok, type Reply, type Route } from '../call.ts';
+import { type Call, type Deps, ok, okList, type Reply, type Route } from '../call.ts';
 import { HttpError } from '../errors.ts';
 import { Filters } from '../filters.ts';
 import { getNode, getService, getTask, nameOf } from '../resolve.ts';
@@ -39,7 +39,7 @@ async function listTasks({ swarm }: Deps, { query }: Call): Promise<Reply> {
   const tasks = [...candidates(filters, view)]
     .filter(isMatch)
     .sort((a, b) => compareText(a.id, b.id));
-  return ok(tasks.map(taskView));
+  return okList(tasks, taskView);
 }
 
 /** The tasks of the services that are asked for, or all. Throws 404 for a service that is unknown. */

@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { Reporter } from '../../../actors/agent/reporter.ts';
 import type { StatusReport } from '../../../bus/protocol.ts';
+import { statusUpdatesFrom } from '../../../bus/bodies.ts';
+import { packedBytes } from '../../../bus/codec.ts';
 import { subjects } from '../../../bus/subjects.ts';
+import { limits } from '../../../domain/limits.ts';
 import type { TaskStatus } from '../../../domain/model/objects.ts';
 import type { TaskState } from '../../../domain/task-state.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
@@ -146,18 +149,54 @@ test('a task that the leader does not know holds up no other', async () => {
   expect(h.reporter.pending).toBe(0);
 });
 
-test('reports are bounded in tasks and in text', async () => {
-  const many = harness();
-  for (let i = 0; i < 2_500; i++) many.reporter.report(`t${i}`, status('running'));
-  many.reporter.setSession('s1');
-  await many.go(20);
-  expect(many.reports.map((r) => r.updates.length)).toEqual([1_000, 1_000, 500]);
+test('reports are bounded in tasks', async () => {
+  const h = harness();
+  for (let i = 0; i < 2_500; i++) h.reporter.report(`t${i}`, status('running'));
+  h.reporter.setSession('s1');
+  await h.go(20);
+  expect(h.reports.map((r) => r.updates.length)).toEqual([1_000, 1_000, 500]);
+});
 
-  const long = harness();
-  for (let i = 0; i < 600; i++) long.reporter.report(`t${i}`, status('failed', 'x'.repeat(4_096)));
-  long.reporter.setSession('s1');
-  await long.go(20);
-  expect(long.reports.map((r) => r.updates.length)).toEqual([256, 256, 88]);
+const ports = Array.from({ length: 100 }, (_, i) => ({
+  Protocol: 'tcp' as const,
+  TargetPort: i,
+  PublishedPort: 30_000 + i,
+  PublishMode: 'host' as const,
+}));
+const text = (letter: string, length: number = limits.statusTextLengthMax): string =>
+  letter.repeat(length);
+
+test.each<[string, number, TaskStatus]>([
+  ['error texts', 600, status('failed', text('x'))],
+  ['texts of more bytes than characters', 600, status('failed', text('€'))],
+  ['messages', 600, { ...status('failed'), message: text('x') }],
+  ['ports', 900, { ...status('running'), ports }],
+])('reports are bounded in bytes: %s', async (_, count, each) => {
+  const h = harness();
+  for (let i = 0; i < count; i++) h.reporter.report(`t${i}`, each);
+  h.reporter.setSession('s1');
+  await h.go(60);
+  expect(h.reports.flatMap((r) => r.updates.map((u) => u.taskId))).toHaveLength(count);
+  for (const report of h.reports) {
+    expect(packedBytes(report)).toBeLessThan(limits.statusReportBytesMax + 64 * 1_024);
+    expect(statusUpdatesFrom(report)).toBeDefined();
+  }
+  expect(h.reports.length).toBeLessThan(count / 10);
+});
+
+test('a report goes up to its limit and not beyond; a single status is never held back', async () => {
+  const updatesOf = async (...lengths: number[]): Promise<number[]> => {
+    const h = harness();
+    for (const [i, length] of lengths.entries())
+      h.reporter.report(`t${i}`, status('failed', text('x', length)));
+    h.reporter.setSession('s1');
+    await h.go(20);
+    return h.reports.map((r) => r.updates.length);
+  };
+  const most = limits.statusReportBytesMax;
+  expect(await updatesOf(most / 2, most / 2 - 500)).toEqual([2]);
+  expect(await updatesOf(most / 2, most / 2 + 500)).toEqual([1, 1]);
+  expect(await updatesOf(4 * most, 10)).toEqual([1, 1]);
 });
 
 test('closed, it sends nothing and leaves no timer', async () => {
