@@ -50,8 +50,10 @@ export class NodeParts {
   readonly session = new Running<string>();
   /** The node has its certificate, and the leader has not heard from it yet. */
   isArriving = false;
-  /** Why a part did not start last; '' while the manager runs. */
+  /** Why a join came to nothing of which nobody waited for the end. */
   error = '';
+  /** Why parts do not run, by part: each until the part is up again. */
+  readonly #failures = new Map<string, string>();
   agent: Agent | undefined;
   readonly #options: NodePartsOptions;
   readonly #hooks: NodeHooks;
@@ -92,8 +94,9 @@ export class NodeParts {
       // the key of before was in the clear, or under another one
       onLock: () => this.renew(),
       onManager: (manager) => this.#setManager(manager),
-      onFailure: (error) => {
-        this.error = error instanceof Error ? error.message : String(error);
+      onUp: (part) => this.#failures.delete(part),
+      onFailure: (part, error) => {
+        this.#fail(part, error);
         founding?.(error);
       },
     }))
@@ -115,7 +118,10 @@ export class NodeParts {
       executor,
       logger,
       registry,
-      onAgent: (running: Agent | undefined) => (this.agent = running),
+      onAgent: (running: Agent | undefined) => {
+        this.agent = running;
+        if (running !== undefined) this.#failures.delete('agent');
+      },
       onSession: (session: string | undefined) => {
         if (session !== undefined) this.isArriving = false;
         this.session.set(session);
@@ -123,7 +129,12 @@ export class NodeParts {
       onEngine: (complaint: string) => (this.#engineComplaint = complaint),
       renew: () => this.renew(),
     };
-    const agent = runs((scope) => runAgent(wiring, scope));
+    const agent = runs((scope) =>
+      runAgent(wiring, scope).catch((error: unknown) => {
+        this.#fail('agent', error);
+        throw error;
+      }),
+    );
     this.#renewal = this.#newRenewal(identity);
     const renewal = this.#renewal.part();
     for (const child of grow(trees.daemon, { ...managerOnes, renewal, agent }))
@@ -131,7 +142,10 @@ export class NodeParts {
   }
 
   async remove(ids: readonly string[] = allParts): Promise<void> {
-    for (const id of ids.toReversed()) await this.#options.supervisor.remove(id);
+    for (const id of ids.toReversed()) {
+      await this.#options.supervisor.remove(id);
+      this.#failures.delete(id);
+    }
   }
 
   /** A new certificate now, from the manager at `addr` first. */
@@ -142,8 +156,13 @@ export class NodeParts {
   /** What the user must know; '' if nothing. */
   complaint(): string {
     const { files, config } = this.#options;
-    const own = this.error || this.#renewal?.complaint() || this.#arrivalComplaint();
+    const [failure = ''] = this.#failures.values();
+    const own = this.error || failure || this.#renewal?.complaint() || this.#arrivalComplaint();
     return own || !files.locks() ? own : runDirComplaint(config.runDir);
+  }
+
+  #fail(part: string, error: unknown): void {
+    this.#failures.set(part, error instanceof Error ? error.message : String(error));
   }
 
   #arrivalComplaint(): string {

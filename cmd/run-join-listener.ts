@@ -59,6 +59,7 @@ export async function runJoinListener(
     },
     log: report,
   });
+  wiring.onUp('join-listener');
   const forget = files.onCertificates(() => server.setSecureContext(joinContext(tlsOf(files))));
   await aborted(scope);
   forget();

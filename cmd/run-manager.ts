@@ -90,6 +90,7 @@ export async function runManager(
     attend(wiring, manager, links.system, report);
     manager.start();
     current.set(manager);
+    wiring.onUp('manager');
     const stay = async (): Promise<void> => {
       if (identity.joining === true) await passage.sit(manager, within);
       if (identity.form === 'several') await keeper.watch(manager, within);

@@ -15,7 +15,15 @@ import type { NodeFiles } from './node-files.ts';
 import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
-import { aborted, CurrentManager, hostOf, type ManagerWiring, ownLink, tlsOf } from './wiring.ts';
+import {
+  aborted,
+  CurrentManager,
+  hostOf,
+  type ManagerPart,
+  type ManagerWiring,
+  ownLink,
+  tlsOf,
+} from './wiring.ts';
 
 /** What has to be free for the server to open its store again, bytes, and how often that is looked at, ms. */
 const roomMin = 64 * 2 ** 20;
@@ -30,23 +38,27 @@ const roomToDo = 'free some space on this disk; the log is opened again by itsel
 export function managerChildren(wiring: ManagerWiring): readonly ChildSpec[] {
   const users = createOwnUsers();
   const current = new CurrentManager(wiring.onManager);
-  const part = (run: (scope: AbortSignal) => Promise<void>): Part =>
-    runs((scope) => reporting(wiring, () => run(scope)));
+  const part = (id: ManagerPart, run: (scope: AbortSignal) => Promise<void>): Part =>
+    runs((scope) => reporting(wiring, id, () => run(scope)));
   return grow(trees.daemon, {
-    'bus-server': part((scope) => runServer(wiring, users, current, scope)),
-    'bus-auth': part((scope) => runAuth(wiring, users, current, scope)),
-    manager: part((scope) => runManager(wiring, users, current, scope)),
-    'join-listener': part((scope) => runJoinListener(wiring, current, scope)),
+    'bus-server': part('bus-server', (scope) => runServer(wiring, users, current, scope)),
+    'bus-auth': part('bus-auth', (scope) => runAuth(wiring, users, current, scope)),
+    manager: part('manager', (scope) => runManager(wiring, users, current, scope)),
+    'join-listener': part('join-listener', (scope) => runJoinListener(wiring, current, scope)),
     renewal: undefined,
     agent: undefined,
   });
 }
 
-async function reporting(wiring: ManagerWiring, run: () => Promise<void>): Promise<void> {
+async function reporting(
+  wiring: ManagerWiring,
+  id: ManagerPart,
+  run: () => Promise<void>,
+): Promise<void> {
   try {
     await run();
   } catch (error) {
-    wiring.onFailure(error);
+    wiring.onFailure(id, error);
     throw error;
   }
 }
@@ -82,6 +94,7 @@ async function runServer(
     signal: scope,
   });
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
+  wiring.onUp('bus-server');
   const reload = (): void => {
     server.reload(tlsOf(files), clusterOf(wiring)).then(
       (isReloaded) => {
@@ -163,6 +176,7 @@ async function runAuth(
   if (identity.generation === 0) return aborted(scope);
   const report = actorLog(logger, { actor: 'bus-auth', node: identity.nodeId });
   const link = await ownLink(wiring, users.auth, 'auth', scope);
+  wiring.onUp('bus-auth');
   const serve = ({ view }: Pick<Manager, 'view'>): Unsubscribe =>
     serveAuth(link, {
       issuer: nkeyFromSeed(files.mustKeys().busIssuerSeed),

@@ -12,6 +12,8 @@ import type { Config } from './config.ts';
 import type { LogEvent, Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 
+export type ManagerPart = 'bus-server' | 'bus-auth' | 'manager' | 'join-listener';
+
 export interface ManagerWiring {
   readonly config: Config;
   readonly files: NodeFiles;
@@ -29,8 +31,10 @@ export interface ManagerWiring {
   readonly onRefused: (addr: string) => void;
   /** The keys on the disk are under another unlock key now, or under none. */
   readonly onLock: () => void;
-  /** An attempt to start a part failed; the supervisor tries again. */
-  readonly onFailure: (error: unknown) => void;
+  /** A part failed; the supervisor tries again. */
+  readonly onFailure: (part: ManagerPart, error: unknown) => void;
+  /** A part does what it is there for. */
+  readonly onUp: (part: ManagerPart) => void;
 }
 
 export const newId = (): string => idFromBytes(randomBytes(16));

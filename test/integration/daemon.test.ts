@@ -13,7 +13,7 @@ import {
   startEngine,
   until,
 } from '../support/engine.ts';
-import { soon } from '../support/patience.ts';
+import { patient, soon } from '../support/patience.ts';
 
 let engine: Engine;
 
@@ -294,6 +294,13 @@ describe('ends and crashes', () => {
 
       process.kill(daemon.serverPid(), 'SIGKILL');
       await daemon.mustDocker('service', 'scale', 'a=20');
+      // the error of the server's end lasts until it is up again, and no longer
+      await until(
+        async () => !/Error: /.test(await daemon.mustDocker('info')),
+        patient(10_000),
+        'the end of the error',
+      );
+      expect(await daemon.mustDocker('info')).toMatch(/Is Manager: true\n[^]*Managers: 1\n/);
       expect(
         (await running()).filter((line) => before.includes(line)).length,
       ).toBeGreaterThanOrEqual(19);
