@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { createServer, type Server } from 'node:https';
+import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { daemonFault, Fault } from '../domain/errors.ts';
@@ -67,6 +67,14 @@ export interface JoinListenerOptions {
   readonly log: LogEvent;
 }
 
+export interface JoinListener {
+  readonly port: number;
+  /** For the connections to come. */
+  setCertificate(tls: JoinListenerOptions['tls']): void;
+  /** Takes nothing more and ends every connection, whatever it is at; who asked asks another manager. */
+  close(): Promise<void>;
+}
+
 /** Half-open handshakes, slow heads and slow bodies end after this, ms. */
 const patienceMs = { handshake: 10_000, head: 10_000, whole: 30_000 } as const;
 /** How often Node looks for them, ms. */
@@ -80,7 +88,7 @@ const logTextMax = 300;
  * old certificate. A joiner checks the root against its token before it sends anything (docs/pki.md).
  * Rejects when the port cannot be had, with Docker's text.
  */
-export async function listenForJoins(options: JoinListenerOptions): Promise<Server> {
+export async function listenForJoins(options: JoinListenerOptions): Promise<JoinListener> {
   const server = createServer(
     {
       ...joinContext(options.tls),
@@ -96,7 +104,7 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Serv
     },
     (req, res) => void answer(options, req, res),
   );
-  boundConnections(server, limits.joinConnectionsMax);
+  const hangUp = boundConnections(server, limits.joinConnectionsMax);
   server.on('tlsClientError', (error, socket) =>
     options.log('join_handshake_failed', { peer: socket.remoteAddress, error: error.message }),
   );
@@ -111,17 +119,23 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Serv
     );
     server.listen(options.port, options.host, resolve);
   });
-  return server;
+  return {
+    port: (server.address() as AddressInfo).port,
+    setCertificate: (tls) => server.setSecureContext(joinContext(tls)),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        hangUp();
+      }),
+  };
 }
 
 /** For the server, and each time its certificate is new. Nobody joins twice, so nothing is kept of a session. */
-export const joinContext = (tls: JoinListenerOptions['tls']): SecureContextOptions => ({
+const joinContext = (tls: JoinListenerOptions['tls']): SecureContextOptions => ({
   ...tls,
   minVersion: 'TLSv1.2',
   secureOptions: constants.SSL_OP_NO_TICKET,
 });
-
-export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
 async function answer(
   options: JoinListenerOptions,
@@ -146,7 +160,9 @@ async function answer(
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
     const text = error instanceof Error ? error.message : '';
-    options.log('join_refused', { peer, error: text.slice(0, logTextMax) });
+    // who is put off comes again
+    const event = fault.code === 'Unavailable' ? 'join_put_off' : 'join_refused';
+    options.log(event, { peer, error: text.slice(0, logTextMax) });
     send(res, fault.code === 'Internal' ? 500 : 400, wire(fault));
   }
 }

@@ -4,21 +4,21 @@ import type { Socket } from 'node:net';
 /**
  * Keeps at most `max` connections of a server. When one more comes, the one goes that has waited longest without having
  * said all that it wants: whoever holds connections open and says nothing, or says it slowly, keeps nobody out. When
- * all are being answered, the new one goes.
+ * all are being answered, the new one goes. Answers what ends every connection: Node knows of none of before its handshake.
  */
-export function boundConnections(server: Server, max: number): void {
+export function boundConnections(server: Server, max: number): () => void {
   /** Oldest first, by the peer's address and port: TLS and HTTP have other objects for the same connection. */
   const waiting = new Map<string, Socket>();
-  let count = 0;
+  const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     const key = peerOf(socket);
-    count += 1;
+    open.add(socket);
     waiting.set(key, socket);
     socket.once('close', () => {
-      count -= 1;
+      open.delete(socket);
       if (waiting.get(key) === socket) waiting.delete(key);
     });
-    if (count <= max) return;
+    if (open.size <= max) return;
     const [[oldest, longest] = [key, socket]] = waiting;
     waiting.delete(oldest);
     longest.destroy();
@@ -28,6 +28,9 @@ export function boundConnections(server: Server, max: number): void {
     if (req.method === 'GET') isHeard();
     else req.once('end', isHeard);
   });
+  return () => {
+    for (const socket of open) socket.destroy();
+  };
 }
 
 const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

@@ -79,7 +79,13 @@ async function serve(
   const escalated = new Promise<never>((_, reject) => {
     escalate = reject;
   });
-  const ports = { clock: systemClock, random: Math.random, report, registry };
+  const ports = {
+    clock: systemClock,
+    random: Math.random,
+    report: (event: string, fields: object) =>
+      report(event, { node: node.local().nodeId, ...fields }),
+    registry,
+  };
   const supervisor = new Supervisor(trees.daemon.flags, [], ports, (reason) => escalate(reason));
   const node = new SwarmNode({
     config,

@@ -1,7 +1,6 @@
 import { type Agent, createAgent } from '../actors/agent/agent.ts';
 import type { Executor } from '../actors/agent/ports.ts';
 import { membershipFrom } from '../bus/bodies.ts';
-import { connectBus } from '../bus/nats/bus.ts';
 import { isNewer, type MembershipNotice } from '../bus/protocol.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { NodeTls } from '../domain/model/objects.ts';
@@ -11,7 +10,7 @@ import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
-import { aborted, busAddress, busErrors, newId, tlsOf } from './wiring.ts';
+import { aborted, busAddress, openBus, newId, tlsOf } from './wiring.ts';
 
 export interface AgentWiring {
   readonly config: Config;
@@ -36,15 +35,17 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const { config, files, executor, logger, registry } = wiring;
   const identity = wiring.identity();
   const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
-  const bus = await connectBus({
-    servers: busServers(config, files, identity),
-    name: `agent ${identity.nodeId}`,
-    tls: () => tlsOf(files),
-    inboxPrefix: subjects.inboxPrefix(identity.nodeId),
-    isRemote: !isManager(identity),
-    onError: busErrors(report),
-    signal: scope,
-  });
+  const bus = await openBus(
+    {
+      servers: busServers(config, files, identity),
+      name: `agent ${identity.nodeId}`,
+      tls: () => tlsOf(files),
+      inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+      isRemote: !isManager(identity),
+      signal: scope,
+    },
+    report,
+  );
   let giveUp: (reason: unknown) => void = () => undefined;
   const gaveUp = new Promise<never>((_, reject) => {
     giveUp = reject;

@@ -1,4 +1,4 @@
-import { joinContext, listenForJoins } from '../api/join-listener.ts';
+import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { daemonFault } from '../domain/errors.ts';
 import { rejoinChannel } from '../pki/mod.ts';
@@ -43,7 +43,7 @@ export async function runJoinListener(
     desks.set(manager, known);
     return known;
   };
-  const server = await listenForJoins({
+  const listener = await listenForJoins({
     host: hostOf(identity.listenAddr),
     port: Number(identity.listenAddr.slice(identity.listenAddr.lastIndexOf(':') + 1)),
     tls: tlsOf(files),
@@ -60,9 +60,8 @@ export async function runJoinListener(
     log: report,
   });
   wiring.onUp('join-listener');
-  const forget = files.onCertificates(() => server.setSecureContext(joinContext(tlsOf(files))));
+  const forget = files.onCertificates(() => listener.setCertificate(tlsOf(files)));
   await aborted(scope);
   forget();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  await listener.close();
 }

@@ -1,4 +1,4 @@
-import { type BusConnection, connectBus } from '../bus/nats/bus.ts';
+import type { BusConnection } from '../bus/nats/bus.ts';
 import { kickNode } from '../bus/nats/kick.ts';
 import type { Link } from '../bus/nats/link.ts';
 import { NatsLog } from '../bus/nats/log.ts';
@@ -31,7 +31,7 @@ import { SeatKeeper } from './seat-keeper.ts';
 import {
   aborted,
   busAddress,
-  busErrors,
+  openBus,
   type CurrentManager,
   externalCas,
   type ManagerWiring,
@@ -124,15 +124,17 @@ async function openLinks(
   closing.unshift(() => logLink.close());
   const system = await ownLink(wiring, users.system, 'system', scope);
   closing.unshift(() => system.close());
-  const bus = await connectBus({
-    servers: [busAddress(config, identity)],
-    name: `manager ${identity.nodeId}`,
-    tls: () => tlsOf(files),
-    user: users.bus,
-    inboxPrefix: subjects.inboxPrefix(identity.nodeId),
-    onError: busErrors(report),
-    signal: scope,
-  });
+  const bus = await openBus(
+    {
+      servers: [busAddress(config, identity)],
+      name: `manager ${identity.nodeId}`,
+      tls: () => tlsOf(files),
+      user: users.bus,
+      inboxPrefix: subjects.inboxPrefix(identity.nodeId),
+      signal: scope,
+    },
+    report,
+  );
   closing.unshift(() => bus.close());
   const log = new NatsLog({
     link: logLink,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type BusConnection, type BusOptions, connectBus } from '../bus/nats/bus.ts';
 import { connectLink, type Link, type TlsMaterial } from '../bus/nats/link.ts';
 import { localAddress } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
@@ -39,13 +40,23 @@ export interface ManagerWiring {
 
 export const newId = (): string => idFromBytes(randomBytes(16));
 
-/** An attempt to connect that failed is made again, and at a start it is nothing but early: no warning. */
-export const busErrors =
-  (report: LogEvent) =>
-  (error: Error, subject: string): void =>
+/** Connects to the bus, and tells of what goes wrong with that and when it goes well again. */
+export async function openBus(
+  options: Omit<BusOptions, 'onError'>,
+  report: LogEvent,
+): Promise<BusConnection> {
+  const onError = (error: Error, subject: string): void =>
+    // an attempt that failed is made again, and at a start it is nothing but early: no warning
     subject === ''
       ? report('bus_not_reached', { error })
       : report('bus_failed', { error, subject });
+  const bus = await connectBus({ ...options, onError });
+  report('bus_reached', {});
+  bus.onConnection((connected) => {
+    if (connected) report('bus_reached', {});
+  });
+  return bus;
+}
 
 /** Where this daemon's own clients find its bus server. */
 export const busAddress = (

@@ -44,6 +44,13 @@ async function managing(some: readonly Host[]): Promise<readonly Host[]> {
   return some;
 }
 
+/** Lines of a host's log that are warnings or worse. */
+const troubleSaidBy = (host: Host): readonly string[] =>
+  host.daemon
+    .log()
+    .split('\n')
+    .filter((line) => /"level":"(warn|error|fatal)"/.test(line));
+
 test('one manager becomes three', async () => {
   await one.mustDocker('swarm', 'init', '--advertise-addr', one.ip);
   await write(one, 'before');
@@ -52,6 +59,8 @@ test('one manager becomes three', async () => {
   await join(three, two, 'manager');
   await untilManagers([one, two, three]);
   for (const host of [one, two, three]) expect(await serviceNames(host)).toEqual(['before']);
+  // all is well, so there is nothing to warn of
+  for (const host of [one, two, three]) expect(troubleSaidBy(host)).toEqual([]);
 }, 120_000);
 
 test('what is written through any manager is read there at once', async () => {

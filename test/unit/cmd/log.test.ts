@@ -65,3 +65,51 @@ test('of one complaint of nats-server too, whatever connection it is about', () 
   expect(lines.length).toBeLessThan(42);
   expect(lines.at(-1)).toMatchObject({ level: 'error', line: 'JetStream out of disk' });
 });
+
+test('a bus that cannot be reached is told of once and then rarely, and when it is reached again', () => {
+  const lines: Record<string, unknown>[] = [];
+  const report = actorLog(logTo(lines), { actor: 'agent' });
+  report('bus_reached', {});
+  for (let i = 0; i < 100; i++) report('bus_not_reached', { error: new Error('refused') });
+  report('seat_not_told', { by: 'a' });
+  report('seat_not_told', { by: 'b' });
+  report('seat_not_told', { by: 'b' });
+  report('bus_reached', {});
+  report('bus_reached', {});
+  expect(lines.map(({ level, msg, by, suppressed }) => [level, msg, by ?? suppressed])).toEqual([
+    ['info', 'bus_not_reached', undefined],
+    ['info', 'seat_not_told', 'a'],
+    ['info', 'seat_not_told', 'b'],
+    ['info', 'bus_reached', 99],
+  ]);
+});
+
+test('the end of a part says what there is to do', () => {
+  const lines: Record<string, unknown>[] = [];
+  const report = actorLog(logTo(lines), { actor: 'daemon' });
+  for (const decision of ['restart', 'escalate', 'forget'])
+    report('child_exit', { child: 'a', exit: { kind: 'done' }, decision });
+  expect(lines.map(({ todo }) => todo)).toEqual([
+    'nothing: it is started again; if that goes on, its error says why',
+    'nothing: what it is a part of is started again as a whole',
+    'nothing: whoever started it deals with its end',
+  ]);
+});
+
+test('what nats-server complains about at a start is told when it does not pass', () => {
+  const lines: Record<string, unknown>[] = [];
+  let ms = 0;
+  const log = serverLog(logTo(lines), () => ms);
+  const complain = (): void => {
+    log('error', '10.0.0.1:7947 - rid:33 - TLS route handshake error: certificate not pinned');
+    log('error', '127.0.0.1:33812 - cid:19 - authentication error');
+    log('warn', 'Waiting for routing to be established...');
+  };
+  for (; ms < 29_000; ms += 1_000) complain();
+  log('warn', 'Metalayer blocking snapshot took 0.024s (streams: 1)');
+  ms += 31_000;
+  complain();
+  expect(lines).toEqual([]);
+  for (const until = ms + 31_000; ms < until; ms += 1_000) complain();
+  expect(lines.map(({ level }) => level)).toEqual(['error', 'error', 'warn']);
+});

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Throttle } from '../../../cmd/throttle.ts';
+import { Repeats, Throttle } from '../../../cmd/throttle.ts';
 
 const make = (): Throttle => new Throttle({ burst: 3, perS: 1, kindsMax: 2 });
 
@@ -17,4 +17,26 @@ test('kinds have limits of their own; too many of them share one', () => {
   expect(throttle.pass('a', 0)).toBeUndefined();
   const others = Array.from({ length: 1_000 }, (_, n) => throttle.pass(`other ${n}`, 0));
   expect(others.filter((held) => held !== undefined)).toHaveLength(3);
+});
+
+test('tries in vain are told ever more rarely, with how many were not told', () => {
+  const repeats = new Repeats();
+  const told: string[] = [];
+  for (let ms = 0; ms < 600_000; ms += 100) {
+    const held = repeats.pass('bus', ms);
+    if (held !== undefined) told.push(`${ms / 1_000} ${held}`);
+  }
+  expect(told.slice(0, 4)).toEqual(['0 0', '1 9', '3 19', '7 39']);
+  expect(told.length).toBeLessThan(18);
+  expect(told.at(-1)?.endsWith(' 599')).toBe(true);
+  expect(repeats.end('bus')).toBeGreaterThan(0);
+  expect(repeats.end('bus')).toBeUndefined();
+  expect(repeats.pass('bus', 600_000)).toBe(0);
+});
+
+test('what is rare is told each time; each thing has a series, up to a bound', () => {
+  const repeats = new Repeats();
+  expect([0, 200_000, 400_000].map((ms) => repeats.pass('a', ms))).toEqual([0, 0, 0]);
+  const told = Array.from({ length: 1_000 }, (_, n) => repeats.pass(`${n}`, 0));
+  expect(told.filter((held) => held !== undefined)).toHaveLength(256);
 });
