@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 /**
  * Keeps at most `max` connections of a server. When one more comes, the one goes that has waited longest without having
  * said all that it wants: whoever holds connections open and says nothing, or says it slowly, keeps nobody out. When
- * all are being answered, the new one goes. Answers what ends every connection: Node knows of none of before its handshake.
+ * all are being answered, the new one goes.
+ * @returns ends every connection; Node's own function for that leaves out those whose TLS handshake is not done
  */
 export function boundConnections(server: Server, max: number): () => void {
   /** Oldest first, by the peer's address and port: TLS and HTTP have other objects for the same connection. */

@@ -22,6 +22,8 @@ const engineNoticeMs = 5_000;
 export interface DaemonParts {
   /** Instead of the Docker Engine's: benchmarks run simulated containers. */
   readonly executor?: Executor;
+  /** Where the daemon's actors are found: a test makes them crash. */
+  readonly registry?: Registry;
 }
 
 /** Runs the daemon until SIGTERM or SIGINT. Sets the process' exit code; never rejects. */
@@ -73,7 +75,7 @@ async function serve(
   const facts = await awaitEngine(config, executor, logger, scope);
   if (facts === undefined) return;
   refuseSwarmMode(facts, config);
-  const registry = new Registry();
+  const { registry = new Registry() } = parts;
   const report = actorLog(logger, { actor: 'daemon' });
   let escalate: (reason: unknown) => void = () => undefined;
   const escalated = new Promise<never>((_, reject) => {

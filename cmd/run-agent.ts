@@ -10,7 +10,7 @@ import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
-import { aborted, busAddress, openBus, newId, tlsOf } from './wiring.ts';
+import { aborted, busAddress, newId, openBus, tlsOf } from './wiring.ts';
 
 export interface AgentWiring {
   readonly config: Config;

@@ -31,11 +31,11 @@ import { SeatKeeper } from './seat-keeper.ts';
 import {
   aborted,
   busAddress,
-  openBus,
   type CurrentManager,
   externalCas,
   type ManagerWiring,
   newId,
+  openBus,
   ownLink,
   tlsOf,
 } from './wiring.ts';

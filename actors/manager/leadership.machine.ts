@@ -30,6 +30,8 @@ type Context = LeadershipInput & { readonly failures: number };
 /** Pause of a follower that was told to hurry, and between two tries to lead, ms; drawn from 0 and `least` up. */
 const hurryMsMax = 30;
 const retryMs = { least: 200, spread: 400 } as const;
+/** Failures in a row from which on there is something wrong: another manager is faster, or the log is not up yet. */
+const failuresTold = 3;
 
 const within = ({ input, signal }: { input: Context; signal: AbortSignal }): AbortSignal =>
   AbortSignal.any([signal, input.scope]);
@@ -56,8 +58,10 @@ export const leadershipMachine = setup({
   },
   actions: {
     complain: assign(({ context }, params: { error: unknown }) => {
-      context.log('leadership_failed', { error: String(params.error) });
-      return { failures: context.failures + 1 };
+      const failures = context.failures + 1;
+      const event = failures < failuresTold ? 'leadership_delayed' : 'leadership_failed';
+      context.log(event, { error: String(params.error) });
+      return { failures };
     }),
   },
   guards: {

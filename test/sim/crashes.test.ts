@@ -80,12 +80,12 @@ async function scale(cluster: Cluster, replicas: number): Promise<void> {
 /** The host that has the kind now: a leader may have changed. */
 const hostWith = (cluster: Cluster, kind: string): SimHost | undefined =>
   [cluster.leader, ...cluster.hosts].find(
-    (host) => host !== undefined && oneOfEachKind(host.registry).has(kind),
+    (host) => host !== undefined && oneOfEachKind(host.registry.tree()).has(kind),
   );
 
 function crashOne(cluster: Cluster, kind: string): void {
   const { registry } = hostWith(cluster, kind)!;
-  crash(registry, oneOfEachKind(registry).get(kind)!);
+  crash(registry, oneOfEachKind(registry.tree()).get(kind)!);
 }
 
 const kindsOf = (cluster: Cluster): readonly string[] =>

@@ -24,5 +24,5 @@ export const kindOf = (address: string): string =>
     .join('/');
 
 /** One address of each kind of actor that runs. */
-export const oneOfEachKind = (registry: Registry): ReadonlyMap<string, string> =>
-  new Map(registry.tree().map(({ address }) => [kindOf(address), address]));
+export const oneOfEachKind = (tree: ReturnType<Registry['tree']>): ReadonlyMap<string, string> =>
+  new Map(tree.map(({ address }) => [kindOf(address), address]));

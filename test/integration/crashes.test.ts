@@ -1,0 +1,106 @@
+// A real daemon whose actors are made to throw, each kind of them: it gets over all of it. The simulation does this one by
+// one, at length (test/sim/crashes.test.ts).
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { join, resolve } from 'node:path';
+import type { TreeLine } from '../../supervisors/registry.ts';
+import { oneOfEachKind } from '../support/crash.ts';
+import { type Daemon, startDaemon } from '../support/daemon.ts';
+import { type Engine, loadImages, SLEEP, startEngine, until } from '../support/engine.ts';
+import { patient } from '../support/patience.ts';
+
+let engine: Engine;
+let daemon: Daemon;
+
+beforeAll(async () => {
+  engine = await startEngine({ name: 'crashes' });
+  await loadImages(engine);
+  daemon = await startDaemon(engine, {
+    entry: resolve(import.meta.dirname, '../support/crashable-daemon.mjs'),
+    env: { CRASH_SOCKET: join(engine.dir, 'crash.sock') },
+  });
+}, 120_000);
+afterAll(async () => {
+  await daemon?.stop();
+  await engine?.stop();
+}, 60_000);
+
+/** The actors that run, after these have crashed. */
+function crash(...addresses: readonly string[]): Promise<readonly TreeLine[]> {
+  return new Promise((resolve_, reject) => {
+    const socketPath = join(engine.dir, 'crash.sock');
+    const asked = request({ socketPath, method: 'POST' }, (res) => {
+      text(res).then((body) => resolve_(JSON.parse(body) as readonly TreeLine[]), reject);
+    });
+    asked.on('error', reject);
+    asked.end(JSON.stringify(addresses));
+  });
+}
+const kinds = async (): Promise<readonly string[]> =>
+  [...oneOfEachKind(await crash()).keys()].toSorted();
+
+const errors = (): Promise<string> =>
+  daemon.mustDocker('service', 'ps', '--no-trunc', '--format', '{{.Error}}', 'web');
+
+/** In the order of their tree, the innermost first. */
+const ofTheDaemon = [
+  'renewal/certificate',
+  'leader/lease',
+  'manager/leadership',
+  'renewal',
+  'manager',
+  'join-listener',
+  'bus-auth',
+  'bus-server',
+  'agent',
+];
+const others = [
+  'agent/*/session',
+  'agent/*/task/*',
+  'agent/*/tasks',
+  'leader/ca',
+  'leader/members',
+  'leader/node-plans/*',
+  'leader/nodes/*',
+  'leader/scheduler',
+  'leader/services/*',
+];
+
+test('every kind of actor crashes, and the daemon gets over it', async () => {
+  await daemon.mustDocker('swarm', 'init');
+  await daemon.mustDocker(
+    'service',
+    'create',
+    '-q',
+    '--replicas',
+    '2',
+    '--stop-grace-period',
+    '1s',
+    '--name',
+    'web',
+    SLEEP,
+  );
+  const node = await daemon.mustDocker('node', 'ls', '-q');
+  await daemon.mustDocker('node', 'update', '--label-add', 'zone=a', node);
+  const known = [...ofTheDaemon, ...others].toSorted();
+  const isWhole = async (): Promise<boolean> => String(await kinds()) === String(known);
+  await until(isWhole, patient(10_000), 'an actor of each kind');
+  await crash(oneOfEachKind(await crash()).get('agent/*/task/*') ?? '');
+  await until(
+    async () => (await errors()).includes('agent: made to crash by a test'),
+    patient(15_000),
+    'the task whose actor has crashed to fail, and to say why',
+  );
+  for (const kind of others) {
+    await crash(oneOfEachKind(await crash()).get(kind) ?? '');
+    await until(isWhole, patient(10_000), `another ${kind}`);
+  }
+  await crash(...ofTheDaemon);
+  await until(isWhole, patient(15_000), 'all parts of the daemon');
+  await daemon.mustDocker('service', 'scale', 'web=3');
+  expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Status}}')).toBe('Ready');
+  expect(await daemon.mustDocker('info', '--format', '{{.Swarm.Error}}')).toBe('');
+  expect(daemon.log()).toContain(`"node":"${node}","child":"bus-server"`);
+}, 180_000);
