@@ -1,8 +1,8 @@
-import type { Task } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
 import type { LogStatus } from '../actors/manager/manager.ts';
-import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
+import type { LogReading, NodeAway } from '../actors/manager/task-logs.ts';
+import type { LogChunk } from '../domain/logs/frames.ts';
 
 /** What this node is to the cluster; `Swarm` header of /_ping and `LocalNodeState` of /info. */
 export interface LocalState {
@@ -63,6 +63,9 @@ export interface Swarm {
   leadLogFrom(nodeId: string): Promise<void>;
   /** Every committed change, in order; for /events. Works from the first init on, over leave and init. */
   watch(listener: (changes: readonly Applied[]) => void): () => void;
-  /** Logs of one task from its node. Throws a Fault when the node is not reachable. */
-  taskLogs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
+  /**
+   * The log of one task, from its node. Throws a Fault, `Unavailable` when the node does not answer; one that is
+   * followed is waited for instead, which the stream tells.
+   */
+  taskLogs(reading: LogReading): AsyncIterable<LogChunk | NodeAway>;
 }

@@ -11,7 +11,7 @@
  * | `natswarm.v1.agent.<node>.leave` | message | that node | it leaves the swarm: its tasks are run elsewhere now |
  * | `natswarm.v1.node.<node>.assign` | message | the leader | assignments: the full set, then numbered increments |
  * | `natswarm.v1.node.<node>.membership` | message | the leader | roots to trust, managers, whether to renew the certificate |
- * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the logs of a task |
+ * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the log of one of its tasks |
  * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer supports its lease |
  * | `natswarm.v1.manager.<node>.canvass` | request | a manager that would lead | "do you hear a leader?" |
  * | `natswarm.v1.manager.<node>.abdicate` | message | a leader that stops | others need not wait for its silence |

@@ -1,10 +1,10 @@
 import { removeContainers } from '../actors/agent/agent.ts';
-import type { LogChunk, LogOptions } from '../actors/agent/ports.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
 import type { LogStatus, Manager } from '../actors/manager/manager.ts';
+import type { LogReading, NodeAway, TaskLogs } from '../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
-import type { Task } from '../domain/model/objects.ts';
+import type { LogChunk } from '../domain/logs/frames.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
 import { parseUnlockKey, readCertificate } from '../pki/mod.ts';
@@ -28,6 +28,7 @@ import {
 } from './own-addresses.ts';
 import { tlsInfo } from './run-agent.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
+import { taskLogsOf } from './task-logs.ts';
 
 export interface SwarmNodeOptions extends NodePartsOptions {
   /** Address ranges of the engine's own networks, in CIDR form. */
@@ -46,6 +47,7 @@ const managerPatienceMs = { request: 5_000, changing: 30_000, init: 20_000 } as 
 export class SwarmNode implements Swarm {
   readonly #options: SwarmNodeOptions;
   readonly #parts: NodeParts;
+  readonly #logs: TaskLogs;
   readonly #listeners = new Set<(changes: readonly Applied[]) => void>();
   #identity: Identity | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -72,6 +74,8 @@ export class SwarmNode implements Swarm {
         for (const listener of this.#listeners) listener(applied);
       },
     });
+    this.#logs = taskLogsOf(this.#parts, () => this.#identity?.nodeId);
+    this.watch((applied) => this.#logs.heed(applied));
   }
 
   /** Takes up the place that the files tell of. What an init that was cut off left behind is removed. */
@@ -181,10 +185,8 @@ export class SwarmNode implements Swarm {
     return () => this.#listeners.delete(listener);
   }
 
-  taskLogs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
-    if (this.#parts.agent === undefined || task.nodeId !== this.#identity?.nodeId)
-      throw daemonFault('Unavailable', `node ${task.nodeId} is not available`);
-    return this.#parts.agent.logs(task, options, scope);
+  taskLogs(reading: LogReading): AsyncIterable<LogChunk | NodeAway> {
+    return this.#logs.read(reading);
   }
 
   /** Renews the certificate now, if this node is in a swarm. */

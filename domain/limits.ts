@@ -65,7 +65,16 @@ export const limits = {
   /** Containers whose last event is remembered; for others the agent asks the engine again. */
   engineEventsKept: 4_096,
   /** Longest log frame or line held in memory before it is handed on, bytes. */
-  logFrameBytesMax: 4 * MiB,
+  logFrameBytesMax: 2 * MiB,
+  /** Lines asked of a log in one question, bytes, and at least so many; a line that is longer comes alone. */
+  logAnswerBytesMax: 256 * KiB,
+  logAnswerBytesMin: 8 * KiB,
+  /** Lines that are under way to one client of the API together, bytes. */
+  logReaderBytesMax: 16 * MiB,
+  /** How long an answer about a log waits for a line, ms. */
+  logHoldMsMax: 20_000,
+  /** Logs that one node reads for managers at the same time. */
+  logFeedsMax: 4_096,
   /** Pull attempts whose outcome is remembered, and for how long. */
   pullsRememberedMax: 1_000,
   pullRememberedMs: 30_000,

@@ -71,6 +71,7 @@ export const trees = {
       { id: 'session', restart: 'permanent' },
       { id: 'netplane', restart: 'permanent' },
       { id: 'tasks', restart: 'permanent' },
+      { id: 'logs', restart: 'permanent' },
     ],
   },
 } as const satisfies Readonly<Record<string, Tree>>;

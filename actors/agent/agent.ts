@@ -1,15 +1,16 @@
 import { fromCallback } from 'xstate';
+import type { LogAnswer, LogAsk } from '../../bus/log-bodies.ts';
 import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Epoch } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
-import type { Task } from '../../domain/model/objects.ts';
 import type { TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import { Supervisor } from '../../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../../supervisors/trees.ts';
 import { EpochGate, type EpochStore } from './epoch-gate.ts';
-import type { Executor, LogChunk, LogOptions } from './ports.ts';
+import { LogDesk, logDeskLogic } from './log-desk.ts';
+import type { Executor } from './ports.ts';
 import { Reporter } from './reporter.ts';
 import { sessionMachine } from './session.machine.ts';
 import { errorText } from './task-status.ts';
@@ -52,7 +53,8 @@ export interface Agent {
    */
   removeAll(): Promise<void>;
   tasks(): readonly { readonly id: string; readonly state: TaskState }[];
-  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
+  /** What managers ask over the bus about the logs of this node's tasks, asked without it. */
+  askLogs(ask: LogAsk): Promise<LogAnswer>;
 }
 
 export const createAgent = (options: AgentOptions): Agent => new NodeAgent(options);
@@ -95,6 +97,7 @@ class NodeAgent implements Agent {
   readonly #reporter: Reporter;
   readonly #supervisor: Supervisor;
   #worker: Worker | undefined;
+  #desk: LogDesk | undefined;
 
   constructor(options: AgentOptions) {
     const { nodeId, bus, clock, random, log, epochStore, registry } = options;
@@ -110,6 +113,7 @@ class NodeAgent implements Agent {
         session: this.#sessionPart(),
         netplane: options.netplane,
         tasks: this.#tasksPart(),
+        logs: this.#logsPart(),
       }),
       registry === undefined ? ports : { ...ports, registry },
       (reason) => options.onEscalate?.(reason),
@@ -140,8 +144,10 @@ class NodeAgent implements Agent {
     return this.#worker?.tasks() ?? [];
   }
 
-  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
-    return this.#options.executor.logs(task, options, scope);
+  askLogs(ask: LogAsk): Promise<LogAnswer> {
+    const desk = this.#desk;
+    if (desk === undefined) return Promise.resolve(deskAway);
+    return new Promise((resolve) => desk.answer(ask, resolve));
   }
 
   isConnected(): boolean {
@@ -195,4 +201,22 @@ class NodeAgent implements Agent {
       },
     };
   }
+
+  #logsPart(): Part {
+    const { nodeId, bus, executor, clock, wallNow, log, registry } = this.#options;
+    return {
+      logic: logDeskLogic,
+      input: (scope) => {
+        const ports = { nodeId, executor, clock, wallNow, log, scope };
+        const desk = new LogDesk(registry === undefined ? ports : { ...ports, registry });
+        this.#desk = desk;
+        return { desk, bus, nodeId };
+      },
+    };
+  }
 }
+
+const deskAway: LogAnswer = {
+  ok: false,
+  error: { code: 'Unavailable', message: 'the agent is not started', origin: 'manager' },
+};

@@ -5,6 +5,10 @@ import type {
   TaskStatus,
 } from '../../domain/model/objects.ts';
 import type { PortConfig } from '../../domain/model/spec.ts';
+import type { LogChunk } from '../../domain/logs/frames.ts';
+import type { LogOptions } from '../../domain/logs/options.ts';
+
+export type { LogChunk, LogOptions };
 
 /** What is known of a task's container without touching it. */
 export type Found =
@@ -54,23 +58,8 @@ export class EngineError extends Error {
   }
 }
 
-export interface LogOptions {
-  readonly stdout: boolean;
-  readonly stderr: boolean;
-  readonly follow: boolean;
-  readonly timestamps: boolean;
-  /** The log driver's extra attributes before each line, as `details=1` of the engine gives them. */
-  readonly details: boolean;
-  /** Unix time, seconds with up to nine decimals, as Docker's API takes it; '' for all. */
-  readonly since: string;
-  /** 'all' or a number of lines. */
-  readonly tail: string;
-}
-export interface LogChunk {
-  readonly stream: 'stdout' | 'stderr';
-  /** One line (or part of one) with its newline. */
-  readonly data: Uint8Array;
-}
+/** Whose log it is: a task of this node. */
+export type LogSubject = Pick<Task, 'id' | 'nodeId'>;
 
 /** The node's container engine. */
 export interface Executor {
@@ -80,8 +69,8 @@ export interface Executor {
   taskIds(nodeId: string, scope: AbortSignal): Promise<readonly string[]>;
   /** Removes the container of a task that nobody knows any more. */
   removeOrphan(taskId: string, scope: AbortSignal): Promise<void>;
-  /** Ends when the log ends (without `follow`) or at abort. */
-  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
+  /** Ends when the log ends (without `follow`) or at abort. Only of a container that is this task's by its labels. */
+  logs(task: LogSubject, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
   /** Resolves when the engine answers. */
   ready(scope: AbortSignal): Promise<void>;
 }

@@ -194,6 +194,10 @@ export class Manager {
   excuseNodes(): void {
     this.#reign?.excuseNodes();
   }
+  /** Its connection, for what is asked of nodes without the leader. */
+  get bus(): Bus {
+    return this.#options.bus;
+  }
   /** The state as this manager has it now, however old. */
   view(): View {
     return this.#replica.store;

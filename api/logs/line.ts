@@ -3,15 +3,6 @@ import type { Task } from '../../domain/model/objects.ts';
 const prefix = 'com.docker.swarm';
 const space = 0x20;
 
-/** One frame of Docker's multiplexed streams: type, three zeros, length, data. */
-export function frame(kind: 1 | 2 | 3, data: Uint8Array): Buffer {
-  const out = Buffer.allocUnsafe(8 + data.length);
-  out.writeUInt32BE(kind * 0x1000000, 0);
-  out.writeUInt32BE(data.length, 4);
-  out.set(data, 8);
-  return out;
-}
-
 /**
  * Adds the task's attributes to those of the log driver. `data` is what the engine sends with `details=1`:
  * `[time ]attributes line`; the attributes are `k=v,…`, url-encoded, and may be missing.
@@ -39,4 +30,20 @@ export function mergeDetails(encoded: string, task: Task): string {
     .sort()
     .map((key) => `${key}=${details.get(key) ?? ''}`)
     .join(',');
+}
+
+/** A line of natswarm's own among those of a task, with what the client wants before each line. */
+export function remark(
+  text: string,
+  task: Task,
+  wanted: { readonly timestamps: boolean; readonly details: boolean },
+  nowMs: number,
+): Uint8Array {
+  const time = new Date(nowMs).toISOString().replace('Z', '000000Z');
+  const parts = [
+    ...(wanted.timestamps ? [time] : []),
+    ...(wanted.details ? [mergeDetails('', task)] : []),
+    `natswarm: ${text}\n`,
+  ];
+  return Buffer.from(parts.join(' '));
 }

@@ -1,13 +1,15 @@
-import type { LogChunk, LogOptions } from '../../actors/agent/ports.ts';
+import type { NodeAway } from '../../actors/manager/task-logs.ts';
 import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
+import { frame, type LogChunk } from '../../domain/logs/frames.ts';
+import type { LogOptions } from '../../domain/logs/options.ts';
 import type { Task } from '../../domain/model/objects.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import { taskStateRank } from '../../domain/task-state.ts';
 import type { Swarm } from '../ports.ts';
 import type { Sink } from '../sink.ts';
-import { frame, withTaskDetails } from './line.ts';
+import { remark, withTaskDetails } from './line.ts';
 
 export interface LogStreamOptions {
   readonly swarm: Pick<Swarm, 'taskLogs' | 'watch'>;
@@ -17,6 +19,7 @@ export interface LogStreamOptions {
   readonly of: { readonly kind: 'service' | 'task'; readonly id: string };
   /** The containers have a terminal: its output is sent as it is, without frames. */
   readonly isTty: boolean;
+  readonly wallNow: () => number;
   readonly signal: AbortSignal;
 }
 
@@ -30,6 +33,8 @@ export class LogStream {
   readonly #seen = new Set<string>();
   readonly #waiting: { readonly task: Task; readonly log: LogOptions }[] = [];
   readonly #reasons = new Set<string>();
+  /** Nodes that were told to be away and have sent nothing since. */
+  readonly #away = new Set<string>();
   #reading = 0;
   #isGone = false;
   #finish: () => void = () => undefined;
@@ -95,11 +100,12 @@ export class LogStream {
     if (this.#reading === 0 && (!follow || this.#isGone)) this.#finish();
   }
 
-  async #read(task: Task, log: LogOptions): Promise<void> {
+  async #read(task: Task, options: LogOptions): Promise<void> {
     const { swarm, sink, signal } = this.#options;
+    const share = (): number => this.#reading;
     try {
-      for await (const chunk of swarm.taskLogs(task, log, signal)) {
-        const data = this.#encode(chunk, task);
+      for await (const item of swarm.taskLogs({ task, options, share, scope: signal })) {
+        const data = this.#encode(item, task);
         const behind = data && sink.write(data);
         if (behind !== undefined) await behind;
       }
@@ -110,12 +116,25 @@ export class LogStream {
     if (!signal.aborted) this.#next();
   }
 
-  #encode({ stream, data }: LogChunk, task: Task): Uint8Array | undefined {
+  #encode(item: LogChunk | NodeAway, task: Task): Uint8Array | undefined {
+    if ('away' in item) return this.#encodeAway(item, task);
+    const { stream, data } = item;
+    this.#away.delete(task.nodeId);
     const { log, isTty } = this.#options;
     if (!(stream === 'stdout' ? log.stdout : log.stderr)) return undefined;
     const line = log.details ? withTaskDetails(data, task, log.timestamps) : data;
     if (isTty) return line;
     return frame(stream === 'stdout' ? 1 : 2, line);
+  }
+
+  /** An error would end the client's reading, so it is a line among the others; one for all tasks of the node. */
+  #encodeAway({ away }: NodeAway, task: Task): Uint8Array | undefined {
+    if (this.#away.has(away)) return undefined;
+    this.#away.add(away);
+    const { log, isTty, wallNow } = this.#options;
+    const text = `node ${away} is not available; its lines follow when it is back`;
+    const line = remark(text, task, log, wallNow());
+    return isTty ? line : frame(2, line);
   }
 
   #note(task: Task, error: unknown): void {

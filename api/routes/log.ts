@@ -31,8 +31,8 @@ async function logs(deps: Deps, call: Call, kind: 'service' | 'task'): Promise<u
   // the client learns that its request was good before there is any line
   res.flushHeaders();
   const sink = new Sink(res);
-  const { swarm } = deps;
-  await new LogStream({ swarm, sink, log, of: { kind, id }, isTty, signal }).run(view);
+  const { swarm, wallNow } = deps;
+  await new LogStream({ swarm, sink, log, of: { kind, id }, isTty, wallNow, signal }).run(view);
   res.end();
   return undefined;
 }

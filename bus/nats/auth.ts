@@ -40,8 +40,8 @@ export interface Denial {
 const calloutSubject = '$SYS.REQ.USER.AUTH';
 /** Every manager answers for every other one's server; each question goes to one of them. */
 const queueGroup = 'natswarm';
-/** An agent answers a request with as many messages as it takes, for a day: logs can be followed. */
-const respond = { max: -1, ttlMs: 86_400_000 } as const;
+/** An agent answers each request once. The server keeps a right to answer for so long; the longest wait for a line of a log. */
+const respond = { max: 1, ttlMs: 2 * limits.logHoldMsMax } as const;
 
 /** Answers the server's question who a connection is and what it may do, until unsubscribed. */
 export function serveAuth(link: Link, options: AuthOptions): Unsubscribe {

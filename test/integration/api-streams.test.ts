@@ -174,6 +174,26 @@ test('what cannot be had is told at the end, once per reason', async () => {
   );
 });
 
+test('a node that is away while its tasks are followed is named once, in a line among the others', async () => {
+  swarm.apply({ op: 'put', kind: 'task', object: aTask({ id: 'task2'.padEnd(25, '0'), slot: 2 }) });
+  const goOn: (() => void)[] = [];
+  swarm.logs = async function* () {
+    yield { away: nodeId };
+    await new Promise<void>((resolve) => goOn.push(resolve));
+    yield line('back\n');
+    yield { away: nodeId };
+  };
+  const remark = framed(
+    2,
+    `natswarm: node ${nodeId} is not available; its lines follow when it is back\n`,
+  );
+  const stream = await Stream.open('/services/web/logs?stdout=1&stderr=1&follow=1');
+  await stream.until((text) => text === remark && goOn.length === 2);
+  goOn[0]?.();
+  await stream.until((text) => text === remark + framed(1, 'back\n') + remark);
+  stream.req.destroy();
+});
+
 test('tasks that have nothing to tell are not asked', async () => {
   const asked: string[] = [];
   swarm.logs = async function* (task) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogStatus } from '../../actors/manager/manager.ts';
 import type { LogChunk, LogOptions } from '../../actors/agent/ports.ts';
+import type { LogReading, NodeAway } from '../../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../../api/ports.ts';
 import { type Api, createApi } from '../../api/server.ts';
 import { daemonFault } from '../../domain/errors.ts';
@@ -104,8 +105,11 @@ export class FakeSwarm implements Swarm {
   readonly commands: { readonly name: string; readonly body: unknown }[] = [];
   readonly inits: InitRequest[] = [];
   answer: (name: string, body: unknown) => unknown = () => ({ warnings: null });
-  logs: (task: Task, options: LogOptions, scope: AbortSignal) => AsyncIterable<LogChunk> =
-    async function* () {};
+  logs: (
+    task: Task,
+    options: LogOptions,
+    scope: AbortSignal,
+  ) => AsyncIterable<LogChunk | NodeAway> = async function* () {};
   state: LocalState['state'] = 'active';
   readonly #watchers = new Set<(changes: readonly Applied[]) => void>();
 
@@ -175,7 +179,7 @@ export class FakeSwarm implements Swarm {
     this.#watchers.add(listener);
     return () => this.#watchers.delete(listener);
   }
-  taskLogs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
+  taskLogs({ task, options, scope }: LogReading): AsyncIterable<LogChunk | NodeAway> {
     return this.logs(task, options, scope);
   }
 }

@@ -1,9 +1,16 @@
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
 import { pause, systemClock } from '../../../supervisors/clock.ts';
-import type { Controller, Executor, LogChunk, LogOptions } from '../ports.ts';
+import {
+  type Controller,
+  EngineError,
+  type Executor,
+  type LogChunk,
+  type LogOptions,
+  type LogSubject,
+} from '../ports.ts';
 import { EngineClient, segment } from './docker-client.ts';
-import { containerName, labels, type TemplateNode } from './docker-config.ts';
+import { labels, type TemplateNode } from './docker-config.ts';
 import { DockerController, removeContainer, type Shared } from './docker-controller.ts';
 import { abortedError } from './docker-errors.ts';
 import { EngineEvents } from './docker-events.ts';
@@ -82,10 +89,20 @@ class DockerExecutor implements Executor {
       await removeContainer(this.#client, `/containers/${segment(Id)}`, scope);
   }
 
-  logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
-    const id = task.status.container?.id ?? '';
-    const path = `/containers/${segment(id === '' ? containerName(task) : id)}`;
-    return readLogs(this.#client, path, options, scope);
+  async *logs(
+    { id, nodeId }: LogSubject,
+    options: LogOptions,
+    scope: AbortSignal,
+  ): AsyncIterable<LogChunk> {
+    const found = await containersWith(this.#client, `${labels.taskId}=${id}`, scope).catch(
+      (error: unknown) => {
+        if (!scope.aborted) throw error;
+      },
+    );
+    if (found === undefined) return;
+    const own = found.find(({ Labels }) => Labels[labels.nodeId] === nodeId);
+    if (own === undefined) throw new EngineError(`No such container: of task ${id}`, false);
+    yield* readLogs(this.#client, `/containers/${segment(own.Id)}`, options, scope);
   }
 
   async ready(scope: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import {
   type Found,
   type LogChunk,
   type LogOptions,
+  type LogSubject,
   type Run,
 } from '../../../actors/agent/ports.ts';
 import { exitError } from '../../../actors/agent/task-status.ts';
@@ -42,15 +43,12 @@ class SimulatedExecutor implements Executor {
   }
 
   /** Knows nothing of `since`, `timestamps` and `details`. */
-  async *logs(task: Task, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
+  async *logs(task: LogSubject, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
     const engine = this.#engine;
     try {
       const container = await engine.call('look', task.id, scope, () => engine.get(task.id));
       if (container === undefined)
-        throw new EngineError(
-          `No such container: ${task.serviceName}.${task.slot}.${task.id}`,
-          false,
-        );
+        throw new EngineError(`No such container: of task ${task.id}`, false);
       const wanted = ({ stream }: LogChunk): boolean => options[stream];
       // as in the engine, the tail is cut before streams are told apart
       const tail = options.tail === 'all' ? container.log.length : Number(options.tail);

@@ -3,6 +3,7 @@ import { EngineError } from '../../../actors/agent/ports.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import { buildTask } from './builders.ts';
 import { buildAgent, runningAgent } from './harness.ts';
+import { allLines } from './log-engine.ts';
 
 describe('assignments', () => {
   test('run and are reported', async () => {
@@ -313,20 +314,16 @@ test('the work of a change does not grow with the tasks that do not change', asy
   expect(h.leader.reports.slice(reports).flatMap((r) => r.updates).length).toBeLessThanOrEqual(40);
 }, 60_000);
 
-test('logs come from the engine', async () => {
+test('logs are read while the agent runs, and not afterwards', async () => {
   const h = buildAgent();
-  const options = {
-    stdout: true,
-    stderr: true,
-    follow: false,
-    timestamps: false,
-    details: false,
-    since: '',
-    tail: 'all',
-  };
-  const texts: string[] = [];
-  const scope = new AbortController().signal;
-  for await (const chunk of h.agent.logs(buildTask('t1'), options, scope))
-    texts.push(Buffer.from(chunk.data).toString());
-  expect(texts).toEqual(['t1\n']);
+  const open = { ask: 'open', stream: 's1', taskId: 't1', options: allLines } as const;
+  expect(await h.agent.askLogs(open)).toMatchObject({ error: { code: 'Unavailable' } });
+  h.agent.start();
+  expect(await h.agent.askLogs(open)).toMatchObject({ ok: true });
+  await h.go(1);
+  const next = { ask: 'next', stream: 's1', seq: 1, bytes: 1_000, holdMs: 0 } as const;
+  const answer = await h.agent.askLogs(next);
+  expect(answer.ok && Buffer.from(answer.frames).toString('latin1').slice(8)).toBe('t1\n');
+  await h.agent.stop();
+  expect(await h.agent.askLogs(open)).toMatchObject({ error: { code: 'Unavailable' } });
 });

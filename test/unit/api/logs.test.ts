@@ -1,13 +1,20 @@
 import { expect, test } from '@jest/globals';
-import { frame, mergeDetails, withTaskDetails } from '../../../api/logs/line.ts';
+import { mergeDetails, remark, withTaskDetails } from '../../../api/logs/line.ts';
 import { checkStreams, logOptionsOf } from '../../../api/logs/options.ts';
 import { Query } from '../../../api/query.ts';
 import { aTask, nodeId, serviceId, taskId } from '../../support/api.ts';
 
 const attrs = `com.docker.swarm.node.id=${nodeId},com.docker.swarm.service.id=${serviceId},com.docker.swarm.task.id=${taskId}`;
 
-test('frames carry stream and length', () => {
-  expect([...frame(2, Buffer.from('ab\n'))]).toEqual([2, 0, 0, 0, 0, 0, 0, 3, 97, 98, 10]);
+test.each([
+  [false, false, 'natswarm: hello\n'],
+  [true, false, '2026-11-30T14:25:04.120000000Z natswarm: hello\n'],
+  [true, true, `2026-11-30T14:25:04.120000000Z ${attrs} natswarm: hello\n`],
+])('a line of our own looks like the others (%s, %s)', (timestamps, details, expected) => {
+  const at = Date.UTC(2026, 10, 30, 14, 25, 4, 120);
+  expect(Buffer.from(remark('hello', aTask(), { timestamps, details }, at)).toString()).toBe(
+    expected,
+  );
 });
 
 test('details are sorted, and the task has the last word on its own', () => {

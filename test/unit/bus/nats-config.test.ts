@@ -87,7 +87,7 @@ test('rights follow the role', () => {
   expect(permissionsOf('worker', 'n1')).toEqual({
     publish: { allow: ['natswarm.v1.agent.n1.>'] },
     subscribe: { allow: ['natswarm.v1.node.n1.>', 'natswarm.v1.leader', '_INBOX_n1.>'] },
-    respond: { max: -1, ttlMs: 86_400_000 },
+    respond: { max: 1, ttlMs: 40_000 },
   });
   expect(permissionsOf('manager', 'n1')?.subscribe.allow).toEqual(['natswarm.>', '_INBOX_n1.>']);
   expect(permissionsOf('client', 'n1')).toBeUndefined();
