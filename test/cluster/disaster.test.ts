@@ -43,7 +43,9 @@ test('swarm init --force-new-cluster on a survivor keeps every object; the other
   const nodes = await survivor.mustDocker('node', 'ls', '-q');
   const token = await survivor.mustDocker('swarm', 'join-token', '-q', 'worker');
   await Promise.all(lost.map((host) => host.powerOff()));
-  expect((await survivor.docker('service', 'ls')).stderr).toContain('does not have a leader');
+  const isAlone = async (): Promise<boolean> =>
+    (await survivor.docker('service', 'ls')).stderr.includes('does not have a leader');
+  await until(isAlone, 10_000, 'the survivor to have no leader');
 
   expect(await force(survivor, '--task-history-limit=3')).toMatchObject({ code: 0 });
   expect(await serviceNames(survivor)).toEqual(before);

@@ -202,7 +202,8 @@ test('a daemon in the host makes a swarm; it can be paused, ended and killed', a
   await one.startDaemon();
   await one.mustDocker('swarm', 'init');
   const node = '{{.Hostname}} {{.Status}} {{.ManagerStatus}}';
-  expect(await one.mustDocker('node', 'ls', `--format=${node}`)).toBe('h1 Ready Leader');
+  const nodes = () => one.mustDocker('node', 'ls', `--format=${node}`);
+  await until(async () => (await nodes()) === 'h1 Ready Leader', 5_000, 'the node to be ready');
   const address = await one.mustDocker('info', '--format={{.Swarm.NodeAddr}}');
   expect(address).toBe(one.ip);
   expect(existsSync(join(one.stateDir, 'natswarm'))).toBe(true);

@@ -171,7 +171,8 @@ test('locking, another key, and no lock any more: each holds from the next resta
   await pair.manager.mustDocker('swarm', 'update', '--autolock=false');
   await restart(pair.manager);
   expect(await stateOf(pair.manager)).toBe('active');
-  expect((await pair.manager.docker('node', 'ls')).code).toBe(0);
+  const leads = async (): Promise<boolean> => (await pair.manager.docker('node', 'ls')).code === 0;
+  await until(leads, 5_000, 'the manager to lead');
 }, 120_000);
 
 const isLocked = (daemon: Daemon): boolean =>

@@ -71,7 +71,9 @@ test('a worker is let back in as the node that it was, by a token and its last k
   await expire(worker, clusterId);
   await worker.start();
   await until(() => /expired.*certificate_not_renewed/.test(worker.log()), 10_000, 'a refusal');
-  expect(await swarmError(worker)).toMatch(/certificate of this node has expired/);
+  const isTold = async (): Promise<boolean> =>
+    /certificate of this node has expired/.test(await swarmError(worker));
+  await until(isTold, 5_000, 'the node to say so');
   expect(await pair.nodes('{{.Status}}')).toContain('Down');
   const refusal = async (token: string): Promise<string> =>
     (await worker.docker('swarm', 'join', '--token', token, remote)).stderr;
