@@ -1,3 +1,4 @@
+import { limits } from '../../domain/limits.ts';
 import { Random } from './world/random.ts';
 
 export const faultKinds = [
@@ -75,6 +76,8 @@ export interface SimOptions {
   readonly logTroubleRate: number;
   readonly messageLossRate: number;
   readonly historyLimit: number;
+  /** Environment of some services' tasks, bytes; 0 for none. */
+  readonly specBytes: number;
   readonly heartbeatPeriodMs: number;
   readonly checkpointEvery: number;
   /** How much the nodes' wall clocks differ at most. */
@@ -177,6 +180,24 @@ function drawWorkload(
 }
 
 /**
+ * One run in twenty has specs, histories or loads of nodes near their limits, with few of the others: what the tasks of a node
+ * take together is then far over what a message holds. From randomness of its own.
+ */
+function drawLimits(options: SimOptions): SimOptions {
+  const random = new Random(options.seed, 'near limits');
+  switch (random.weighted({ none: 57, specs: 1, histories: 1, loads: 1 })) {
+    case 'specs':
+      return { ...options, specBytes: limits.specBytesMax - 16 * 1_024, replicasMax: 8 };
+    case 'histories':
+      return { ...options, specBytes: 100_000, historyLimit: 50, servicesMax: 2 };
+    case 'loads':
+      return { ...options, specBytes: 4_096, replicasMax: 60, servicesMax: 2 };
+    case 'none':
+      return options;
+  }
+}
+
+/**
  * Swarm testing (Groce et al., 2012): each run has only some kinds of faults and commands, so that none hides what
  * another would show.
  */
@@ -211,6 +232,7 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     logTroubleRate: random.pick([0, 0, 0.01, 0.05]),
     messageLossRate: random.pick([0, 0, 0.001, 0.02]),
     historyLimit: random.pick([0, 1, 2, 5, 5]),
+    specBytes: 0,
     heartbeatPeriodMs: random.pick([2_000, 5_000, 10_000, 10_000]),
     checkpointEvery: random.pick([20, 200, 1_000]),
     clockSkewMs: random.pick([0, 0, 500, 20_000]),
@@ -218,5 +240,5 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     engineCallMs: random.pick([2, 20, 200]),
   };
   const workload = drawWorkload(options, (own) => someOf(own)(commandKinds, ['create', 'update']));
-  return drawFreezes(drawManagers({ ...options, ...workload }, bounds), bounds);
+  return drawLimits(drawFreezes(drawManagers({ ...options, ...workload }, bounds), bounds));
 }

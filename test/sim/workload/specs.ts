@@ -59,7 +59,7 @@ export function drawService(random: Random, options: SimOptions, name: string): 
   return {
     Name: name,
     Labels: {},
-    TaskTemplate: drawTask(random),
+    TaskTemplate: drawTask(random, options),
     Mode: global ? { Global: {} } : { Replicated: { Replicas: drawReplicas(random, options) } },
     ...(random.chance(0.8) && { UpdateConfig: drawRollout(random, true) }),
     ...(random.chance(0.6) && { RollbackConfig: drawRollout(random, false) }),
@@ -72,12 +72,13 @@ export const drawReplicas = (random: Random, options: SimOptions): number =>
 export const drawImage = (random: Random): string =>
   `${random.weighted(behaviours)}:${random.int(1, 1e6)}`;
 
-function drawTask(random: Random): Wire['TaskTemplate'] {
+function drawTask(random: Random, { specBytes }: SimOptions): Wire['TaskTemplate'] {
   const constraints = random.chance(0.25) ? [random.pick(constraintsKnown)] : [];
   return {
     ContainerSpec: {
       Image: drawImage(random),
       StopGracePeriod: random.pick([0.1, 1, 10]) * s,
+      ...(specBytes > 0 && random.chance(0.7) && { Env: [`LARGE=${'x'.repeat(specBytes)}`] }),
     },
     ForceUpdate: 0,
     ...(random.chance(0.7) && {

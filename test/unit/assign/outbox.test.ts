@@ -106,6 +106,19 @@ describe('a full set', () => {
     expect(packedBytes(part?.ended)).toBeLessThan(3 * 200);
   });
 
+  test('of 170 slots of 4 KB each with five tasks of history is far from a message', () => {
+    const slots = Array.from({ length: 170 }, (_, i) => [
+      buildTask(`t${i}`, { specBytes: 4_096 }),
+      ...many(5, { specBytes: 4_096, state: 'failed' }).map(({ id, ...task }) => ({
+        ...task,
+        id: `${i}.${id}`,
+      })),
+    ]);
+    const parts = buildOutbox(slots.flat()).rest();
+    expect(idsIn(parts)).toHaveLength(170 * 6);
+    expect(parts.reduce((sum, part) => sum + packedBytes(part), 0)).toBeLessThan(partMax);
+  });
+
   test('leaves out the specs that the node has', () => {
     const { next } = buildOutbox([buildTask('a'), buildTask('b', { version: 2 })], ['s.1']);
     expect(versionsIn(next())).toEqual([2]);

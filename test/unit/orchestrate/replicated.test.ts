@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { changeBytes } from '../../../bus/log-entry.ts';
 import { limits } from '../../../domain/limits.ts';
 import { replicas, show, World } from './world.ts';
 
@@ -161,4 +162,23 @@ test('new tasks do not repeat the spec of their service, and share one object', 
   world.settle();
   const specs = new Set(world.tasks('web').map(({ spec }) => spec));
   expect([...specs]).toEqual([world.service('web').spec.TaskTemplate]);
+});
+
+test('20,000 replicas are created, scheduled and removed in records that fit', () => {
+  const world = new World();
+  for (let i = 0; i < 20; i++) world.addNode(`n${i}`);
+  let largest = 0;
+  world.onPlan = ({ changes }) => {
+    const bytes = changes.reduce((sum, change) => sum + changeBytes(change), 0);
+    largest = Math.max(largest, bytes);
+  };
+  world.create('web', replicas(20_000));
+  world.settle();
+  const running = (): number =>
+    world.tasks('web').filter(({ status }) => status.state === 'running').length;
+  expect(running()).toBe(20_000);
+  world.apply([{ op: 'delete', kind: 'service', id: 'web' }]);
+  world.run(1_000);
+  expect(world.tasks('web')).toEqual([]);
+  expect(largest).toBeLessThan(limits.transactionBytesMax / 4);
 });
