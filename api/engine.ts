@@ -1,5 +1,5 @@
-import { type ClientRequest, type IncomingMessage, request } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { limits } from '../domain/limits.ts';
 import { HttpError } from './errors.ts';
 
@@ -9,49 +9,77 @@ export interface EngineRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly signal?: AbortSignal;
+  /** A connection that is there already may be used. Only for what may be asked again, for the engine may close it. */
+  readonly reuse?: boolean;
 }
+
+/** Asks nothing but an answer: without a body, and the same when it is asked twice. */
+export const isRepeatable = (method: string): boolean => method === 'GET' || method === 'HEAD';
+
+/** Node's options for a socket go through to its stream; the types do not know. */
+interface Buffered {
+  readonly highWaterMark: number;
+}
+type AgentOptions = ConstructorParameters<typeof Agent>[0] & Buffered;
+type ConnectOptions = NetConnectOpts & Buffered;
 
 /** The container engine behind the front, by HTTP on its Unix socket. */
 export class EngineClient {
   readonly #socketPath: string;
+  readonly #idle: Agent;
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;
+    const options = { keepAlive: true, maxFreeSockets: limits.engineConnectionsMax, socketPath };
+    this.#idle = new Agent({ ...options, highWaterMark: limits.streamBufferBytes } as AgentOptions);
   }
 
   /**
-   * Begins a request. Each has a connection of its own: nothing then depends on when the engine drops idle ones, and
-   * a hijacked one is nobody else's. Half-open: the end of one direction leaves the other as it is.
+   * Begins a request. With a body, or where the connection may be taken over, it has one of its own: nothing then
+   * depends on when the engine drops idle ones, and a hijacked one is nobody else's. Half-open: the end of one
+   * direction leaves the other as it is.
    */
   open(options: EngineRequest): ClientRequest {
-    const { method, path, headers = {}, signal } = options;
+    const { method, path, headers = {}, signal, reuse = false } = options;
+    const connection = reuse
+      ? { agent: this.#idle, socketPath: this.#socketPath }
+      : { createConnection: () => this.#connect() };
     return request({
       method,
       path,
       // Asked to close, the engine would do so as soon as it has answered, perhaps while the end of the body is still
       // being written, and that error would hide the answer. The connection ends with its answer in any case.
       headers: { host: 'docker', connection: 'keep-alive', ...headers },
-      createConnection: () => this.#connect(),
+      ...connection,
       maxHeaderSize: limits.requestHeaderBytesMax,
       ...(signal === undefined ? {} : { signal }),
     });
   }
 
   #connect(): Socket {
-    const socket = connect({ path: this.#socketPath, allowHalfOpen: true });
+    const path = this.#socketPath;
+    const socket = connect({
+      path,
+      allowHalfOpen: true,
+      highWaterMark: limits.streamBufferBytes,
+    } as ConnectOptions);
     // after the answer, unless the connection was taken over
     return socket.on('free', () => socket.destroy());
   }
 
   /** Sends a request without a body; resolves with the head of the answer. Throws `away` when there is none. */
-  async fetch(options: EngineRequest): Promise<IncomingMessage> {
-    try {
-      return await new Promise<IncomingMessage>((resolve, reject) => {
-        this.open(options).on('response', resolve).on('error', reject).end();
-      });
-    } catch {
-      throw this.away();
-    }
+  fetch(options: EngineRequest): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const ask = (reuse: boolean): void => {
+        const toEngine = this.open({ ...options, reuse });
+        toEngine.on('response', resolve).end();
+        toEngine.on('error', () => {
+          if (toEngine.reusedSocket) ask(false);
+          else reject(this.away());
+        });
+      };
+      ask(isRepeatable(options.method));
+    });
   }
 
   /** GETs JSON. Throws `away`, or an `HttpError` with the engine's own status and message. */
@@ -79,6 +107,11 @@ export class EngineClient {
     if (size > limits.engineAnswerBytesMax)
       throw new HttpError(500, "the engine's answer is too large");
     return Buffer.concat(chunks);
+  }
+
+  /** Ends the connections that wait for a question. */
+  close(): void {
+    this.#idle.destroy();
   }
 
   away(): HttpError {

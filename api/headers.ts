@@ -24,6 +24,9 @@ export function hasOneLength(req: IncomingMessage): boolean {
   return lengths.length === 0 || (lengths.length === 1 && /^[0-9]+$/.test(lengths[0] ?? ''));
 }
 
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
 const named = (connection: string | undefined): ReadonlySet<string> =>
   new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
 

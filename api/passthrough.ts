@@ -1,7 +1,8 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import type { Deps } from './call.ts';
+import { isRepeatable } from './engine.ts';
 import { HttpError } from './errors.ts';
-import { answerHeaders, hasOneLength, requestHeaders } from './headers.ts';
+import { answerHeaders, hasBody, hasOneLength, requestHeaders } from './headers.ts';
 import { sendError } from './reply.ts';
 
 /**
@@ -15,6 +16,7 @@ export function passThrough(
   res: ServerResponse,
   path: string,
   body?: Buffer,
+  mayReuse = true,
 ): void {
   const { engine, identity } = deps;
   if (!hasOneLength(req)) {
@@ -27,11 +29,16 @@ export function passThrough(
     delete headers['expect'];
     headers['content-length'] = String(body.length);
   }
-  const toEngine = engine.open({ method: req.method ?? 'GET', path, headers });
+  const method = req.method ?? 'GET';
+  const reuse = mayReuse && isRepeatable(method) && !hasBody(req);
+  const toEngine = engine.open({ method, path, headers, reuse });
   toEngine.on('response', (answer) => relay(answer, res));
   toEngine.on('continue', () => res.writeContinue());
   toEngine.on('error', () => {
-    if (!res.writableEnded) sendError(req, res, identity.headers, engine.away());
+    if (res.writableEnded) return;
+    // an idle connection that the engine has just closed
+    if (toEngine.reusedSocket && !res.headersSent) passThrough(deps, req, res, path, body, false);
+    else sendError(req, res, identity.headers, engine.away());
   });
   // what is left of a body that the engine does not want is read and dropped
   toEngine.on('close', () => req.resume());

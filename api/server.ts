@@ -92,6 +92,7 @@ export function createApi(options: ApiOptions): Api {
       }, graceMs);
       await Promise.all(closed);
       clearTimeout(cut);
+      deps.engine.close();
     },
   };
 }
@@ -105,6 +106,7 @@ function frontServer(
   const server = createServer({
     IncomingMessage: FrontRequest,
     maxHeaderSize: limits.requestHeaderBytesMax,
+    highWaterMark: limits.streamBufferBytes,
     headersTimeout: headMs,
     keepAliveTimeout: idleMs,
     // whole requests may take hours (builds); the bodies that natswarm reads itself have a limit of their own

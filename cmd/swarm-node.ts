@@ -99,15 +99,22 @@ export class SwarmNode implements Swarm {
 
   local(): LocalState {
     const identity = this.#identity;
+    // told with every ping: what has to be read from files is read where it is wanted
+    const error = (): string =>
+      this.#isLocked ? text.locked : (this.#joining?.error ?? this.#parts.complaint());
+    const remoteManagers = (): LocalState['remoteManagers'] =>
+      this.#joining?.request.remoteAddrs.map((addr) => ({ nodeId: '', addr })) ?? this.#managers();
     return {
       state: this.#state(),
       nodeId: identity?.nodeId ?? '',
       nodeAddr: (identity ?? this.#joining?.addresses)?.advertiseHost ?? '',
       manager: !this.#isLocked && identity !== undefined && isManager(identity),
-      error: this.#isLocked ? text.locked : (this.#joining?.error ?? this.#parts.complaint()),
-      remoteManagers:
-        this.#joining?.request.remoteAddrs.map((addr) => ({ nodeId: '', addr })) ??
-        this.#managers(),
+      get error() {
+        return error();
+      },
+      get remoteManagers() {
+        return remoteManagers();
+      },
     };
   }
 

@@ -10,6 +10,8 @@ export const limits = {
   requestBodyMs: 30_000,
   /** Head of a request; `docker build` sends all registry credentials in one header. */
   requestHeaderBytesMax: MiB,
+  /** Bytes that one direction of a passed connection holds while the other side is behind, and read at a time. */
+  streamBufferBytes: 256 * KiB,
   /** Answers of the engine that the front itself reads (/info, past events), bytes. */
   engineAnswerBytesMax: 16 * MiB,
   /** How long the engine may take to answer a ping before its last known answer is given, ms. */

@@ -17,6 +17,7 @@ type Handle = (req: IncomingMessage, res: ServerResponse) => void;
 class FakeEngine {
   readonly seen: string[] = [];
   readonly sockets = new Set<Socket>();
+  onConnection: (socket: Socket) => void = () => undefined;
   handle: Handle = (req, res) => {
     req.resume().on('end', () => res.end('ok'));
   };
@@ -30,6 +31,7 @@ class FakeEngine {
     });
     this.#server.on('connection', (socket) => {
       this.sockets.add(socket);
+      this.onConnection(socket);
       socket.on('close', () => this.sockets.delete(socket));
     });
     this.#server.on('checkContinue', (req, res) => {
@@ -410,6 +412,44 @@ test('a client that is gone ends its hijacked connection at the engine', async (
   await until(socket, '101');
   socket.destroy();
   await ended;
+});
+
+test('questions share a connection to the engine, what may not be repeated has one of its own', async () => {
+  const connections: Socket[] = [];
+  engine.onConnection = (socket) => connections.push(socket);
+  for (let i = 0; i < 3; i++) expect((await call('GET', '/x')).status).toBe(200);
+  expect(connections).toHaveLength(1);
+  await call('POST', '/x');
+  await call('GET', '/x', 'with a body');
+  await call('DELETE', '/x');
+  expect(connections).toHaveLength(4);
+  await front.api.close(0);
+  while (engine.sockets.size > 0) await once([...engine.sockets][0] as Socket, 'close');
+});
+
+test('a question for which the engine has just closed the connection is asked again, once', async () => {
+  expect((await call('GET', '/x')).text).toBe('ok');
+  const answer = engine.handle;
+  engine.handle = (req) => {
+    engine.handle = answer;
+    req.socket.destroy();
+  };
+  expect((await call('GET', '/again')).text).toBe('ok');
+  expect(engine.seen).toEqual(['GET /x', 'GET /again', 'GET /again']);
+  await call('GET', '/x');
+  engine.handle = (req) => req.socket.destroy();
+  expect((await call('GET', '/gone')).status).toBe(503);
+  expect(engine.seen.slice(4)).toEqual(['GET /gone', 'GET /gone']);
+  expect((await call('POST', '/gone')).status).toBe(503);
+  expect(engine.seen.slice(6)).toEqual(['POST /gone']);
+});
+
+test('a ping whose connection is gone is asked again too', async () => {
+  engine.handle = (_req, res) => res.setHeader('Api-Version', '1.47').end();
+  await call('GET', '/_ping');
+  for (const socket of engine.sockets) socket.destroy();
+  engine.handle = (_req, res) => res.setHeader('Api-Version', '1.46').end();
+  expect((await call('GET', '/_ping')).headers['api-version']).toBe('1.46');
 });
 
 test('no connection to the engine is left behind', async () => {
