@@ -61,6 +61,8 @@ export interface Swarm {
   backup(): Promise<Uint8Array>;
   /** The log is to be led by that manager's server. */
   leadLogFrom(nodeId: string): Promise<void>;
+  /** Of a manager whose state and log contradict each other: its state is set aside, and it follows the other managers. */
+  follow(): Promise<void>;
   /** Every committed change, in order; for /events. Works from the first init on, over leave and init. */
   watch(listener: (changes: readonly Applied[]) => void): () => void;
   /**

@@ -1,4 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { startToldFrom } from '../bus/bodies.ts';
+import type { StartAnswer, StartTold } from '../bus/protocol.ts';
 import { Fault } from '../domain/errors.ts';
 
 /** What managers without a part in the log ask of others; `certificate` (DER) is the connection's. */
@@ -10,13 +12,15 @@ export interface SeatRoutes {
     certificate: Buffer,
     place: { readonly addr: string; readonly bus: string; readonly route: string },
   ) => Promise<void>;
+  /** What this manager has seen of the asker's disk, and whether it fits the log; answered without a leader too. Rejects with a `Fault`. */
+  readonly start: (certificate: Buffer, told: StartTold) => Promise<StartAnswer>;
   /** The state, to begin in `generation` with. Throws `Fault`. */
   readonly checkpoint: (certificate: Buffer, generation: number) => Uint8Array;
 }
 
 /**
  * `GET /v1/manager` tells where the log goes on, `POST /v1/manager` takes the asker's addresses,
- * `GET /v1/manager/checkpoint/<generation>` gives the state. Undefined for other paths. Rejects with a `Fault`.
+ * `POST /v1/manager/start` answers whether the asker's disk may be used, `GET /v1/manager/checkpoint/<generation>` gives the state. Undefined for other paths. Rejects with a `Fault`.
  */
 export async function answerSeat(
   routes: SeatRoutes,
@@ -30,6 +34,12 @@ export async function answerSeat(
     const shown = certificate();
     await routes.enroll(shown, placeFrom(await body()));
     return {};
+  }
+  if (url === '/v1/manager/start' && req.method === 'POST') {
+    const shown = certificate();
+    const told = startToldFrom(await body());
+    if (told === undefined) throw new Fault('InvalidArgument', 'that is no start of a manager');
+    return routes.start(shown, told);
   }
   const asked = /^\/v1\/manager\/checkpoint\/(\d{1,12})$/.exec(url)?.[1];
   return asked !== undefined && req.method === 'GET'

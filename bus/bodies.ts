@@ -1,6 +1,7 @@
 import { limits } from '../domain/limits.ts';
 import type { FaultCode } from '../domain/errors.ts';
 import type { NodeDescription } from '../domain/model/objects.ts';
+import { isStart, type Start, startsKept } from '../domain/members/starts.ts';
 import { taskStateRank } from '../domain/task-state.ts';
 import type {
   Abdication,
@@ -14,6 +15,8 @@ import type {
   IndexReply,
   LeaderBeat,
   MembershipNotice,
+  StartAnswer,
+  StartTold,
   StatusReport,
 } from './protocol.ts';
 
@@ -109,8 +112,54 @@ function termFrom(body: unknown): (Epoch & { readonly nodeId: string }) | undefi
 
 export function leaderBeatFrom(body: unknown): LeaderBeat | undefined {
   const term = termFrom(body);
-  const index = fieldsOf(body)?.['index'];
-  return term !== undefined && isCount(index) ? { ...term, index } : undefined;
+  const { index, kept } = fieldsOf(body) ?? {};
+  if (term === undefined || !isCount(index)) return undefined;
+  return isKept(kept) ? { ...term, index, kept } : { ...term, index };
+}
+
+const isKept = (value: unknown): value is Readonly<Record<string, number>> => {
+  const kept = Object.values(fieldsOf(value) ?? { none: undefined });
+  return kept.length <= limits.managersKnownMax && kept.every(isCount);
+};
+
+const digest = /^(?:[0-9a-f]{64})?$/;
+
+function startFrom(value: unknown): Start | undefined {
+  const { number, id } = fieldsOf(value) ?? {};
+  return isStart({ number, id }) ? { number: number as number, id: String(id) } : undefined;
+}
+
+/** A manager that is about to start its server, in JSON over HTTPS. */
+export function startToldFrom(body: unknown): StartTold | undefined {
+  const { generation, fresh, managers, hash, kept, starts, seen } = fieldsOf(body) ?? {};
+  if (!isCount(generation) || !isCount(managers) || typeof fresh !== 'boolean') return undefined;
+  if (typeof hash !== 'string' || !digest.test(hash)) return undefined;
+  if (!Array.isArray(starts) || starts.length > startsKept) return undefined;
+  const counted = starts.map(startFrom);
+  if (!counted.every((start) => start !== undefined)) return undefined;
+  const mark = startFrom(seen);
+  const seenKept = fieldsOf(seen)?.['kept'];
+  return {
+    generation,
+    fresh,
+    managers,
+    hash,
+    starts: counted,
+    ...(isCount(kept) && { kept }),
+    ...(mark !== undefined && isCount(seenKept) && { seen: { ...mark, kept: seenKept } }),
+  };
+}
+
+export function startAnswerFrom(body: unknown): StartAnswer | undefined {
+  const { seen, managers, older, log, ending } = fieldsOf(body) ?? {};
+  if (!isCount(seen) || !isCount(managers)) return undefined;
+  return {
+    seen,
+    managers,
+    ...(isShortText(older) && { older }),
+    ...((log === true || isShortText(log)) && { log }),
+    ...(ending === true && { ending }),
+  };
 }
 
 export const canvassFrom = (body: unknown): Canvass | undefined => termFrom(body);

@@ -54,6 +54,8 @@ export interface StateLog {
   append(expectedLast: number, data: Uint8Array): Promise<AppendOutcome>;
   /** Records from `from` on, at most `max`, in order. Fewer (or none) prove nothing about the rest. Rejects when unreachable. */
   read(from: number, max: number): Promise<readonly LogRecord[]>;
+  /** The record at `seq` as the log's leader has it, undefined for none; any copy may answer `read`, a stale one too. Rejects when unreachable. */
+  confirm(seq: number): Promise<LogRecord | undefined>;
   /** First and last sequence that the log reports; `last` is 0 for an empty new log. */
   bounds(): Promise<{ readonly first: number; readonly last: number }>;
   /** Records as they are committed; may skip some (the reader fills gaps with `read`). */

@@ -4,6 +4,7 @@ import type { AssignmentPart } from '../domain/assign/outbox.ts';
 import type { NodeDescription, TaskStatus } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
 import type { FaultCode } from '../domain/errors.ts';
+import type { DiskMark, OwnDisk } from '../domain/members/starts.ts';
 
 /** Bodies of the messages between leader, managers and agents, version 1. */
 export interface Epoch {
@@ -68,6 +69,8 @@ export interface LeaderBeat extends Epoch {
   readonly nodeId: string;
   /** How far its state is. */
   readonly index: number;
+  /** By manager: up to where its journal is on its disk, as it has told this leader. */
+  readonly kept?: Readonly<Record<string, number>>;
 }
 export interface BeatReply {
   /** The lease may count on this manager for as long as a beat is good for. */
@@ -77,6 +80,32 @@ export interface BeatReply {
   /** Its own journal has everything up to here, on its disk. */
   readonly kept: number;
 }
+/** What a manager tells each of the others before its server starts. */
+export interface StartTold extends OwnDisk {
+  readonly generation: number;
+  /** It begins to count with this start: there is nothing that could be older. */
+  readonly fresh: boolean;
+  /** How many managers the teller knows of, itself among them. */
+  readonly managers: number;
+  /** Of the last record in its journal. */
+  readonly hash: string;
+  /** What the teller has seen of the disk of the one who is told. */
+  readonly seen?: DiskMark;
+}
+
+export interface StartAnswer {
+  /** The last start of the teller's server that was seen before; 0 for none. */
+  readonly seen: number;
+  /** As the teller's. */
+  readonly managers: number;
+  /** Why the teller's disk is older than what was seen of it. */
+  readonly older?: string;
+  /** The teller's journal ends on the log (true), or what it contradicts (text); absent where that cannot be told now. */
+  readonly log?: true | string;
+  /** The one asked has heard that its own disk is the older one, and ends its server. */
+  readonly ending?: true;
+}
+
 /** A manager that hears no leader, before it claims `epoch`. */
 export interface Canvass extends Epoch {
   readonly nodeId: string;

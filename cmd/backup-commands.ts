@@ -54,7 +54,7 @@ interface RestoreOptions {
   readonly keyFile?: string;
 }
 
-async function reporting(run: () => Promise<string>): Promise<void> {
+export async function reporting(run: () => Promise<string>): Promise<void> {
   try {
     process.stdout.write(`${await run()}\n`);
   } catch (error) {
@@ -64,7 +64,7 @@ async function reporting(run: () => Promise<string>): Promise<void> {
 }
 
 async function backup(file: string, { host, keyFile }: BackupOptions): Promise<string> {
-  const bytes = await get(host.replace(/^unix:\/\//, ''), '/natswarm/backup');
+  const bytes = await askDaemon(host, '/natswarm/backup', 'GET');
   const key = keyFile !== undefined && existsSync(keyFile) ? keyIn(keyFile) : newKey();
   if (keyFile !== undefined) writeFileAtomic.sync(keyFile, `${formatUnlockKey(key)}\n`, secret);
   writeFileAtomic.sync(file, sealBackup(bytes, key), secret);
@@ -125,9 +125,10 @@ function keyFrom(text: string, where: string): Buffer {
 }
 
 /** Rejects with what the daemon says. */
-function get(socketPath: string, path: string): Promise<Buffer> {
+export function askDaemon(host: string, path: string, method: 'GET' | 'POST'): Promise<Buffer> {
+  const socketPath = host.replace(/^unix:\/\//, '');
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path }, (answer) => {
+    const asked = request({ socketPath, path, method }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);

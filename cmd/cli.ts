@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addBackupCommands } from './backup-commands.ts';
 import { addDaemonOptions, readConfig } from './config.ts';
+import { addFollowCommand } from './follow-command.ts';
 import { runDaemon } from './daemon.ts';
 import { version } from './version.ts';
 
@@ -31,5 +32,6 @@ addDaemonOptions(
   });
 
 addBackupCommands(program);
+addFollowCommand(program);
 
 await program.parseAsync();

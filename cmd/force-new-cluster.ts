@@ -4,8 +4,9 @@ import type { ManagerPlace } from '../domain/model/objects.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import { beginGeneration, journalOf } from './generation.ts';
+import { beginGeneration, journalOf, statesAside } from './generation.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
+import { StartFiles } from './start-files.ts';
 
 /**
  * What a generation begun by force leaves free: the other managers may have gone on without this one, with generations
@@ -18,10 +19,8 @@ const gap = { generations: 1_000, records: 1_000_000 } as const;
  * stays as it is. Throws a Fault when this manager has no state.
  */
 export async function forceGeneration(files: NodeFiles, identity: Identity): Promise<Identity> {
-  const journal = journalOf(files, identity.generation);
-  const replica = await Replica.open(journal);
-  await journal.close();
-  if (replica.store.node(identity.nodeId)?.role !== 'manager')
+  const replica = await knownState(files, identity);
+  if (replica === undefined)
     throw daemonFault(
       'FailedPrecondition',
       'this manager has no copy of the state of its swarm yet; force a new cluster on another one',
@@ -30,8 +29,23 @@ export async function forceGeneration(files: NodeFiles, identity: Identity): Pro
   const checkpoint = { ...known, seq: known.seq + gap.records };
   const generation = identity.generation + gap.generations;
   await beginGeneration(files, generation, checkpoint);
+  await new StartFiles(files).setHold(undefined);
   const { joining: _, ...rest } = identity;
   return { ...rest, generation, form: 'alone', founding: { after: checkpoint.seq } };
+}
+
+/** What this manager knows: of the present state, or of the last that was set aside. Undefined for nothing. */
+async function knownState(files: NodeFiles, identity: Identity): Promise<Replica | undefined> {
+  const { generation, nodeId } = identity;
+  const aside = statesAside(files).toReversed();
+  for (const dir of [undefined, ...aside]) {
+    if (dir !== undefined && !dir.startsWith(`${generation}-`)) continue;
+    const journal = journalOf(files, generation, dir);
+    const replica = await Replica.open(journal);
+    await journal.close();
+    if (replica.store.node(nodeId)?.role === 'manager') return replica;
+  }
+  return undefined;
 }
 
 /** What `swarm init --force-new-cluster` says of the cluster and of this node, over what there is. */

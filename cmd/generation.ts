@@ -1,14 +1,19 @@
 import { rmSync, readdirSync, renameSync, mkdirSync } from 'node:fs';
 import { FileJournal } from '../bus/journal/journal.ts';
 import type { Checkpoint } from '../bus/ports.ts';
+import { limits } from '../domain/limits.ts';
 import type { NodeFiles } from './node-files.ts';
 
 const folders = ['store', 'journal'] as const;
+type Folder = (typeof folders)[number];
 
-/** The journal of one generation of the log, on this manager. */
-export const journalOf = (files: NodeFiles, generation: number): FileJournal =>
+/** The journal of one generation of the log, on this manager: the one in use, or one that was set aside. */
+export const journalOf = (files: NodeFiles, generation: number, aside?: string): FileJournal =>
   new FileJournal({
-    dir: files.path('journal', String(generation)),
+    dir:
+      aside === undefined
+        ? files.path('journal', String(generation))
+        : files.path('aside', aside, 'journal'),
     key: Buffer.from(files.mustKeys().dataKey, 'hex'),
     generation,
   });
@@ -44,14 +49,39 @@ export function forgetOtherGenerations(files: NodeFiles, kept: number): void {
       if (name !== String(kept)) rmSync(files.path(folder, name), { recursive: true, force: true });
 }
 
-/** Keeps what there is of a generation that was left by force where nothing uses it any more. */
-export function putAside(files: NodeFiles, generation: number, nowMs: number): void {
+/** Names of the states that were set aside, oldest first. */
+export const statesAside = (files: NodeFiles): readonly string[] =>
+  [...namesIn(files.path('aside'))].sort();
+
+/** As `putAside`, while there are not too many. Throws when there are: nothing is ever removed by itself. */
+export function setStateAside(
+  files: NodeFiles,
+  generation: number,
+  nowMs: number,
+  parts: readonly Folder[],
+): string {
+  const { length } = statesAside(files);
+  if (length >= limits.statesAsideMax)
+    throw new Error(
+      `the disk of this manager is not to be used, and ${files.path('aside')} has ${length} states already: remove those that nobody needs any more`,
+    );
+  return putAside(files, generation, nowMs, parts);
+}
+
+/** Keeps what there is of a generation where nothing uses it any more. Answers where, below the state directory. */
+export function putAside(
+  files: NodeFiles,
+  generation: number,
+  nowMs: number,
+  parts: readonly Folder[] = folders,
+): string {
   const aside = `${generation}-${new Date(nowMs).toISOString().replaceAll(':', '')}`;
-  for (const folder of folders) {
+  for (const folder of parts) {
     if (!namesIn(files.path(folder)).includes(String(generation))) continue;
     mkdirSync(files.path('aside', aside), { recursive: true, mode: 0o700 });
     renameSync(files.path(folder, String(generation)), files.path('aside', aside, folder));
   }
+  return `aside/${aside}`;
 }
 
 function namesIn(dir: string): readonly string[] {

@@ -33,7 +33,7 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-const warnings = /(failed|refused|damaged|lost|crash|exit|denied)/;
+const warnings = /(failed|refused|damaged|lost|crash|exit|denied|rolled_back|contradicted)/;
 
 /** Most warnings are of strangers' making. */
 const warningsMax = { burst: 30, perS: 1, kindsMax: 256 } as const;

@@ -32,7 +32,15 @@ type StoredKeys = (ManagerKeys | { readonly locked: string }) & { readonly versi
 const isWrapped = (stored: StoredKeys): stored is { readonly locked: string } => 'locked' in stored;
 const lockPurpose = 'manager keys';
 
-const managerFiles = ['keys.json', 'peers.json', 'store', 'journal', 'aside'] as const;
+const managerFiles = [
+  'keys.json',
+  'peers.json',
+  'starts.json',
+  'seen.json',
+  'store',
+  'journal',
+  'aside',
+] as const;
 
 /** PEM texts. */
 export interface Certificates {

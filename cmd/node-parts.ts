@@ -2,10 +2,12 @@ import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor } from '../actors/agent/ports.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { Applied } from '../domain/store/changes.ts';
+import { daemonFault } from '../domain/errors.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
 import { grow, trees } from '../supervisors/trees.ts';
+import { beingMadeAnew, contradicted, rolledBack } from './admission.ts';
 import type { Config } from './config.ts';
 import { runDirComplaint } from './key-lock.ts';
 import { actorLog, type Logger } from './log.ts';
@@ -14,6 +16,7 @@ import { ownCertificate } from './own-certificate.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent } from './run-agent.ts';
 import { Running } from './running.ts';
+import { SeenDisks, StartFiles } from './start-files.ts';
 import { managerChildren } from './wire-manager.ts';
 
 export interface NodePartsOptions {
@@ -55,6 +58,7 @@ export class NodeParts {
   /** Why parts do not run, by part: each until the part is up again. */
   readonly #failures = new Map<string, string>();
   agent: Agent | undefined;
+  readonly starts: StartFiles;
   readonly #options: NodePartsOptions;
   readonly #hooks: NodeHooks;
   #renewal: NodeRenewal | undefined;
@@ -62,6 +66,7 @@ export class NodeParts {
 
   constructor(options: NodePartsOptions, hooks: NodeHooks) {
     this.#options = options;
+    this.starts = new StartFiles(options.files);
     this.#hooks = hooks;
   }
 
@@ -73,6 +78,7 @@ export class NodeParts {
   /** @param founding the log is to be made; it hears why a part cannot start */
   addManager(first: Identity, founding?: (error: unknown) => void): void {
     const { config, files, logger, supervisor, registry } = this.#options;
+    this.starts.reread();
     let identity = first;
     const onIdentity = (next: Identity): void => {
       const isElsewhere = next.generation !== identity.generation || next.form !== identity.form;
@@ -93,6 +99,9 @@ export class NodeParts {
       onRefused: (addr) => this.renew(addr),
       // the key of before was in the clear, or under another one
       onLock: () => this.renew(),
+      onRestart: (next) => this.#hooks.onSeat(next),
+      starts: this.starts,
+      seen: new SeenDisks(files),
       onManager: (manager) => this.#setManager(manager),
       onUp: (part) => this.#failures.delete(part),
       onFailure: (part, error) => {
@@ -157,12 +166,42 @@ export class NodeParts {
   complaint(): string {
     const { files, config } = this.#options;
     const [failure = ''] = this.#failures.values();
-    const own = this.error || failure || this.#renewal?.complaint() || this.#arrivalComplaint();
+    const own =
+      this.held() ||
+      this.error ||
+      failure ||
+      this.#renewal?.complaint() ||
+      this.#arrivalComplaint();
     return own || !files.locks() ? own : runDirComplaint(config.runDir);
   }
 
   #fail(part: string, error: unknown): void {
     this.#failures.set(part, error instanceof Error ? error.message : String(error));
+  }
+
+  /** Why this manager serves nothing and will not by itself; '' for nothing. */
+  held(): string {
+    const identity = this.#hooks.identity();
+    if (identity === undefined || !isManager(identity)) return '';
+    const { hold, aside } = this.starts;
+    if (hold?.kind === 'contradiction') return contradicted(hold.why);
+    return aside !== undefined && identity.joining === true
+      ? `${rolledBack(aside)} ${beingMadeAnew}`
+      : '';
+  }
+
+  /** What this manager knows is set aside: the state is got from the others. Answers the identity to begin anew with. */
+  async follow(): Promise<Identity> {
+    const identity = this.#hooks.identity();
+    const { hold } = this.starts;
+    if (identity === undefined || hold?.kind !== 'contradiction')
+      throw daemonFault(
+        'FailedPrecondition',
+        'the state of this manager and the log do not contradict each other',
+      );
+    const why = `it contradicts the log of the others (${hold.why}), which it was told to follow`;
+    await this.starts.setHold({ kind: 'older', why });
+    return identity;
   }
 
   #arrivalComplaint(): string {

@@ -6,6 +6,7 @@ import { systemClock } from '../supervisors/clock.ts';
 import { JoinDesk } from './join-desk.ts';
 import { actorLog } from './log.ts';
 import { SeatDesk } from './seat-desk.ts';
+import { StartDesk } from './start-desk.ts';
 import {
   aborted,
   type CurrentManager,
@@ -43,6 +44,7 @@ export async function runJoinListener(
     desks.set(manager, known);
     return known;
   };
+  const starts = new StartDesk(wiring, current, report);
   const listener = await listenForJoins({
     host: hostOf(identity.listenAddr),
     port: Number(identity.listenAddr.slice(identity.listenAddr.lastIndexOf(':') + 1)),
@@ -53,12 +55,13 @@ export async function runJoinListener(
     renew: (request, certificate) => desk().renew(request, certificate),
     rejoin: (ask, socket) => desk().rejoin(ask, rejoinChannel(socket)),
     seats: {
+      start: (certificate, told) => starts.hear(certificate, told),
       seat: (certificate) => seats().seat(certificate),
       enroll: (certificate, place) => seats().enroll(certificate, place),
       checkpoint: (certificate, generation) => seats().checkpoint(certificate, generation),
     },
     log: report,
-  });
+  }).finally(() => current.listens());
   wiring.onUp('join-listener');
   const forget = files.onCertificates(() => listener.setCertificate(tlsOf(files)));
   await aborted(scope);

@@ -12,7 +12,7 @@ import { subjects } from '../bus/subjects.ts';
 import { Passage } from '../actors/manager/passage.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
-import { routePeers } from '../domain/members/form.ts';
+import { placedManagers, routePeers } from '../domain/members/form.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import {
   askExternalCa,
@@ -23,6 +23,7 @@ import {
   newKey,
 } from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
+import { rolledBack } from './admission.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
 import { actorLog, type LogEvent } from './log.ts';
@@ -44,6 +45,10 @@ import {
 const foundingPatienceMs = 30_000;
 /** The log's raft group has another name after its number of copies has changed, ms. */
 const raftGroupEveryMs = 2_000;
+/** Before a start that nobody has taken note of is told again, ms. */
+const againMs = 1_000;
+/** What a copy of a disk may have been taken of without being told from it, ms. */
+const marksEveryMs = 1_000;
 
 /** The manager of this node, until `scope` ends. Rejects when it crashes. */
 export async function runManager(
@@ -78,6 +83,7 @@ export async function runManager(
         ...managerPorts(wiring, report),
         ...links,
         onCrash: (error) => crash(error),
+        onContradiction: (why) => standAside(wiring, why, crash),
         onClosed: () => void passage.leave(manager, within).catch(crash),
       });
     const manager = await open().catch(async (error: unknown) => {
@@ -93,7 +99,12 @@ export async function runManager(
     wiring.onUp('manager');
     const stay = async (): Promise<void> => {
       if (identity.joining === true) await passage.sit(manager, within);
-      if (identity.form === 'several') await keeper.watch(manager, within);
+      if (identity.form !== 'several') return;
+      await Promise.all([
+        tellStarted(wiring, manager, report, within),
+        keepMarks(wiring, manager, report, within),
+        keeper.watch(manager, within),
+      ]);
     };
     stay().catch(crash);
     await Promise.race([aborted(scope), crashed]);
@@ -103,6 +114,22 @@ export async function runManager(
     for (const close of closing) await close();
   }
 }
+
+/** Several managers go on without this one until somebody decides; one that is alone goes on looking at its log. */
+function standAside(wiring: ManagerWiring, why: string, crash: (error: unknown) => void): void {
+  const { starts, identity, onRestart, onFailure } = wiring;
+  if (identity.form !== 'several')
+    return onFailure(
+      'manager',
+      new Error(`the journal and the log contradict each other: ${why}; ${aloneToDo}`),
+    );
+  starts
+    .setHold({ kind: 'contradiction', why })
+    .then(() => onRestart(identity))
+    .catch(crash);
+}
+const aloneToDo =
+  'restore the store, or go on from the journal: docker swarm init --force-new-cluster';
 
 interface Links {
   readonly bus: BusConnection;
@@ -164,6 +191,48 @@ function hasten({ log, system }: Links, report: LogEvent, scope: AbortSignal): v
     );
 }
 
+/** The state learns of this start, and the cluster's people of a disk that was not used. */
+async function tellStarted(
+  { starts, identity }: ManagerWiring,
+  manager: Manager,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  const { aside } = starts;
+  const body = {
+    nodeId: identity.nodeId,
+    ...starts.starts.at(-1),
+    ...(aside !== undefined && { notice: rolledBack(aside) }),
+  };
+  for (; !scope.aborted; await pause(systemClock, againMs, scope))
+    try {
+      await manager.command('manager.started', body);
+      if (aside !== undefined) await starts.clearAside();
+      return;
+    } catch (error) {
+      report('start_not_told', { error: String(error) });
+    }
+}
+
+/** What tells an older disk from this one: on this disk, and on those of the others. */
+async function keepMarks(
+  { starts, seen, identity }: ManagerWiring,
+  manager: Manager,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  let stepped = manager.view().index;
+  for (; !scope.aborted; await pause(systemClock, marksEveryMs, scope))
+    try {
+      await seen.flush();
+      const { index } = manager.view();
+      if (index > stepped) await starts.step(identity.generation);
+      stepped = index;
+    } catch (error) {
+      report('marks_failed', { error: String(error) });
+    }
+}
+
 function passageOf(
   wiring: ManagerWiring,
   { log, logLink }: Links,
@@ -189,9 +258,19 @@ function passageOf(
 
 /** What the node does about changes of the state, beside its manager. */
 function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: LogEvent): void {
-  const { files, identity } = wiring;
+  const { files, identity, seen } = wiring;
   if (identity.joining === undefined && identity.founding === undefined)
     files.writePeers(routePeers(manager.view()));
+  const noteStarts = (): void => {
+    const placed = placedManagers(manager.view());
+    for (const {
+      id,
+      manager: { start },
+    } of placed)
+      if (start !== undefined && id !== identity.nodeId) seen.note(id, { ...start, kept: 0 });
+    seen.keepOnly(new Set(placed.map(({ id }) => id)));
+  };
+  noteStarts();
   const keepLocked = (): void => {
     if (!applyLock(files, lockOf(manager.view()))) return;
     report('keys_locked_anew', { locked: manager.view().cluster()?.unlockKey !== undefined });
@@ -200,8 +279,10 @@ function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: L
   keepLocked();
   manager.watch((applied) => {
     if (applied.some(({ kind }) => kind === 'cluster')) keepLocked();
-    if (applied.some((change) => change.kind === 'node' && concernsPeers(change)))
+    if (applied.some((change) => change.kind === 'node' && concernsPeers(change))) {
       files.writePeers(routePeers(manager.view()));
+      noteStarts();
+    }
     for (const nodeId of expelled(applied))
       void kickNode(system, nodeId, limits.busConnectionsMax).then(
         (connections) => report('node_cut_off', { member: nodeId, connections }),
@@ -215,7 +296,7 @@ const concernsPeers = ({ before, after }: Extract<Applied, { kind: 'node' }>): b
 
 /** What a manager needs beside its connections. */
 function managerPorts(
-  { files, identity, registry }: ManagerWiring,
+  { files, identity, registry, seen }: ManagerWiring,
   report: LogEvent,
 ): Omit<ManagerOptions, 'bus' | 'log' | 'group'> {
   const { nodeId, generation } = identity;
@@ -237,6 +318,9 @@ function managerPorts(
         askExternalCa(externalCas(files), question, Date.now, (url, error) =>
           report('external_ca_failed', { url, error: String(error) }),
         ),
+    },
+    onKept: (kept) => {
+      for (const [id, upTo] of Object.entries(kept)) if (id !== nodeId) seen.noteKept(id, upTo);
     },
     report,
   };

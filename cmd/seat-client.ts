@@ -1,4 +1,7 @@
+import { startAnswerFrom } from '../bus/bodies.ts';
 import type { Checkpoint } from '../bus/ports.ts';
+import type { StartAnswer, StartTold } from '../bus/protocol.ts';
+import { daemonFault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { ManagerPlace } from '../domain/model/objects.ts';
 import { exchange, exchangeBytes } from './join-cluster.ts';
@@ -39,6 +42,26 @@ export async function enrollAt(
     signal,
     limitMs: patienceMs.enroll,
   });
+}
+
+/** Tells the manager at `addr` of a start of this one's server that is to come, and hears what speaks against it. */
+export async function tellStart(
+  addr: string,
+  own: Own,
+  told: StartTold,
+  signal: AbortSignal,
+): Promise<StartAnswer> {
+  const answer = await exchange(addr, {
+    path: '/v1/manager/start',
+    root: own.ca,
+    identity: own,
+    body: JSON.stringify(told),
+    signal,
+    limitMs: patienceMs.seat,
+  });
+  const read = startAnswerFrom(answer);
+  if (read === undefined) throw daemonFault('Unknown', `manager ${addr} sent a malformed answer`);
+  return read;
 }
 
 /** The state of `generation`, from the manager at `addr`. Rejects with its `Fault`. */

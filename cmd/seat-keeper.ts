@@ -56,7 +56,7 @@ export class SeatKeeper {
     const { identity, files } = this.#wiring;
     for (;;) {
       scope.throwIfAborted();
-      for (const addr of this.#others())
+      for (const { addr } of this.others())
         try {
           const checkpoint = await fetchCheckpoint(addr, tlsOf(files), identity.generation, scope);
           await beginJournal(files, identity.generation, checkpoint);
@@ -134,7 +134,7 @@ export class SeatKeeper {
     const { files, onRefused } = this.#wiring;
     const found: Found[] = [];
     await Promise.all(
-      this.#others().map(async (addr) => {
+      this.others().map(async ({ addr }) => {
         try {
           found.push({ addr, seat: await askSeat(addr, tlsOf(files), scope) });
         } catch (error) {
@@ -149,16 +149,31 @@ export class SeatKeeper {
     return found;
   }
 
-  /** Join listeners of the other managers that this node knows of. */
-  #others(): readonly string[] {
+  /** The other managers that this node knows of, with their join listeners. */
+  others(): readonly Other[] {
     const { files, identity } = this.#wiring;
-    const known = [...files.peers(), ...files.managers()];
-    return [
-      ...new Set(known.filter(({ nodeId }) => nodeId !== identity.nodeId).map(({ addr }) => addr)),
-    ];
+    const byAddr = new Map<string, Other>();
+    for (const { nodeId, addr } of [...files.managers(), ...files.peers()])
+      if (nodeId !== identity.nodeId) byAddr.set(addr, { nodeId, addr });
+    return [...byAddr.values()];
+  }
+
+  /** For a manager that is not let in: whether the log goes on in another generation, which it then goes over to. */
+  async leave(scope: AbortSignal): Promise<boolean> {
+    const { identity } = this.#wiring;
+    const found = await this.#ask(scope);
+    const later = found.find(({ seat }) => seat.current > identity.generation);
+    if (later === undefined || scope.aborted) return false;
+    this.#report('generation_left', { generation: identity.generation, now: later.seat.current });
+    this.#take(later.seat);
+    return true;
   }
 }
 
+export interface Other {
+  readonly nodeId: string;
+  readonly addr: string;
+}
 interface Found {
   readonly addr: string;
   readonly seat: Seat;

@@ -146,6 +146,10 @@ export class SwarmNode implements Swarm {
     return this.#inTurn(() => this.#unlock(unlockKey));
   }
 
+  follow(): Promise<void> {
+    return this.#inTurn(async () => this.#reseat(await this.#parts.follow()));
+  }
+
   async command(name: string, body: unknown): Promise<unknown> {
     return (await this.#ask((manager) => manager.command(name, body))).result;
   }
@@ -442,6 +446,8 @@ export class SwarmNode implements Swarm {
       return Promise.reject(daemonFault('Unavailable', text.notManager));
     if (this.#isLocked) return Promise.reject(daemonFault('Unavailable', text.locked));
     if (!isManager(this.#identity)) return Promise.reject(daemonFault('Unavailable', text.worker));
+    const held = this.#parts.held();
+    if (held !== '') return Promise.reject(daemonFault('Unavailable', held));
     const { founding, joining } = this.#identity;
     const changing = founding !== undefined || joining !== undefined;
     return this.#parts.running.up(managerPatienceMs[changing ? 'changing' : 'request']);

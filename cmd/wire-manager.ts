@@ -10,6 +10,7 @@ import { pause, systemClock } from '../supervisors/clock.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
+import { admitServer } from './admission.ts';
 import { actorLog, type LogEvent, serverLog } from './log.ts';
 import type { NodeFiles } from './node-files.ts';
 import { mendCertificate } from './own-certificate.ts';
@@ -28,6 +29,8 @@ import {
 /** What has to be free for the server to open its store again, bytes, and how often that is looked at, ms. */
 const roomMin = 64 * 2 ** 20;
 const roomEveryMs = 2_000;
+/** A listener that has no port by then has none, ms. */
+const listeningMs = 2_000;
 const healingToDo =
   'look after this disk; what is damaged is dropped, and comes again from the other managers';
 const aloneToDo =
@@ -77,6 +80,10 @@ async function runServer(
   if (!wiring.create) await mendCertificate(files, identity, report);
   const log = logger.child({ actor: 'bus-server', node: identity.nodeId });
   const storeDir = files.path('store', String(identity.generation));
+  if (identity.form === 'several') {
+    await Promise.race([current.listening, pause(systemClock, listeningMs, scope)]);
+    if (!(await admitServer(wiring, current, report, scope))) return aborted(scope);
+  }
   await lookAtStore(wiring, storeDir, report);
   const server = await startServer({
     binary: config.natsServer,
@@ -113,6 +120,7 @@ async function runServer(
   const exit = await Promise.race([server.exited, lost, aborted(scope)]);
   for (const end of forget) end();
   await server.stop();
+  if (identity.form === 'several') await wiring.starts.step(identity.generation);
   await rememberStore(storeDir).catch(({ message }: Error) =>
     log.warn({ error: message }, 'log_copy_not_noted'),
   );

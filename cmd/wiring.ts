@@ -12,6 +12,7 @@ import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import type { LogEvent, Logger } from './log.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
+import type { SeenDisks, StartFiles } from './start-files.ts';
 
 export type ManagerPart = 'bus-server' | 'bus-auth' | 'manager' | 'join-listener';
 
@@ -36,6 +37,10 @@ export interface ManagerWiring {
   readonly onFailure: (part: ManagerPart, error: unknown) => void;
   /** A part does what it is there for. */
   readonly onUp: (part: ManagerPart) => void;
+  /** All parts of this manager begin anew. */
+  readonly onRestart: (identity: Identity) => void;
+  readonly starts: StartFiles;
+  readonly seen: SeenDisks;
 }
 
 export const newId = (): string => idFromBytes(randomBytes(16));
@@ -68,10 +73,18 @@ export const busAddress = (
 export class CurrentManager {
   readonly #listeners = new Set<(manager: Manager | undefined) => void>();
   manager: Manager | undefined;
+  /** Up to where the journal went before the manager was opened; undefined where that is not known. */
+  kept: number | undefined;
+  /** The join listener has tried to listen: who asks others from then on can be asked by them. */
+  readonly listening: Promise<void>;
+  listens: () => void = () => undefined;
 
   /** `told` hears of every change. */
   constructor(told: ManagerWiring['onManager']) {
     this.#listeners.add(told);
+    this.listening = new Promise((resolve) => {
+      this.listens = resolve;
+    });
   }
 
   set(manager: Manager | undefined): void {

@@ -44,6 +44,10 @@ export const limits = {
   logTailRecordsKept: 1_000,
   /** Commands waiting for the log before further ones are refused. */
   commandsQueuedMax: 20_000,
+  /** Managers that one remembers something of. */
+  managersKnownMax: 1_000,
+  /** States of a manager that were set aside and are kept; with more, none is set aside before somebody removes some. */
+  statesAsideMax: 8,
   /** Replicas of one service. */
   replicasMax: 100_000,
   nameLengthMax: 63,

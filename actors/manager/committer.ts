@@ -1,6 +1,6 @@
 import { packedBytes } from '../../bus/codec.ts';
 import { changeBytes, type DoneCommand, encodeEntry, type LogEntry } from '../../bus/log-entry.ts';
-import type { StateLog } from '../../bus/ports.ts';
+import type { LogRecord, StateLog } from '../../bus/ports.ts';
 import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import { isClosed } from '../../domain/members/form.ts';
@@ -255,11 +255,16 @@ export class Committer {
     }
   }
 
-  /** Only a positive read proves anything. */
+  /** Only a positive read proves anything; that another's record stands there, only one from the log's leader. */
   async #find(index: number, data: Uint8Array): Promise<Fate> {
-    const [record] = await this.#ports.log.read(index, 1).catch(() => []);
+    const { log } = this.#ports;
+    const isOurs = (record: LogRecord): boolean => Buffer.compare(record.data, data) === 0;
+    const [record] = await log.read(index, 1).catch(() => []);
     if (record?.seq !== index) return 'unknown';
-    return Buffer.compare(record.data, data) === 0 ? 'written' : 'lost';
+    if (isOurs(record)) return 'written';
+    const sure = await log.confirm(index).catch(() => undefined);
+    if (sure === undefined) return 'unknown';
+    return isOurs(sure) ? 'written' : 'lost';
   }
 
   #depose(): void {

@@ -6,6 +6,10 @@ export const noLeader = (): Fault => daemonFault('Unknown', noLeaderText);
 export const isNoLeader = (error: unknown): boolean =>
   error instanceof Fault && error.message === noLeaderText;
 
+/** What this manager knows and the log do not fit together, so it answers nothing. */
+export const inDoubt = (why: string): Fault =>
+  daemonFault('Unavailable', `This manager's state and the log contradict each other: ${why}.`);
+
 const lostLeadershipText = 'raft: failed to process the request: node lost leader status';
 /** The leader lost its place with the command on its way: it may have happened or not. Swarm's text. */
 export const lostLeadership = (): Fault => new Fault('Unknown', lostLeadershipText);

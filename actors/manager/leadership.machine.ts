@@ -21,6 +21,8 @@ export interface LeadershipInput {
 }
 export type LeadershipEvent =
   | { readonly type: 'deposed' }
+  /** What the log says and what this manager knows do not fit together. */
+  | { readonly type: 'doubted' }
   /** A leader was heard. */
   | { readonly type: 'heard' }
   /** The leader has said that it lets go. */
@@ -93,7 +95,7 @@ export const leadershipMachine = setup({
     following: {
       invoke: { src: 'follow', input: ({ context }) => context },
       initial: 'listening',
-      on: { heard: '.listening', released: '.hurrying' },
+      on: { heard: '.listening', released: '.hurrying', doubted: 'catchingUp' },
       states: {
         listening: {
           on: { heard: { target: 'listening', reenter: true } },

@@ -1,7 +1,7 @@
 import type { LogRecord, StateLog, Unsubscribe } from '../../bus/ports.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Clock } from '../../supervisors/clock.ts';
-import type { Replica } from './replica.ts';
+import { LogContradiction, type Replica } from './replica.ts';
 
 /** How often gaps are looked for, ms; and how often it is asked for news of which nothing has told, in such looks. */
 const fillEveryMs = 250;
@@ -11,7 +11,8 @@ export interface LogTailPorts {
   readonly log: StateLog;
   readonly replica: Replica;
   readonly clock: Clock;
-  /** A record does not fit: this manager's copy or the log is damaged. */
+  /** This manager's copy and the log do not fit together; the tail has stopped. */
+  readonly onContradiction: (error: LogContradiction) => void;
   readonly onCrash: (error: unknown) => void;
 }
 
@@ -63,8 +64,15 @@ export class LogTail {
   #take(record: LogRecord): void {
     if (this.#stopped) return;
     this.expect(record.seq);
-    if (record.seq > this.#ports.replica.store.index + 1) return this.fill();
-    this.#accept([record]);
+    const { replica } = this.#ports;
+    if (record.seq > replica.store.index + 1) return this.fill();
+    try {
+      replica.accept(record);
+    } catch (error) {
+      // one that does not fit is read again, from the log's leader
+      if (error instanceof LogContradiction) this.fill();
+      else this.#crash(error);
+    }
   }
 
   async #read(): Promise<void> {
@@ -74,16 +82,27 @@ export class LogTail {
       // The log cannot be reached, or it has no more: the next look tries again.
       const records = await log.read(from, limits.logReadRecordsMax).catch(() => []);
       if (this.#stopped || records.length === 0) return;
-      this.#accept(records);
+      if (!(await this.#accept(records)) || this.#stopped) return;
     }
   }
 
-  #accept(records: readonly LogRecord[]): void {
+  /** False when nothing can be accepted now. */
+  async #accept(records: readonly LogRecord[]): Promise<boolean> {
+    const { log, replica, onContradiction } = this.#ports;
     try {
-      for (const record of records) this.#ports.replica.accept(record);
+      return await replica.acceptFrom(log, records, () => this.#stopped);
     } catch (error) {
-      this.stop();
-      this.#ports.onCrash(error);
+      if (!(error instanceof LogContradiction)) this.#crash(error);
+      else {
+        this.stop();
+        onContradiction(error);
+      }
+      return false;
     }
+  }
+
+  #crash(error: unknown): void {
+    this.stop();
+    this.#ports.onCrash(error);
   }
 }

@@ -1,3 +1,4 @@
+import { hashOf } from '../../bus/log-entry.ts';
 import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/ports.ts';
 import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
@@ -11,12 +12,13 @@ import type { Registry } from '../../supervisors/registry.ts';
 import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { CaPorts } from './ca.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
+import { inDoubt } from './faults.ts';
 import { type LeadershipInput, leadershipMachine } from './leadership.machine.ts';
 import { LogTail } from './log-tail.ts';
 import { Peers, type Serving } from './peers.ts';
 import { isAlone, listenersOf, managersOf, termMs } from './quorum.ts';
 import { Reign } from './reign.ts';
-import { Replica, type Watcher } from './replica.ts';
+import { LogContradiction, Replica, type Watcher } from './replica.ts';
 import { Router } from './router.ts';
 import { Support } from './support.ts';
 
@@ -44,6 +46,13 @@ export interface ManagerOptions {
   readonly registry?: Registry;
   /** A rule was broken inside: the manager does nothing any more and must be opened anew. */
   readonly onCrash?: (error: unknown) => void;
+  /**
+   * What this manager knows and the log cannot both be true, and that has lasted: it serves and counts for nothing until
+   * somebody decides. Told once.
+   */
+  readonly onContradiction?: (why: string) => void;
+  /** By manager: up to where its journal is on its disk, as the leader knows; told again and again. */
+  readonly onKept?: (kept: Readonly<Record<string, number>>) => void;
   /** This generation of the log has ended (`view` tells how it goes on): nothing is written any more. Told once. */
   readonly onClosed?: () => void;
 }
@@ -58,6 +67,10 @@ export interface LogStatus {
   readonly survey?: LogSurvey;
 }
 
+/** A leader of the log that has just been elected may not have all of it yet: a contradiction that lasts as long is one, ms. */
+const contradictionMs = 5_000;
+/** What another manager may know a moment before this one, ms. */
+const onLogPatienceMs = 1_000;
 /** The journal is a cache of the durable log: it is synced in the background, at most this often, ms. */
 const journalFlushMs = 500;
 
@@ -71,6 +84,8 @@ export class Manager {
   readonly #scope = new AbortController();
   readonly #router: Router;
   readonly #support: Support;
+  /** How far the state was when this manager was opened. */
+  readonly #openedAt: number;
   #peers: Peers | undefined;
   #leadership: ActorChild<typeof leadershipMachine> | undefined;
   #committer: Committer | undefined;
@@ -78,6 +93,8 @@ export class Manager {
   #tail: LogTail | undefined;
   #flushTimer: number | undefined;
   #isClosed = false;
+  /** What this manager knows and the log do not fit together. */
+  #doubt: { readonly why: string; readonly since: number; told: boolean } | undefined;
   /** Ends the reign; does nothing while there is none. */
   #depose: () => void = () => undefined;
   /** The managers of the cluster, until one comes or goes. */
@@ -87,6 +104,7 @@ export class Manager {
     const { bus, clock, generation, newId } = options;
     this.#options = options;
     this.#replica = replica;
+    this.#openedAt = replica.store.index;
     this.#support = new Support(generation, clock.now());
     this.#router = new Router({
       bus,
@@ -140,7 +158,7 @@ export class Manager {
       scope,
       random,
       isAlone: () => isAlone(this.#members(), nodeId),
-      catchUp: (signal) => this.#replica.catchUp(log, signal),
+      catchUp: (signal) => this.#catchUp(log, signal),
       follow: () => this.#follow(),
       canvass: () => this.#canvass(),
       claim: () => this.#claim(),
@@ -211,6 +229,32 @@ export class Manager {
     return this.#replica.snapshot();
   }
 
+  /** Since it was opened, this manager was part of a majority. */
+  hasGoneOn(): boolean {
+    return this.leaderId() !== '' || this.#replica.store.index > this.#openedAt;
+  }
+
+  /**
+   * Whether another manager's journal that ends with this record is on the log: true, or what contradicts it. Undefined
+   * where that is not known: without a leader, and where the log has forgotten the record. Never rejects.
+   */
+  async isOnLog(seq: number, hash: string): Promise<true | string | undefined> {
+    if (this.leaderId() === '') return undefined;
+    const { clock, log } = this.#options;
+    try {
+      const { index } = await this.read();
+      const isThere = seq <= index || (await this.#replica.reached(seq, clock, onLogPatienceMs));
+      if (!isThere) return `this manager knows of record ${seq}, and the log ends at ${index}`;
+      const record = seq === 0 ? undefined : await log.confirm(seq);
+      if (record === undefined) return seq === 0 ? true : undefined;
+      return hashOf(record.data) === hash
+        ? true
+        : `record ${seq} of the log is another one than this manager knows`;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Rejects with `BusError` while the log's servers do not answer. */
   async logStatus(): Promise<LogStatus> {
     const { group } = this.#options;
@@ -224,7 +268,8 @@ export class Manager {
   }
 
   /** Runs a command on the leader; durable and in `view()` when it resolves. Rejects with a Fault. */
-  command(name: string, body: unknown): Promise<Committed<unknown>> {
+  async command(name: string, body: unknown): Promise<Committed<unknown>> {
+    this.#refuseInDoubt();
     return this.#router.command(name, body);
   }
 
@@ -236,7 +281,9 @@ export class Manager {
 
   /** The state, at least as new as every write acknowledged before, to whomever. */
   async read(): Promise<View> {
+    this.#refuseInDoubt();
     await this.#router.settle();
+    this.#refuseInDoubt();
     return this.#replica.store;
   }
 
@@ -263,10 +310,14 @@ export class Manager {
     const before = this.#heard();
     // Before the other is acknowledged: from then on this one may serve nobody.
     if (beat.generation === this.#options.generation && beat.epoch > known) this.#depose();
-    const ok = this.#reign === undefined && this.#support.hear(beat, known, clock.now());
+    const ok =
+      this.#reign === undefined &&
+      this.#support.hear(beat, known, clock.now()) &&
+      this.#doubt === undefined;
     const epoch = Math.max(known, this.#support.epoch);
     if (beat.epoch === epoch && this.#heard() === beat.nodeId) {
       this.#tail?.expect(beat.index);
+      if (beat.kept !== undefined) this.#options.onKept?.(beat.kept);
       this.#leadership?.actor.send({ type: 'heard' });
       if (before !== beat.nodeId) this.#router.wake();
     }
@@ -286,6 +337,7 @@ export class Manager {
       log,
       replica: this.#replica,
       clock,
+      onContradiction: (error) => this.#doubts(error),
       onCrash: (error) => this.#crash(error),
     });
     this.#tail = tail;
@@ -332,6 +384,30 @@ export class Manager {
     if (this.#isClosed || !isClosed(this.#replica.store, generation)) return;
     this.#isClosed = true;
     onClosed?.();
+  }
+
+  async #catchUp(log: StateLog, scope: AbortSignal): Promise<void> {
+    try {
+      await this.#replica.catchUp(log, scope);
+      this.#doubt = undefined;
+    } catch (error) {
+      if (error instanceof LogContradiction) this.#doubts(error);
+      throw error;
+    }
+  }
+
+  #refuseInDoubt(): void {
+    if (this.#doubt !== undefined) throw inDoubt(this.#doubt.why);
+  }
+
+  #doubts({ message: why }: LogContradiction): void {
+    const { clock, report, onContradiction } = this.#options;
+    const doubt = (this.#doubt ??= { why, since: clock.now(), told: false });
+    this.#leadership?.actor.send({ type: 'doubted' });
+    if (doubt.told || clock.now() - doubt.since < contradictionMs) return;
+    doubt.told = true;
+    report('log_contradicted', { why });
+    onContradiction?.(why);
   }
 
   #crash(error: unknown): void {

@@ -14,6 +14,8 @@ export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log' | '
   /** Since when this manager may support itself. */
   readonly ownFrom: number;
   readonly report: (event: string, fields: object) => void;
+  /** By manager: up to where its journal is on its disk. */
+  readonly onKept?: (kept: Readonly<Record<string, number>>) => void;
   /** This leader may serve now, or may no more. */
   readonly onChange: () => void;
   /** Another leads, or nothing comes of this term: the reign is to be ended. */
@@ -114,7 +116,12 @@ export class Reign {
   async #beat(manager: string): Promise<BeatReply | undefined> {
     const { bus, nodeId, generation, replica } = this.#options;
     const { epoch } = this;
-    const body: LeaderBeat = { generation, epoch, nodeId, index: replica.store.index };
+    const kept = {
+      ...Object.fromEntries(this.#lease.actor.getSnapshot().context.kept),
+      [nodeId]: replica.kept,
+    };
+    this.#options.onKept?.(kept);
+    const body: LeaderBeat = { generation, epoch, nodeId, index: replica.store.index, kept };
     const answer = await bus
       .request(subjects.manager(manager, 'beat'), body, termMs.beatTimeout)
       .catch(() => undefined);

@@ -1,11 +1,25 @@
 import { decodeEntry, hashOf, type LogEntry } from '../../bus/log-entry.ts';
-import type { Checkpoint, Journal, LogRecord, StateLog } from '../../bus/ports.ts';
+import {
+  type Checkpoint,
+  type Journal,
+  JournalError,
+  type LogRecord,
+  type StateLog,
+} from '../../bus/ports.ts';
 import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 import { Store } from '../../domain/store/store.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+
+/**
+ * This copy of the state and the log cannot both be of one history: the log has lost what this manager knew to be
+ * committed, or has other records. Nothing that this copy says may be believed before somebody decides which one counts.
+ */
+export class LogContradiction extends Error {
+  override readonly name = 'LogContradiction';
+}
 
 /** Told of every transaction, in log order, after it is in the store. */
 export type Watcher = (applied: readonly Applied[], entry: LogEntry) => void;
@@ -52,7 +66,7 @@ export class Replica {
       replica.#at = state.at;
       replica.#leader = state.leader;
     }
-    for (const record of records) replica.#applyRecord(record);
+    replica.#load(records);
     replica.#sinceCheckpoint = records.length;
     replica.#kept = replica.#store.index;
     return replica;
@@ -121,24 +135,48 @@ export class Replica {
   }
 
   /**
-   * Reads the log to the end that it reports now. Rejects when the log cannot be reached or does not fit, and when
-   * `scope` ends: from then on this copy is left alone.
+   * As `accept`; a record that does not fit counts only as the log's leader has it. False when the leader does not tell
+   * now, or `isOver`. Rejects with `LogContradiction`.
+   */
+  async acceptFrom(
+    log: StateLog,
+    records: readonly LogRecord[],
+    isOver: () => boolean,
+  ): Promise<boolean> {
+    for (const record of records)
+      try {
+        this.accept(record);
+      } catch (error) {
+        if (!(error instanceof LogContradiction)) throw error;
+        const sure = await log.confirm(record.seq).catch(() => undefined);
+        if (isOver() || sure === undefined) return false;
+        this.accept(sure);
+      }
+    return true;
+  }
+
+  /**
+   * Reads the log to the end that it reports now. Rejects when the log cannot be reached or does not fit
+   * (`LogContradiction`), and when `scope` ends: from then on this copy is left alone.
    */
   async catchUp(log: StateLog, scope?: AbortSignal): Promise<void> {
     const before = this.#store.index;
     const { last } = await log.bounds();
     scope?.throwIfAborted();
-    assert(
-      before <= last,
-      `the journal ends at ${before}, after the log's end ${last}: the log lost records or is another one; restore the server's store or leave the swarm`,
-    );
+    if (before > last)
+      throw new LogContradiction(
+        `this manager knows of record ${before}, and the log ends at ${last}`,
+      );
     while (this.#store.index < last) {
       const records = await log.read(this.#store.index + 1, limits.logReadRecordsMax);
       scope?.throwIfAborted();
       // Nothing read proves nothing: a replica of the log may be behind the one that told of its end.
       if (records.length === 0 && this.#store.index < last)
         throw new Error(`the log does not answer with record ${this.#store.index + 1} of ${last}`);
-      for (const record of records) this.accept(record);
+      const taken = await this.acceptFrom(log, records, () => scope?.aborted === true);
+      scope?.throwIfAborted();
+      if (!taken)
+        throw new Error('a record does not fit, and the leader of the log does not tell its own');
     }
   }
 
@@ -182,16 +220,25 @@ export class Replica {
     }
   }
 
+  #load(records: readonly LogRecord[]): void {
+    try {
+      for (const record of records) this.#applyRecord(record);
+    } catch (error) {
+      if (!(error instanceof LogContradiction)) throw error;
+      throw new JournalError(`the journal does not fit together: ${error.message}`);
+    }
+  }
+
   #applyRecord(record: LogRecord): void {
     this.#apply(record, decodeEntry(record.data));
   }
 
   #apply(record: LogRecord, entry: LogEntry): readonly Applied[] {
     assert(record.seq === this.#store.index + 1, `record ${record.seq} after ${this.#store.index}`);
-    assert(
-      entry.prev === this.#hash,
-      `record ${record.seq} does not continue the log: its hash chain is broken`,
-    );
+    if (entry.prev !== this.#hash)
+      throw new LogContradiction(
+        `record ${record.seq} of the log does not follow record ${this.#store.index} that this manager knows`,
+      );
     assert(entry.epoch >= this.#epoch, `record ${record.seq} is of a deposed leader`);
     assert(
       entry.epoch > this.#epoch || entry.leader === this.#leader,

@@ -23,6 +23,14 @@ export function stateLogRoutes({ swarm, identity }: Deps): readonly Route[] {
     },
     {
       method: 'POST',
+      path: '/natswarm/log/follow',
+      async handle() {
+        await swarm.follow();
+        return ok();
+      },
+    },
+    {
+      method: 'POST',
       path: '/natswarm/log/leader/{id}',
       async handle({ id }) {
         await swarm.leadLogFrom(getNode(await swarm.read(), id).id);

@@ -51,7 +51,7 @@ export function nodeView(node: Node, leaderId: string) {
     Description: descriptionView(node.description),
     Status: {
       State: status.state,
-      ...filled('Message', status.message),
+      ...filled('Message', manager?.notice ?? status.message),
       ...filled('Addr', status.addr),
     },
     ...(manager === undefined

@@ -137,6 +137,15 @@ export class NatsLog implements StateLog {
     });
   }
 
+  /** JetStream sends this question to the stream's leader, unlike the direct gets of `read`. */
+  async confirm(seq: number): Promise<LogRecord | undefined> {
+    const { error, message } = await this.#api<StoredMessage>('STREAM.MSG.GET', { seq });
+    if (error?.err_code === messageNotFound) return undefined;
+    if (error !== undefined) throw apiError('STREAM.MSG.GET', error);
+    if (message?.seq !== seq) return undefined;
+    return { seq, data: Uint8Array.from(Buffer.from(message.data ?? '', 'base64')) };
+  }
+
   /** Throws `LogError` when the stream has holes: nats-server does not see its own damage. */
   async bounds(): Promise<{ readonly first: number; readonly last: number }> {
     const { error, state } = await this.#stall.watch(
@@ -204,8 +213,14 @@ interface StreamInfo {
   };
 }
 
-/** JSStreamNotFoundErr. */
+interface StoredMessage {
+  /** `data`: base64; absent in an empty one. */
+  readonly message?: { readonly seq: number; readonly data?: string };
+}
+
+/** JSStreamNotFoundErr, JSNoMessageFoundErr. */
 const streamNotFound = 10059;
+const messageNotFound = 10037;
 
 /** JSClusterNoPeersErr, JSClusterNotAvailErr, JSClusterNotLeaderErr, JSStreamOfflineErr: servers that have not found a leader. */
 const passing: ReadonlySet<number> = new Set([10_005, 10_008, 10_009, 10_118]);

@@ -1,4 +1,6 @@
 import { Fault } from '../errors.ts';
+import { limits } from '../limits.ts';
+import { isStart } from '../members/starts.ts';
 import type { Node } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
@@ -63,6 +65,29 @@ export const managerSeated: Command = {
       changes: [patch(node.id, { manager: { ...rest, reachability: 'reachable' } })],
       result: {},
     };
+  },
+};
+
+/**
+ * `{nodeId, number, id, notice?}` → `{}`: a manager has started its server, for the `number`th time. One start more or less is
+ * no news; the notice is what people must know of this manager from then on.
+ */
+export const managerStarted: Command = {
+  decide(view, _ctx, input) {
+    const body = new Body('manager.started', input);
+    const node = managerOf(view, body.text('nodeId'));
+    const start = { number: body.raw('number') as number, id: body.text('id') };
+    if (!isStart(start))
+      throw new Fault('InvalidArgument', 'manager.started: "number" and "id" must name a start');
+    const notice = body.text('notice').slice(0, limits.statusTextLengthMax);
+    const { manager } = node;
+    if (manager === undefined)
+      throw new Fault('FailedPrecondition', `node ${node.id} has not told where it is`);
+    const { start: before, notice: said = '', ...rest } = manager;
+    if (before?.number === start.number && before.id === start.id && said === notice)
+      return { changes: [], result: {} };
+    const place = { ...rest, start, ...(notice !== '' && { notice }) };
+    return { changes: [patch(node.id, { manager: place })], result: {} };
   },
 };
 

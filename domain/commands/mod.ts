@@ -1,7 +1,7 @@
 import { clusterUpdate } from './cluster.ts';
 import type { Command } from './command.ts';
 import { nodeJoin } from './join.ts';
-import { managerEnroll, managerSeated, nodePin } from './manager.ts';
+import { managerEnroll, managerSeated, managerStarted, nodePin } from './manager.ts';
 import { nodeRemove, nodeUpdate } from './node.ts';
 import { serviceCreate, serviceRemove, serviceUpdate } from './service.ts';
 
@@ -18,6 +18,7 @@ export const commands: Readonly<Record<string, Command>> = Object.assign(
     'node.remove': nodeRemove,
     'manager.enroll': managerEnroll,
     'manager.seated': managerSeated,
+    'manager.started': managerStarted,
     'cluster.update': clusterUpdate,
   },
 );

@@ -1,4 +1,5 @@
 import type { ClusterId, NodeId, ServiceId, TaskId } from '../ids.ts';
+import type { Start } from '../members/starts.ts';
 import type { DesiredState, TaskState } from '../task-state.ts';
 import type {
   ClusterSpec,
@@ -110,6 +111,10 @@ export interface ManagerPlace {
   /** It gets the state for the first time: it does not count as a manager yet. */
   readonly joining?: true;
   readonly reachability: 'unknown' | 'reachable' | 'unreachable';
+  /** Of its server, as it has told last. */
+  readonly start?: Start;
+  /** What people must know of this manager; shown as the node's message. */
+  readonly notice?: string;
 }
 
 /** A node was silent. */

@@ -68,6 +68,12 @@ export function logContract(name: string, create: () => Promise<LogHarness>): vo
       expect(await settle(log.read(4, 10))).toEqual([]);
     });
 
+    test('tells one record as its leader has it', async () => {
+      const found = await settle(log.confirm(2));
+      expect([found?.seq, found && Buffer.from(found.data).toString()]).toEqual([2, 'b']);
+      expect(await settle(log.confirm(4))).toBeUndefined();
+    });
+
     test('takes a record only behind the end that its writer has seen', async () => {
       const last = await end();
       for (const wrong of [0, last - 1, last + 1, last + 100])

@@ -23,7 +23,7 @@ async function startListener(): Promise<JoinListener> {
     admit: never,
     renew: never,
     rejoin: never,
-    seats: { seat: never, enroll: never, checkpoint: () => new Uint8Array() },
+    seats: { seat: never, enroll: never, start: never, checkpoint: () => new Uint8Array() },
     log: () => undefined,
   });
 }

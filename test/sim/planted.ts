@@ -13,6 +13,7 @@ import type { SimHooks } from './run.ts';
 const withAppend = (log: StateLog, append: StateLog['append']): StateLog => ({
   append,
   read: (from, max) => log.read(from, max),
+  confirm: (seq) => log.confirm(seq),
   bounds: () => log.bounds(),
   tail: (listener) => log.tail(listener),
   purge: (seq) => log.purge(seq),

@@ -172,6 +172,9 @@ export class FakeSwarm implements Swarm {
     const survey = { replicas: 1, servers: [], leader: nodeId };
     return Promise.resolve({ generation: 2, form: 'several', index: 7, survey });
   }
+  follow(): Promise<void> {
+    return this.command('follow', {}).then(() => undefined);
+  }
   leadLogFrom(to: string): Promise<void> {
     return this.command('lead log', to).then(() => undefined);
   }

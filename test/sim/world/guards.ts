@@ -7,6 +7,7 @@ export function guardLog(log: StateLog, process: SimProcess): StateLog {
   return {
     append: (expectedLast, data) => process.guard(log.append(expectedLast, data)),
     read: (from, max) => process.guard(log.read(from, max)),
+    confirm: (seq) => process.guard(log.confirm(seq)),
     bounds: () => process.guard(log.bounds()),
     purge: (seq) => process.guard(log.purge(seq)),
     tail: (listener) => {

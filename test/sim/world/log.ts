@@ -38,6 +38,8 @@ export class SimLog {
   #records: Uint8Array[] = [];
   readonly #clients = new Set<SimLogClient>();
   readonly replicas: Replicas | undefined;
+  /** Told of each record that is written. */
+  onWrite: (seq: number) => void = () => undefined;
 
   constructor(
     clock: Clock,
@@ -77,6 +79,7 @@ export class SimLog {
     this.#records.push(Uint8Array.from(data));
     const record = { seq: this.last, data: Uint8Array.from(data) };
     this.replicas?.wrote(record.seq);
+    this.onWrite(record.seq);
     for (const client of this.#clients) client.receive(record);
     return record.seq;
   }
@@ -98,6 +101,11 @@ export class SimLog {
   /** Replaces bytes of a record behind everybody's back, as a failing disk does. */
   damage(seq: number, data: Uint8Array): void {
     this.#records[seq - this.#first] = data;
+  }
+
+  /** Those that keep the log from now on have no more than this of it. */
+  truncate(last: number): void {
+    if (last < this.last) this.#records = this.#records.slice(0, last - this.#first + 1);
   }
 
   delay(): number {
@@ -162,6 +170,10 @@ export class SimLogClient implements StateLog {
       const end = replicas?.readEnd(this.#server) ?? Number.POSITIVE_INFINITY;
       return this.#log.slice(from, max).filter(({ seq }) => seq <= end);
     }, here);
+  }
+
+  confirm(seq: number): Promise<LogRecord | undefined> {
+    return this.#ask(() => this.#log.slice(seq, 1).find((record) => record.seq === seq));
   }
 
   bounds(): Promise<{ readonly first: number; readonly last: number }> {

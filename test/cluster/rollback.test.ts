@@ -1,0 +1,163 @@
+// A disk of a manager is rolled back: a snapshot of the machine was restored, or a copy of its server's store put back.
+// What was acknowledged after it must not be lost by that. (All cases of who is off, behind, current: test/sim.)
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '../support/engine.ts';
+import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
+import {
+  managersSeenBy,
+  said,
+  serviceNames,
+  swarmOfManagers,
+  untilManagers,
+  write,
+} from '../support/swarm-hosts.ts';
+
+const patienceMs = 60_000;
+let hosts: Hosts;
+let a: Host;
+let b: Host;
+let c: Host;
+const acked: string[] = [];
+
+beforeAll(async () => {
+  hosts = await startHosts(3);
+  [a, b, c] = hosts.all as [Host, Host, Host];
+  await hosts.startDaemons();
+  await swarmOfManagers(hosts.all);
+}, 180_000);
+
+afterAll(async () => {
+  await hosts?.down();
+}, 60_000);
+
+const stateOf = (host: Host): string => join(host.stateDir, 'natswarm');
+const copyOf = (host: Host): string => join(host.stateDir, 'copy');
+
+function snapshot(host: Host): void {
+  rmSync(copyOf(host), { recursive: true, force: true });
+  cpSync(stateOf(host), copyOf(host), { recursive: true });
+}
+function rollBack(host: Host, part: '' | 'store'): void {
+  const to = join(stateOf(host), part);
+  rmSync(to, { recursive: true });
+  cpSync(join(copyOf(host), part), to, { recursive: true });
+}
+
+async function writeMany(through: Host, what: string, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    const name = `${what}-${n}`;
+    await write(through, name);
+    acked.push(name);
+  }
+}
+
+async function expectAll(): Promise<void> {
+  await untilManagers(hosts.all);
+  for (const host of hosts.all) expect(await serviceNames(host)).toEqual(acked.toSorted());
+}
+
+const infoError = async (host: Host): Promise<string> =>
+  said(await host.docker('info', '--format', '{{.Swarm.Error}}'));
+const noticeOf = async (host: Host, through: Host): Promise<string> =>
+  through.mustDocker('node', 'inspect', host.name, '--format', '{{.Status.Message}}');
+const asideOf = (host: Host): readonly string[] =>
+  existsSync(join(stateOf(host), 'aside')) ? readdirSync(join(stateOf(host), 'aside')) : [];
+
+test.each(['', 'store'] as const)(
+  'the others are current, and the disk is back to before a start: %s',
+  async (part) => {
+    await a.stopDaemon();
+    snapshot(a);
+    await a.startDaemon();
+    await untilManagers(hosts.all);
+    await writeMany(b, `since-${part}`, 5);
+    await a.stopDaemon();
+    const before = asideOf(a).length;
+    rollBack(a, part);
+    await a.startDaemon();
+    await expectAll();
+    expect(asideOf(a)).toHaveLength(before + 1);
+    expect(a.daemon.log()).toContain('"rolled_back_disk_set_aside"');
+    await until(async () => (await noticeOf(a, b)).includes('was not used'), patienceMs, 'notice');
+    expect(await infoError(a)).toBe('');
+    // an ordinary start is no news
+    await a.stopDaemon();
+    await a.startDaemon();
+    await expectAll();
+    await until(async () => (await noticeOf(a, b)) === '', patienceMs, 'no notice any more');
+    expect(asideOf(a)).toHaveLength(before + 1);
+  },
+  180_000,
+);
+
+test('another one is off and behind: together they are no quorum, and the third has it all', async () => {
+  await a.stopDaemon();
+  snapshot(a);
+  await a.startDaemon();
+  await untilManagers(hosts.all);
+  await b.stopDaemon();
+  await writeMany(a, 'without-b', 50);
+  await Promise.all([a.stopDaemon(), c.stopDaemon()]);
+  rollBack(a, '');
+  await Promise.all([a.startDaemon(), b.startDaemon()]);
+  await until(
+    async () => (await infoError(a)).includes('was not used'),
+    patienceMs,
+    'it to say so',
+  );
+  for (const host of [a, b]) await expect(write(host, 'too-early')).rejects.toThrow();
+  await c.startDaemon();
+  await expectAll();
+}, 240_000);
+
+test('nobody who is there has seen more: the third stands aside, says so, and takes nobody down', async () => {
+  await b.stopDaemon();
+  await a.stopDaemon();
+  snapshot(a);
+  await a.startDaemon();
+  await until(
+    () =>
+      write(a, 'lost').then(
+        () => true,
+        () => false,
+      ),
+    patienceMs,
+    'a leader',
+  );
+  await until(async () => (await serviceNames(c)).includes('lost'), patienceMs, 'c to have it');
+  await Promise.all([a.stopDaemon(), c.stopDaemon()]);
+  rollBack(a, '');
+  await Promise.all([a.startDaemon(), b.startDaemon()]);
+  await until(
+    () =>
+      write(b, 'gone-on').then(
+        () => true,
+        () => false,
+      ),
+    patienceMs,
+    'a leader',
+  );
+  acked.push('gone-on');
+  await c.startDaemon();
+  await until(async () => (await infoError(c)).includes('contradict'), patienceMs, 'it to say so');
+  expect(await infoError(c)).toContain('natswarm follow');
+  expect(await infoError(c)).toContain('docker swarm init --force-new-cluster');
+  expect(said(await c.docker('service', 'ls'))).toContain('contradict each other');
+  await until(async () => (await managersSeenBy(a))['h3'] === 'Unreachable', patienceMs, 'h3 away');
+  expect(await noticeOf(c, a)).toContain('contradict');
+  await writeMany(b, 'they-go-on', 5);
+  expect(await serviceNames(a)).toEqual(acked.toSorted());
+  expect(await serviceNames(b)).toEqual(acked.toSorted());
+  // neither a restart of it nor of the others changes that
+  await c.stopDaemon();
+  await c.startDaemon();
+  await until(async () => (await infoError(c)).includes('contradict'), patienceMs, 'it to say so');
+  await writeMany(a, 'they-still-do', 1);
+  const { status, text } = await c.daemon.api('POST', '/natswarm/log/follow');
+  expect([status, text]).toEqual([200, '']);
+  await expectAll();
+  expect(await infoError(c)).toBe('');
+}, 240_000);
