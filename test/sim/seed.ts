@@ -1,8 +1,12 @@
 import process from 'node:process';
 import { drawOptions, type SimBounds } from './options.ts';
+import { drawRollback, simulateRollback } from './passage/rollback.ts';
 import { drawPassage, type PassageResult, simulatePassage } from './passage/run.ts';
 import { plantedBugs, unsyncedSwitch } from './planted.ts';
 import { simulate, type SimResult } from './run.ts';
+
+/** In one seed of so many, a disk is rolled back too. */
+const rollbackEvery = 5;
 
 /** One seed to run, as it goes to a process that runs it. */
 export interface SeedJob {
@@ -33,19 +37,22 @@ export async function runSeed(
     ...(onTrace && { onTrace }),
   });
   const passage = await simulatePassage(drawPassage(seed, plant === unsyncedSwitch));
+  const rollback =
+    seed % rollbackEvery === 0 ? await simulateRollback(drawRollback(seed)) : undefined;
   const { user, system } = process.cpuUsage(start);
   return {
     ...result,
-    failure: describe(failure ?? passage.failure),
-    trace: failure === undefined ? tracedPassage(passage) : result.trace,
+    failure: describe(failure ?? passage.failure ?? rollback?.failure),
+    trace: failure === undefined ? [passage, rollback].flatMap(tracedPassage) : result.trace,
     generations: passage.generation,
     powerCuts: passage.powerCuts,
     cpuMs: (user + system) / 1_000,
   };
 }
 
-const tracedPassage = ({ failure, lines }: PassageResult): readonly string[] =>
-  failure === undefined ? [] : lines;
+const tracedPassage = (
+  result: Pick<PassageResult, 'failure' | 'lines'> | undefined,
+): readonly string[] => (result?.failure === undefined ? [] : result.lines);
 
 const describe = (error: Error | undefined): SeedReport['failure'] =>
   error && {

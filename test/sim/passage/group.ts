@@ -14,7 +14,11 @@ export function logGroup(world: PassageWorld, host: PassageHost, generation: num
   return {
     survey: async () => {
       const { ids, copies, leader } = await members();
-      const servers = [...ids].map((id) => ({ peer: id, nodeId: id, online: isOnline(id) }));
+      const servers = [...ids].map((peer) => {
+        const [nodeId = ''] = peer.split('#');
+        const isThere = world.host(nodeId)?.serverOf(generation) === peer;
+        return { peer, nodeId, online: isThere && isOnline(nodeId) };
+      });
       return { replicas: copies, servers, leader: isOnline(leader) ? leader : '' };
     },
     setReplicas: async (count) => {
@@ -26,7 +30,8 @@ export function logGroup(world: PassageWorld, host: PassageHost, generation: num
     },
     handLead: async (to) => {
       const group = await members();
-      group.leader = to ?? [...group.ids].find((id) => id !== group.leader && isOnline(id)) ?? '';
+      const ids = [...group.ids].map((peer) => peer.split('#')[0] ?? '');
+      group.leader = to ?? ids.find((id) => id !== group.leader && isOnline(id)) ?? '';
     },
     answers: (route) => {
       const other = world.host(route.split(':')[0] ?? '');

@@ -1,7 +1,11 @@
 import { Manager } from '../../../actors/manager/manager.ts';
 import { Passage, type PassagePorts, type Seat } from '../../../actors/manager/passage.ts';
+import { askOthers, hearStart } from '../../../actors/manager/start-check.ts';
+import { hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint } from '../../../bus/ports.ts';
+import type { StartAnswer, StartTold } from '../../../bus/protocol.ts';
 import { upcoming } from '../../../domain/members/form.ts';
+import { type DiskMark, laterMark, type Start } from '../../../domain/members/starts.ts';
 import { pause } from '../../../supervisors/clock.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { command } from '../workload/outcome.ts';
@@ -19,12 +23,34 @@ const patienceMs = 30_000;
 /** A journal that was not synced is on the disk after this time at the latest, ms. */
 const writeBackMs = 5_000;
 
+/** The store of a server; `end`: how much of the log it has; `start`: as in the file within it. */
+interface SimStore {
+  readonly incarnation: number;
+  end: number;
+  start?: number;
+}
+interface Starts {
+  readonly starts: readonly Start[];
+  readonly count: number;
+}
+/** A whole disk as it was. */
+export interface Snapshot {
+  readonly seat: Seat | undefined;
+  readonly stores: ReadonlyMap<number, SimStore>;
+  readonly journals: ReadonlyMap<number, JournalDisk>;
+  readonly starts: Starts;
+  readonly seen: ReadonlyMap<string, DiskMark>;
+}
+
 /** The machine of a manager: what is on its disk, and the daemon that runs, if one does. */
 export class PassageHost {
   readonly id: string;
   /** On the disk; undefined for a worker. */
   seat: Seat | undefined;
-  readonly stores = new Set<number>();
+  readonly stores = new Map<number, SimStore>();
+  /** As `StartFiles` and `SeenDisks`: this machine's starts, and what it has seen of the others. */
+  #starts: Starts = { starts: [], count: 0 };
+  #seen = new Map<string, DiskMark>();
   manager: Manager | undefined;
   readonly #journals = new Map<number, JournalDisk>();
   /** Journals that only the page cache has. */
@@ -32,8 +58,11 @@ export class PassageHost {
   readonly #world: PassageWorld;
   readonly #random: Random;
   #process: SimProcess | undefined;
+  #incarnations = 0;
   #end = new AbortController();
   #isOff = false;
+  /** nats-server runs. */
+  #isServing = false;
 
   constructor(world: PassageWorld, index: number) {
     this.#world = world;
@@ -46,7 +75,17 @@ export class PassageHost {
   }
   /** The generation that its server runs in; 0 for none. */
   get generation(): number {
-    return this.isUp ? (this.seat?.generation ?? 0) : 0;
+    return this.#isServing ? (this.seat?.generation ?? 0) : 0;
+  }
+  storeOf(generation: number): SimStore {
+    const found = this.stores.get(generation) ?? { incarnation: ++this.#incarnations, end: 0 };
+    this.stores.set(generation, found);
+    return found;
+  }
+  /** The name of its server. */
+  serverOf(generation: number): string {
+    const { incarnation } = this.storeOf(generation);
+    return `${this.id}#${incarnation}`;
   }
 
   start(): void {
@@ -55,8 +94,6 @@ export class PassageHost {
     const process = new SimProcess(this.#world.clock);
     this.#process = process;
     this.#end = new AbortController();
-    if (seat.generation > 0) this.stores.add(seat.generation);
-    this.#world.changed();
     this.#run(process, this.#end.signal).catch((error: unknown) => {
       if (!process.alive) return;
       this.#world.say(this.id, 'failed', { error: String(error) });
@@ -69,23 +106,49 @@ export class PassageHost {
     const process = this.#process;
     this.#process = undefined;
     this.manager = undefined;
+    this.#isServing = false;
     process?.kill();
     this.#end.abort();
     this.#world.changed();
   }
 
-  /** The machine loses its power: with the daemon goes what was not synced. */
-  powerOff(offMs: number): void {
+  /** The machine loses its power, for good without a time: with the daemon goes what was not synced. */
+  powerOff(offMs?: number): void {
     this.#world.powerCuts++;
     this.#world.say(this.id, 'power off', {});
     this.#isOff = true;
     this.kill();
     for (const generation of this.#unsynced) this.#journals.delete(generation);
     this.#unsynced.clear();
-    this.#world.clock.setTimeout(() => {
-      this.#isOff = false;
-      this.start();
-    }, offMs);
+    if (offMs !== undefined) this.#world.clock.setTimeout(() => this.powerOn(), offMs);
+  }
+  powerOn(): void {
+    if (!this.#isOff) return;
+    this.#isOff = false;
+    this.start();
+  }
+
+  /** What is on the disk of a machine that is off. */
+  snapshot(): Snapshot {
+    return {
+      seat: this.seat,
+      stores: new Map([...this.stores].map(([generation, store]) => [generation, { ...store }])),
+      journals: new Map([...this.#journals].map(([generation, disk]) => [generation, disk.copy()])),
+      starts: this.#starts,
+      seen: new Map(this.#seen),
+    };
+  }
+  /** All of it is as it was, or only the server's store. */
+  rollBack(to: Snapshot, part: 'all' | 'store'): void {
+    this.#world.say(this.id, 'rolled back', { part });
+    this.stores.clear();
+    for (const [generation, store] of to.stores) this.stores.set(generation, { ...store });
+    if (part === 'store') return;
+    this.seat = to.seat;
+    this.#journals.clear();
+    for (const [generation, disk] of to.journals) this.#journals.set(generation, disk.copy());
+    this.#starts = to.starts;
+    this.#seen = new Map(to.seen);
   }
 
   /** The node has become a worker, or is to be a manager anew: its disk begins empty. */
@@ -95,6 +158,8 @@ export class PassageHost {
     this.stores.clear();
     this.#journals.clear();
     this.#unsynced.clear();
+    this.#starts = { starts: [], count: 0 };
+    this.#seen.clear();
     this.start();
   }
 
@@ -107,6 +172,11 @@ export class PassageHost {
   async #run(process: SimProcess, scope: AbortSignal): Promise<void> {
     const seat = this.#mustSeat();
     if (seat.generation === 0) return this.#seek(process, scope);
+    if (seat.form === 'several' && !(await this.#admit(process, scope))) return;
+    if (!process.alive) return;
+    this.#isServing = true;
+    this.storeOf(seat.generation);
+    this.#world.changed();
     if (seat.joining === true) void this.#seek(process, scope);
     const passage = new Passage(this.#ports(process));
     if (!(await passage.enter(false, scope))) return;
@@ -115,6 +185,7 @@ export class PassageHost {
     this.manager = manager;
     manager.start();
     if (seat.joining === true) await passage.sit(manager, scope);
+    if (seat.form === 'several') void this.#tellStarted(manager, process);
     if (seat.form === 'several') await this.#watch(manager, process, scope);
   }
 
@@ -137,12 +208,134 @@ export class PassageHost {
       newUnlockKey: () => `SWMKEY-1-${this.#random.id()}`,
       report: (event, fields) => process.alive && world.say(this.id, event, fields),
       onCrash: (error) => process.alive && world.fail(error),
+      onKept: (kept) => {
+        for (const [id, upTo] of Object.entries(kept)) this.#noteKept(id, upTo);
+      },
+      onContradiction: (why) => process.alive && world.fail(new Error(why)),
       onClosed: () =>
         void passage
           .leave(manager, this.#end.signal)
           .catch((error: unknown) => process.alive && world.fail(error)),
     });
+    manager.watch(() => this.#noteStarts(manager));
+    this.#noteStarts(manager);
     return manager;
+  }
+
+  /** As `admitServer`. */
+  async #admit(process: SimProcess, scope: AbortSignal): Promise<boolean> {
+    const world = this.#world;
+    const { generation, joining } = this.#mustSeat();
+    const stored = this.#starts;
+    const store = this.stores.get(generation);
+    const isOlder =
+      store !== undefined && stored.starts.length > 0 && (store.start ?? 0) < stored.count;
+    if (isOlder && world.options.unguarded !== true) return this.#setAside('the store is older');
+    this.#countStart(generation, 0);
+    const fresh = stored.starts.length === 0 || store === undefined;
+    const journal = this.#journal(generation);
+    const { checkpoint, records } = await journal.open(process).load();
+    const last = records.at(-1);
+    const told = {
+      generation,
+      fresh,
+      managers: this.#world.hosts.length,
+      kept: journal.end,
+      hash: last === undefined ? (checkpoint?.hash ?? '') : hashOf(last.data),
+    };
+    if (world.options.unguarded === true) return process.alive;
+    const verdict = await process.guard(
+      askOthers<PassageHost>(
+        {
+          others: () => world.others(this),
+          told: (other) => {
+            const seen = this.#seen.get(other.id);
+            return { ...told, starts: this.#starts.starts, ...(seen && { seen }) };
+          },
+          isFresh: fresh,
+          isEmpty: fresh && joining === true,
+          ask: (other, what, within) =>
+            new Promise((resolve, reject) => {
+              within.addEventListener('abort', () => reject(new Error('no answer')));
+              other.hear(this.id, what).then(resolve, reject);
+            }),
+          renumber: (above) => Promise.resolve(this.#countStart(generation, above)),
+          clock: process.clock,
+        },
+        scope,
+      ),
+    );
+    if (!process.alive) return false;
+    world.say(this.id, 'start judged', verdict);
+    if (verdict.kind === 'contradiction') world.fail(new Error(verdict.why));
+    return verdict.kind === 'older' ? this.#setAside(verdict.why) : verdict.kind === 'go';
+  }
+
+  /** As `StartDesk`. */
+  hear(from: string, told: StartTold): Promise<StartAnswer> {
+    const { manager } = this;
+    if (!this.isUp) return Promise.reject(new Error('nobody answers'));
+    const { joining, generation = 0 } = this.seat ?? {};
+    return hearStart(told, {
+      seen: this.#seen.get(from),
+      note: (mark) => {
+        this.#seen.set(from, laterMark(this.#seen.get(from), mark));
+        return Promise.resolve();
+      },
+      own:
+        joining === true
+          ? { starts: [] }
+          : {
+              starts: this.#starts.starts,
+              kept: manager?.view().index ?? this.#journal(generation).end,
+            },
+      managers: this.#world.hosts.length,
+      hasGoneOn: () => manager?.hasGoneOn() === true,
+      onOlder: (why) => this.#setAside(why),
+      isOnLog: (kept, hash) =>
+        manager?.generation === told.generation
+          ? manager.isOnLog(kept, hash)
+          : Promise.resolve(undefined),
+    });
+  }
+
+  #countStart(generation: number, above: number): void {
+    const { starts, count } = this.#starts;
+    const start = { number: Math.max(count, above) + 1, id: this.#random.id() };
+    this.storeOf(generation).start = start.number;
+    this.#starts = { starts: [...starts, start], count: start.number };
+  }
+
+  #setAside(why: string): false {
+    const { founding: _, ...rest } = this.#mustSeat();
+    this.#world.say(this.id, 'set aside', { why });
+    this.kill();
+    this.stores.delete(rest.generation);
+    this.#journals.delete(rest.generation);
+    this.#starts = { starts: [], count: this.#starts.count };
+    this.#seen.clear();
+    this.seat = { ...rest, joining: true };
+    this.#restart(pauseMs.seat);
+    return false;
+  }
+
+  async #tellStarted(manager: Manager, process: SimProcess): Promise<void> {
+    const start = this.#starts.starts.at(-1);
+    for (; process.alive; await pause(process.clock, pauseMs.seek, this.#end.signal)) {
+      const told = command(manager, process, 'manager.started', { nodeId: this.id, ...start });
+      if ((await process.guard(told)).kind === 'acknowledged') return;
+    }
+  }
+
+  #noteStarts(manager: Manager): void {
+    for (const { id, manager: place } of manager.view().managers())
+      if (place?.start !== undefined && id !== this.id)
+        this.#seen.set(id, laterMark(this.#seen.get(id), { ...place.start, kept: 0 }));
+  }
+  #noteKept(id: string, kept: number): void {
+    const mark = this.#seen.get(id);
+    if (mark !== undefined && id !== this.id)
+      this.#seen.set(id, laterMark(mark, { ...mark, kept }));
   }
 
   /** The disk and the world as this incarnation sees them; each of its writes is a step at which the power may fail. */
@@ -224,7 +417,7 @@ export class PassageHost {
   #keepOnly(generation: number): void {
     for (const other of this.#journals.keys())
       if (other !== generation) this.#journals.delete(other);
-    for (const other of this.stores) if (other !== generation) this.stores.delete(other);
+    for (const other of this.stores.keys()) if (other !== generation) this.stores.delete(other);
     this.#world.changed();
   }
 

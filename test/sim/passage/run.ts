@@ -61,12 +61,12 @@ export async function simulatePassage(options: PassageOptions): Promise<PassageR
   };
 }
 
-async function found(world: PassageWorld): Promise<void> {
+export async function found(world: PassageWorld): Promise<void> {
   const [founder] = world.hosts;
   if (founder === undefined) return;
   founder.seat = { nodeId: founder.id, generation: 1 };
   world.createLog(1);
-  founder.stores.add(1);
+  founder.storeOf(1);
   founder.start();
   await world.run(1);
   let done = false;
@@ -80,7 +80,7 @@ async function found(world: PassageWorld): Promise<void> {
 }
 
 /** A client that writes through whichever manager runs. */
-function write(world: PassageWorld, acknowledged: string[]): void {
+export function write(world: PassageWorld, acknowledged: string[]): void {
   let number = 0;
   const next = async (): Promise<void> => {
     const name = `s${number++}`;
@@ -101,7 +101,7 @@ function write(world: PassageWorld, acknowledged: string[]): void {
 }
 
 /** What daemons do about the role that their certificates say. */
-function follow(world: PassageWorld): void {
+export function follow(world: PassageWorld): void {
   const newest = newestView(world);
   for (const host of newest === undefined ? [] : world.hosts) {
     const node = newest?.node(host.id);
@@ -166,7 +166,7 @@ function newestView(world: PassageWorld): View | undefined {
   return views.sort((a, b) => b.index - a.index)[0];
 }
 
-const isSeated =
+export const isSeated =
   (world: PassageWorld) =>
   (host: PassageHost): boolean => {
     const node = newestView(world)?.node(host.id);
@@ -178,7 +178,7 @@ const isSeated =
   };
 
 /** What is not yet as it must be in the end; '' for nothing. */
-function unsettled(world: PassageWorld, acknowledged: readonly string[]): string {
+export function unsettled(world: PassageWorld, acknowledged: readonly string[]): string {
   const newest = newestView(world);
   if (newest === undefined) return 'no manager runs';
   const managers = world.hosts.filter(({ id }) => newest.node(id)?.role === 'manager');

@@ -19,6 +19,8 @@ export interface PassageOptions {
   readonly powerOffEveryMs?: number;
   /** A planted bug: a generation's journal is not synced before it is gone over to. */
   readonly unsynced?: boolean;
+  /** A planted bug: servers start on whatever their disks have. */
+  readonly unguarded?: boolean;
 }
 
 /** The servers that keep one generation's log. */
@@ -114,9 +116,17 @@ export class PassageWorld {
     return found;
   }
 
+  /** Servers that run and are of the group. */
+  #voters(generation: number): readonly PassageHost[] {
+    const { ids } = this.members(generation);
+    return this.hosts.filter(
+      (host) => host.generation === generation && ids.has(host.serverOf(generation)),
+    );
+  }
+
   /** Whether the servers of a generation that run are enough to write its log: one alone, or the majority of two or more. */
   hasQuorum(generation: number): boolean {
-    const up = this.hosts.filter((host) => host.generation === generation);
+    const up = this.#voters(generation);
     const isAlone = up.some(({ seat }) => seat?.form !== 'several');
     const needed = Math.max(2, Math.floor(this.members(generation).ids.size / 2) + 1);
     return generation > 0 && (isAlone || up.length >= needed);
@@ -127,7 +137,13 @@ export class PassageWorld {
     const random = (): number => this.random.next();
     const log = (): SimLog =>
       new SimLog(this.clock, random, { ...noFaults, delayMs: [1, 20] }, first);
-    if (!this.#logs.has(generation)) this.#logs.set(generation, log());
+    if (!this.#logs.has(generation)) {
+      const made = log();
+      made.onWrite = (seq) => {
+        for (const host of this.#voters(generation)) host.storeOf(generation).end = seq;
+      };
+      this.#logs.set(generation, made);
+    }
     this.members(generation).copies = Math.min(2, this.members(generation).ids.size);
   }
 
@@ -142,17 +158,36 @@ export class PassageWorld {
 
   /** A host's server has come, gone or changed its generation. */
   changed(): void {
-    for (const { id, generation } of this.hosts)
-      if (generation > 0) this.members(generation).ids.add(id);
+    for (const host of this.hosts) this.#admit(host);
     for (const generation of this.#logs.keys()) {
       if (!this.hosts.some(({ stores }) => stores.has(generation))) this.#logs.delete(generation);
       const group = this.members(generation);
       if (this.host(group.leader)?.generation !== generation)
-        group.leader = this.hosts.find((host) => host.generation === generation)?.id ?? '';
+        group.leader = this.#voters(generation)[0]?.id ?? '';
+      this.#replicate(generation);
     }
     for (const { host, generation, client } of this.#clients)
       client.setReachable(host.generation === generation && this.hasQuorum(generation));
     for (const a of this.hosts) for (const b of this.hosts) if (a.id < b.id) this.#link(a, b);
+  }
+
+  /** A server that is new to a group which has a log is let in by a majority of it. */
+  #admit(host: PassageHost): void {
+    const { generation } = host;
+    if (generation === 0) return;
+    const isAlone = host.seat?.form !== 'several';
+    if (isAlone || !this.#logs.has(generation) || this.hasQuorum(generation))
+      this.members(generation).ids.add(host.serverOf(generation));
+  }
+
+  /** A majority goes on from the longest copy of the log among its own; whoever has more than that loses it. */
+  #replicate(generation: number): void {
+    const log = this.#logs.get(generation);
+    if (log === undefined || !this.hasQuorum(generation)) return;
+    const stores = this.#voters(generation).map((host) => host.storeOf(generation));
+    // a store of before the first record has none
+    log.truncate(Math.max(log.first - 1, ...stores.map(({ end }) => Math.min(end, log.last))));
+    for (const store of stores) store.end = log.last;
   }
 
   /** Servers of different generations have nothing to do with each other. */

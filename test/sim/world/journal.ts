@@ -16,6 +16,18 @@ export class JournalDisk {
     this.#random = random;
   }
 
+  /** Up to where it is on the disk. */
+  get end(): number {
+    return this.#durable.at(-1)?.seq ?? this.#checkpoint?.seq ?? 0;
+  }
+  /** Another disk with what is on this one. */
+  copy(): JournalDisk {
+    const copy = new JournalDisk(this.#random);
+    copy.#checkpoint = this.#checkpoint;
+    copy.#durable = [...this.#durable];
+    return copy;
+  }
+
   /** The journal as one incarnation of the manager sees it; as strict as the real one. */
   open(process: SimProcess): Journal {
     let closed = false;
