@@ -1,6 +1,6 @@
 import type { JoinRequest } from '../api/ports.ts';
 import { Fault } from '../domain/errors.ts';
-import { createRequest, generateKeys, privateKeyFromPem, privateKeyToPem } from '../pki/mod.ts';
+import { createRequest, privateKeyFromPem } from '../pki/mod.ts';
 import { firstOf, rejoinThrough, tokenFrom } from './join-cluster.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 
@@ -16,8 +16,8 @@ export async function comeBack(
   signal: AbortSignal,
 ): Promise<void> {
   const token = tokenFrom(joinToken);
-  const { privateKey } = generateKeys();
-  const claim = { clusterId, nodeId, requestPem: createRequest(privateKey) };
+  const key = files.beginRenewal();
+  const claim = { clusterId, nodeId, requestPem: createRequest(privateKeyFromPem(key)) };
   const lastKey = privateKeyFromPem(files.certificate('key'));
   try {
     const grant = await firstOf(remoteAddrs, (addr) =>
@@ -25,7 +25,7 @@ export async function comeBack(
     );
     files.writeCertificates({
       node: grant.certificate,
-      key: privateKeyToPem(privateKey),
+      key,
       root: grant.roots,
     });
     files.writeManagers(grant.managers);

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
 import type { Issued, JoinAsk, RejoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { membershipOf } from '../domain/assign/membership.ts';
@@ -6,7 +6,7 @@ import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/sign
 import { roleOfToken } from '../domain/commands/join.ts';
 import { Fault } from '../domain/errors.ts';
 import { idFromBytes } from '../domain/ids.ts';
-import type { Cluster } from '../domain/model/objects.ts';
+import type { Cluster, Node } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
 import {
   Authority,
@@ -16,6 +16,7 @@ import {
   checkRejoin,
   pinOfKey,
   PkiError,
+  publicKeyPin,
   readRequest,
   signExternally,
   tokenMatches,
@@ -91,7 +92,8 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    return this.#renewed(cluster, node.id, node.role, request);
+    const held = publicKeyPin(pemOf(certificate));
+    return this.#renewed(cluster, node, held, request);
   }
 
   /** A member that was lost: a token for its role, and a proof by the key that it last said it had. */
@@ -107,18 +109,20 @@ export class JoinDesk {
         'this cluster has no such node with this key; leave, and join as a new node',
       );
     const { id: nodeId, role } = node;
+    const held = pinOfKey(createPublicKey({ key: lastKey, format: 'der', type: 'spki' }));
     if (node.status.state === 'ready')
       throw new Fault('FailedPrecondition', `node ${nodeId} is not down`);
     if (role !== asked || role !== node.spec.Role)
       throw new Fault('InvalidArgument', `node ${nodeId} is no ${asked}, as the token's holder`);
-    return this.#renewed(cluster, nodeId, role, ask.request);
+    return this.#renewed(cluster, node, held, ask.request);
   }
 
-  async #renewed(cluster: Cluster, nodeId: string, role: NodeRole, request: string) {
+  /** @param held pin of the key in use, whose holder the node has proved to be */
+  async #renewed(cluster: Cluster, { id: nodeId, role }: Node, held: string, request: string) {
     const publicKey = keyOf(request);
     // other managers' servers must know the key before it is used
     if (role === 'manager')
-      await this.#options.manager.command('node.pin', { nodeId, pin: pinOfKey(publicKey) });
+      await this.#options.manager.command('node.pin', { nodeId, pin: pinOfKey(publicKey), held });
     const certificate = await this.#sign(cluster, nodeId, role, { pem: request, publicKey });
     return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
   }

@@ -5,7 +5,16 @@ import type { Seat } from '../actors/manager/passage.ts';
 import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/assign/membership.ts';
 import type { RoutePeer } from '../domain/members/form.ts';
-import { isSealedPem, openKeyPem, PkiError, sealKeyPem, unwrap, wrap } from '../pki/mod.ts';
+import {
+  generateKeys,
+  isSealedPem,
+  openKeyPem,
+  PkiError,
+  privateKeyToPem,
+  sealKeyPem,
+  unwrap,
+  wrap,
+} from '../pki/mod.ts';
 
 /** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
 export interface Identity extends Seat {
@@ -60,6 +69,8 @@ export class NodeFiles {
   /** What the keys on the disk are encrypted with, as far as this process knows; undefined: nothing. */
   #unlockKey: Buffer | undefined;
   #lockVersion = 0;
+  /** Locking has begun, and no keys have been written since. */
+  #isLockNew = false;
 
   constructor(stateDir: string) {
     this.#dir = stateDir;
@@ -69,6 +80,8 @@ export class NodeFiles {
     node: (): string => join(this.#dir, 'certificates', 'swarm-node.crt'),
     key: (): string => join(this.#dir, 'certificates', 'swarm-node.key'),
     root: (): string => join(this.#dir, 'certificates', 'swarm-root-ca.crt'),
+    /** Of the renewal that has begun and has not ended. */
+    pendingKey: (): string => join(this.#dir, 'certificates', 'swarm-node.pending.key'),
   };
   path(...names: string[]): string {
     return join(this.#dir, ...names);
@@ -92,8 +105,21 @@ export class NodeFiles {
     return keys;
   }
   certificate(name: 'node' | 'key' | 'root'): string {
-    const pem = readFileSync(this.certificates[name](), 'utf8');
-    return name === 'key' && isSealedPem(pem) ? openKeyPem(pem, this.mustKeys().dataKey) : pem;
+    return name === 'key'
+      ? this.#openKey(this.certificates.key())
+      : readFileSync(this.certificates[name](), 'utf8');
+  }
+  /** The key of the renewal that has begun and has not ended; undefined while there is none. */
+  pendingKey(): string | undefined {
+    const file = this.certificates.pendingKey();
+    return existsSync(file) ? this.#openKey(file) : undefined;
+  }
+  /**
+   * The key to ask for a certificate with. It is kept until a certificate is there, over tries and restarts: each key
+   * that was asked for may come to be the one in use, and other managers must know all of them.
+   */
+  beginRenewal(): string {
+    return this.pendingKey() ?? this.#drawPendingKey();
   }
 
   /** The keys lie on the disk under an unlock key. */
@@ -117,12 +143,13 @@ export class NodeFiles {
     }
     this.#unlockKey = key;
     this.#lockVersion = stored.version ?? 0;
-    this.#sealCertificateKey();
+    this.#sealCertificateKeys();
     return true;
   }
   /**
    * From now on the manager's keys are on the disk under this unlock key, or in the clear. What an older version of the
    * cluster says does nothing: a manager that has just started may not know the newest yet. Answers whether anything changed.
+   * When locking begins, so does a renewal of the certificate, with a key that has never been in the clear.
    */
   lock(key: Buffer | undefined, version: number): boolean {
     const stored = this.#read<StoredKeys>('keys.json');
@@ -130,6 +157,7 @@ export class NodeFiles {
     const isSame = key === undefined ? this.#unlockKey === key : this.#unlockKey?.equals(key);
     if (isSame === true) return false;
     const keys = this.keys();
+    this.#isLockNew = this.#unlockKey === undefined;
     this.#unlockKey = key;
     this.#lockVersion = version;
     if (keys !== undefined) this.writeKeys(keys);
@@ -162,6 +190,9 @@ export class NodeFiles {
   }
   /** As the cluster's unlock key wants it: first the keys, then the certificate's key, which is sealed with one of them. */
   writeKeys(keys: ManagerKeys): void {
+    // before the lock: a crash in between lets it begin anew
+    if (this.#isLockNew) this.#drawPendingKey(keys.dataKey);
+    this.#isLockNew = false;
     const before = this.#read<StoredKeys>('keys.json')?.version ?? 0;
     const version = Math.max(this.#lockVersion, before);
     const stored: StoredKeys =
@@ -169,7 +200,7 @@ export class NodeFiles {
         ? { ...keys, ...(version > 0 && { version }) }
         : { locked: wrapKeys(keys, this.#unlockKey), version };
     this.#write('keys.json', stored, 0o600);
-    this.#sealCertificateKey();
+    this.#sealCertificateKeys();
   }
   /**
    * Key and certificate only fit together, and no rename takes both: they are written down as one first, and a start
@@ -198,17 +229,28 @@ export class NodeFiles {
     return () => this.#onCertificates.delete(listener);
   }
 
-  /** The certificate's key in the form in which it is to be on the disk. */
-  #storedKey(pem: string): string {
-    const dataKey = this.#unlockKey && this.keys()?.dataKey;
+  #openKey(file: string): string {
+    const pem = readFileSync(file, 'utf8');
+    return isSealedPem(pem) ? openKeyPem(pem, this.mustKeys().dataKey) : pem;
+  }
+  /** A certificate's key in the form in which it is to be on the disk. */
+  #storedKey(pem: string, dataKey = this.#unlockKey && this.keys()?.dataKey): string {
     return dataKey === undefined ? pem : sealKeyPem(pem, dataKey);
   }
-  #sealCertificateKey(): void {
-    const file = this.certificates.key();
-    if (!existsSync(file)) return;
-    const isSealed = isSealedPem(readFileSync(file, 'utf8'));
-    if (isSealed === (this.#unlockKey !== undefined)) return;
-    writeFileAtomic.sync(file, this.#storedKey(this.certificate('key')), { mode: 0o600 });
+  #drawPendingKey(dataKey?: string): string {
+    const key = privateKeyToPem(generateKeys().privateKey);
+    this.#mkdir(this.path('certificates'));
+    const file = this.certificates.pendingKey();
+    writeFileAtomic.sync(file, this.#storedKey(key, dataKey), { mode: 0o600 });
+    return key;
+  }
+  #sealCertificateKeys(): void {
+    for (const file of [this.certificates.key(), this.certificates.pendingKey()]) {
+      if (!existsSync(file)) continue;
+      const isSealed = isSealedPem(readFileSync(file, 'utf8'));
+      if (isSealed === (this.#unlockKey !== undefined)) continue;
+      writeFileAtomic.sync(file, this.#storedKey(this.#openKey(file)), { mode: 0o600 });
+    }
   }
 
   #placeCertificates(pems: Certificates): void {
@@ -216,6 +258,7 @@ export class NodeFiles {
     writeFileAtomic.sync(this.certificates.root(), pems.root, { mode: 0o644 });
     writeFileAtomic.sync(this.certificates.key(), pems.key, { mode: 0o600 });
     writeFileAtomic.sync(this.certificates.node(), pems.node, { mode: 0o644 });
+    rmSync(this.certificates.pendingKey(), { force: true });
     rmSync(this.path('renewal.json'), { force: true });
   }
 
@@ -251,6 +294,7 @@ export class NodeFiles {
     this.#unlockKey = undefined;
     this.#lockVersion = 0;
     writeFileAtomic.sync(this.certificates.key(), key, { mode: 0o600 });
+    rmSync(this.certificates.pendingKey(), { force: true });
     for (const name of managerFiles) rmSync(this.path(name), { recursive: true, force: true });
   }
 

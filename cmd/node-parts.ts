@@ -97,8 +97,10 @@ export class NodeParts {
       create: founding !== undefined,
       onIdentity,
       onRefused: (addr) => this.renew(addr),
-      // the key of before was in the clear, or under another one
-      onLock: () => this.renew(),
+      // when locking begins, so does a renewal: the key of before was in the clear
+      onLock: () => {
+        if (files.pendingKey() !== undefined) this.renew();
+      },
       onRestart: (next) => this.#hooks.onSeat(next),
       starts: this.starts,
       seen: new SeenDisks(files),

@@ -1,12 +1,6 @@
 import { type RenewalInput, renewalMachine } from '../actors/agent/renewal.machine.ts';
 import type { HeldCertificate } from '../domain/ca/renewal.ts';
-import {
-  createRequest,
-  generateKeys,
-  nodeTlsInfo,
-  privateKeyToPem,
-  readCertificate,
-} from '../pki/mod.ts';
+import { createRequest, nodeTlsInfo, privateKeyFromPem, readCertificate } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import { ActorChild } from '../supervisors/child.ts';
 import type { Registry } from '../supervisors/registry.ts';
@@ -24,6 +18,8 @@ export interface RenewalOptions {
   readonly files: NodeFiles;
   /** `host:port` of the managers to ask, in this order. */
   readonly managers: () => readonly string[];
+  /** Asks the manager at `addr`; as `renewThrough`, which it is unless given. */
+  readonly ask?: typeof renewThrough;
   /** For when the certificate has expired: one that needs nobody else. Undefined where there is none. */
   readonly own: () => Certificates | undefined;
   /** Called with the answer, after the new certificate is in place. */
@@ -70,6 +66,7 @@ export class NodeRenewal {
     const input = (signal: AbortSignal): RenewalInput => ({
       scope: signal,
       held: () => heldCertificate(files),
+      hasBegun: () => files.pendingKey() !== undefined,
       renew: (end) => this.#renew(end),
       now: Date.now,
       random: Math.random,
@@ -96,25 +93,29 @@ export class NodeRenewal {
     }
   }
 
-  /** A new key and certificate from the first manager that gives one; the bus takes it with its next connection. */
+  /**
+   * A certificate for the pending key from the first manager that gives one; the bus takes it with its next connection. A
+   * certificate for a key that has been replaced meanwhile, because managers lock now, is of no use.
+   */
   async #renew(signal: AbortSignal): Promise<void> {
-    const { files, managers, onIssued } = this.#options;
+    const { files, onIssued } = this.#options;
     const own = hasExpired(files) ? this.#options.own() : undefined;
     if (own !== undefined) return files.writeCertificates(own);
-    const first = this.#first;
-    const { privateKey } = generateKeys();
-    const request = createRequest(privateKey);
-    const issued = await firstOf([...(first === undefined ? [] : [first]), ...managers()], (addr) =>
-      renewThrough(addr, tlsOf(files), request, signal),
-    );
-    signal.throwIfAborted();
-    files.writeCertificates({
-      node: issued.certificate,
-      key: privateKeyToPem(privateKey),
-      root: issued.roots,
-    });
-    this.#first = undefined;
-    onIssued(issued);
+    for (;;) {
+      const key = files.beginRenewal();
+      const issued = await this.#askFor(createRequest(privateKeyFromPem(key)), signal);
+      signal.throwIfAborted();
+      if (files.pendingKey() !== key) continue;
+      files.writeCertificates({ node: issued.certificate, key, root: issued.roots });
+      this.#first = undefined;
+      return onIssued(issued);
+    }
+  }
+
+  #askFor(request: string, signal: AbortSignal): Promise<Issued> {
+    const { files, managers, ask = renewThrough } = this.#options;
+    const first = this.#first === undefined ? [] : [this.#first];
+    return firstOf([...first, ...managers()], (addr) => ask(addr, tlsOf(files), request, signal));
   }
 }
 

@@ -107,10 +107,11 @@ export class SeatKeeper {
 
   #take(seat: Seat): void {
     const { identity, files, onIdentity, onLock } = this.#wiring;
-    if (applyLock(files, seat.lock)) onLock();
+    const isLockedAnew = applyLock(files, seat.lock);
     // a new manager has nothing on its disk yet that another key has encrypted
     const dataKey = files.keys()?.dataKey ?? newKey().toString('hex');
     files.writeKeys({ dataKey, busIssuerSeed: seat.busIssuerSeed });
+    if (isLockedAnew) onLock();
     files.writePeers(seat.peers);
     const { founding: _, ...rest } = identity;
     onIdentity({ ...rest, generation: seat.generation, form: 'several', joining: true });

@@ -134,6 +134,9 @@ export const limits = {
   /** How long the root of a rotation that was given up is trusted at least, ms; and how many of them there may be. */
   formerRootKeptMs: 3_600_000,
   formerRootsMax: 8,
+  /** Keys of one manager's server that others know; and how long one that is in use no more is among them, ms. */
+  pinnedKeysMax: 16,
+  formerKeyKeptMs: 3_600_000,
   /** One exchange with an external CA: its answer, bytes, and how long it may take, ms. */
   externalCaAnswerBytesMax: 256 * KiB,
   externalCaMs: 5_000,

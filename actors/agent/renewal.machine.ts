@@ -5,6 +5,8 @@ export interface RenewalInput {
   readonly scope: AbortSignal;
   /** The certificate in use. */
   readonly held: () => HeldCertificate;
+  /** A renewal has begun and has not ended: it goes on at once, after a restart too. */
+  readonly hasBegun: () => boolean;
   /** Gets a new one and takes it into use. Rejects when no manager gives one. */
   readonly renew: (scope: AbortSignal) => Promise<void>;
   /** Wall clock, ms. */
@@ -35,7 +37,7 @@ export const renewalMachine = setup({
   actions: {
     plan: assign(({ context }) => ({
       failures: 0,
-      at: renewalOf(context.held(), {}, context.random()).at,
+      at: context.hasBegun() ? 0 : renewalOf(context.held(), {}, context.random()).at,
     })),
     praise: ({ context }) => context.log('certificate_renewed', context.held()),
     complain: assign(({ context }, { error }: { error: unknown }) => {

@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { pinsAfter } from '../members/pins.ts';
 import { isStart } from '../members/starts.ts';
 import type { Node } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
@@ -91,23 +92,20 @@ export const managerStarted: Command = {
   },
 };
 
-/** The keys that count: the one in use, and the one that is about to be. */
-const pinsMax = 2;
-
-/** `{nodeId, pin}` → `{}`: a key (SHA-256 of its public half, hex) that the node's server may show from now on. */
+/**
+ * `{nodeId, pin, held?}` → `{}`: a key (SHA-256 of its public half, hex) that the node's server may show from now on;
+ * `held` is the key that it has proved to use now.
+ */
 export const nodePin: Command = {
-  decide(view, _ctx, input) {
+  decide(view, { now }, input) {
     const body = new Body('node.pin', input);
     const id = body.text('nodeId');
     const node = view.node(id);
     if (node === undefined) throw notFound('node', id);
-    const pinned = pinFrom(body.text('pin'));
-    const pins = node.pins ?? [];
-    if (pins.at(-1) === pinned) return { changes: [], result: {} };
-    return {
-      changes: [patch(id, { pins: [...pins.filter((p) => p !== pinned), pinned].slice(-pinsMax) })],
-      result: {},
-    };
+    const asked = pinFrom(body.text('pin'));
+    const held = body.text('held');
+    const fields = pinsAfter(node, asked, held === '' ? undefined : pinFrom(held), now);
+    return { changes: fields === undefined ? [] : [patch(id, fields)], result: {} };
   },
 };
 

@@ -77,5 +77,6 @@ export const releaseOf = ({ id, spec }: Node): Change => ({
     spec: { ...spec, Role: 'worker' },
     manager: undefined,
     pins: undefined,
+    pinsSeenAt: undefined,
   },
 });

@@ -135,6 +135,8 @@ export interface Node extends Stored {
   readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
   /** Digests of the keys that a manager's server may show to another's: the newest last. */
   readonly pins?: readonly string[];
+  /** When each of them was last asked for or shown, ms. */
+  readonly pinsSeenAt?: Readonly<Record<string, number>>;
   /** Set on managers from when they have told where they are. */
   readonly manager?: ManagerPlace;
   /** The last ones, oldest first. */

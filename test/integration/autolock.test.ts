@@ -156,9 +156,13 @@ test('locking, another key, and no lock any more: each holds from the next resta
   expect((await pair.manager.docker('swarm', 'unlock-key', '--rotate')).stderr).toContain(
     'cannot rotate because autolock is not turned on',
   );
+  const inTheClear = certificateOf(pair.manager);
   const output = await pair.manager.mustDocker('swarm', 'update', '--autolock=true');
   const first = /SWMKEY-1-\S+/.exec(output)?.[0] ?? '';
   await until(() => isLocked(pair.manager), 5_000, 'the manager to lock its keys');
+  // its key lay on the disk
+  await until(() => certificateOf(pair.manager) !== inTheClear, 20_000, 'another certificate');
+  const renewed = certificateOf(pair.manager);
   await restart(pair.manager);
   expect(await unlock(pair.manager, first)).toMatchObject({ code: 0 });
   await pair.manager.mustDocker('swarm', 'unlock-key', '--rotate');
@@ -173,7 +177,11 @@ test('locking, another key, and no lock any more: each holds from the next resta
   expect(await stateOf(pair.manager)).toBe('active');
   const leads = async (): Promise<boolean> => (await pair.manager.docker('node', 'ls')).code === 0;
   await until(leads, 5_000, 'the manager to lead');
+  // neither another key nor the end of locking makes the one of the certificate worth less
+  expect(certificateOf(pair.manager)).toBe(renewed);
 }, 120_000);
+const certificateOf = (daemon: Daemon): string =>
+  readFileSync(join(daemon.stateDir, 'certificates', 'swarm-node.crt'), 'utf8');
 
 const isLocked = (daemon: Daemon): boolean =>
   readFileSync(join(daemon.stateDir, 'keys.json'), 'utf8').includes('locked') &&

@@ -26,6 +26,7 @@ function node(outcomes: readonly ('ok' | 'fails')[] = []) {
     input: {
       scope: scope.signal,
       held,
+      hasBegun: () => false,
       now: () => clock.now(),
       random: () => 0,
       log: (event) => logged.push(event),

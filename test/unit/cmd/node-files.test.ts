@@ -53,6 +53,35 @@ test('leaving the swarm removes all of it', () => {
   expect(files.managers()).toEqual([]);
 });
 
+describe('a renewal', () => {
+  const pendingFile = (): string => join(dir, 'certificates', 'swarm-node.pending.key');
+
+  test('has one key, over tries and restarts, until its certificate is there', () => {
+    const files = new NodeFiles(dir);
+    files.writeCertificates(first);
+    expect(files.pendingKey()).toBeUndefined();
+    const key = files.beginRenewal();
+    expect(files.beginRenewal()).toBe(key);
+    expect(new NodeFiles(dir).beginRenewal()).toBe(key);
+    expect(statSync(pendingFile()).mode & 0o777).toBe(0o600);
+    expect(files.certificate('key')).toBe(first.key);
+    files.writeCertificates({ ...second, key });
+    expect(files.pendingKey()).toBeUndefined();
+    expect(files.beginRenewal()).not.toBe(key);
+  });
+
+  test('its key goes with the swarm, and with what only a manager has', () => {
+    const files = new NodeFiles(dir);
+    files.writeCertificates(first);
+    files.beginRenewal();
+    files.wipeManager();
+    expect(files.pendingKey()).toBeUndefined();
+    files.beginRenewal();
+    files.wipe();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+});
+
 describe('locked', () => {
   const keys = { dataKey: newKey().toString('hex'), busIssuerSeed: 'a seed' };
   const certificates = { ...first, key: privateKeyToPem(generateKeys().privateKey) };
@@ -132,6 +161,59 @@ describe('locked', () => {
     restarted.recover();
     restarted.unlock(one);
     expect(held(restarted)).toEqual(newer);
+  });
+
+  test('when locking begins, so does a renewal, with a key that was never in the clear', () => {
+    const files = made();
+    const inTheClear = files.beginRenewal();
+    files.lock(one, 5);
+    const pending = files.pendingKey() ?? '';
+    expect(pending).toContain('BEGIN PRIVATE KEY');
+    expect(pending).not.toBe(inTheClear);
+    const file = join(dir, 'certificates', 'swarm-node.pending.key');
+    expect(readFileSync(file, 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
+    // it goes on with this key whatever happens to the lock
+    files.lock(two, 6);
+    expect(files.pendingKey()).toBe(pending);
+    const restarted = new NodeFiles(dir);
+    expect(() => restarted.pendingKey()).toThrow('is locked');
+    restarted.unlock(two);
+    expect(restarted.beginRenewal()).toBe(pending);
+    restarted.lock(undefined, 7);
+    expect(new NodeFiles(dir).beginRenewal()).toBe(pending);
+    expect(readFileSync(file, 'utf8')).toBe(pending);
+  });
+
+  test.each([
+    ['another unlock key', two, 6],
+    ['no unlock key any more', undefined, 6],
+  ])('%s begins no renewal', (_, key, version) => {
+    const files = made();
+    files.lock(one, 5);
+    files.writeCertificates(newer);
+    files.lock(key, version);
+    expect(files.pendingKey()).toBeUndefined();
+  });
+
+  test('a crash before the lock is written leaves a renewal, which the next start locks with', () => {
+    const files = made();
+    const keysInTheClear = readFileSync(join(dir, 'keys.json'));
+    files.lock(one, 5);
+    writeFileSync(join(dir, 'keys.json'), keysInTheClear);
+    const restarted = new NodeFiles(dir);
+    expect(restarted.isLocked()).toBe(false);
+    expect(restarted.lock(one, 5)).toBe(true);
+    expect(restarted.pendingKey()).toBeDefined();
+    expect(isPlain()).toBe(false);
+  });
+
+  test('a new manager locks its certificate of before with its first keys', () => {
+    const files = new NodeFiles(dir);
+    files.writeCertificates(certificates);
+    files.lock(one, 5);
+    expect(files.pendingKey()).toBeUndefined();
+    files.writeKeys(keys);
+    expect(files.pendingKey()).toContain('BEGIN PRIVATE KEY');
   });
 
   test('a manager without keys locks those that it gets; a worker has none to lock', () => {
