@@ -9,6 +9,7 @@ import type {
   BeatReply,
   Canvass,
   Epoch,
+  Excuse,
   ForwardedCommand,
   ForwardReply,
   Hello,
@@ -164,6 +165,11 @@ export function startAnswerFrom(body: unknown): StartAnswer | undefined {
 
 export const canvassFrom = (body: unknown): Canvass | undefined => termFrom(body);
 export const abdicationFrom = (body: unknown): Abdication | undefined => termFrom(body);
+
+export function excuseFrom(body: unknown): Excuse | undefined {
+  const { generation, except } = fieldsOf(body) ?? {};
+  return isCount(generation) && isShortText(except) ? { generation, except } : undefined;
+}
 
 export function beatReplyFrom(body: unknown): BeatReply | undefined {
   const { ok, epoch, kept } = fieldsOf(body) ?? {};

@@ -118,6 +118,12 @@ export interface CanvassReply {
 export interface Abdication extends Epoch {
   readonly nodeId: string;
 }
+/** A manager's server closes, or has closed, the connections of nodes on purpose: their silence says nothing of them. */
+export interface Excuse {
+  readonly generation: number;
+  /** A node that is not meant: the manager's own, when the manager stops; '' for none. */
+  readonly except: string;
+}
 /** For the leader of just this epoch: another must not take it, for by then it may have been sent to a third. */
 export interface ForwardedCommand extends Epoch {
   /** By which the log tells it, should the answer not come. */

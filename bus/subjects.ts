@@ -15,6 +15,7 @@
  * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer supports its lease |
  * | `natswarm.v1.manager.<node>.canvass` | request | a manager that would lead | "do you hear a leader?" |
  * | `natswarm.v1.manager.<node>.abdicate` | message | a leader that stops | others need not wait for its silence |
+ * | `natswarm.v1.manager.<node>.excuse` | message | a manager | its server closes nodes' connections on purpose |
  * | `natswarm.v1.manager.<node>.command` | request | managers | a command, to the manager that is thought to lead |
  * | `natswarm.v1.manager.<node>.index` | request | managers | how far the state is, asked of the leader |
  *
@@ -50,4 +51,4 @@ export const subjects = {
 } as const;
 export type AgentVerb = 'hello' | 'status' | 'beat' | 'leave';
 export type NodeVerb = 'assign' | 'logs' | 'membership';
-export type ManagerVerb = 'beat' | 'canvass' | 'abdicate' | 'command' | 'index';
+export type ManagerVerb = 'beat' | 'canvass' | 'abdicate' | 'excuse' | 'command' | 'index';

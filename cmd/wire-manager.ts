@@ -5,7 +5,9 @@ import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
 import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
 import { checkStore, mistrustStore, rememberStore } from '../bus/nats/store-sums.ts';
 import type { Unsubscribe } from '../bus/ports.ts';
-import { nkeyFromSeed, trustRoots } from '../pki/mod.ts';
+import { trustedRootsPem } from '../domain/ca/signing.ts';
+import type { View } from '../domain/store/view.ts';
+import { nkeyFromSeed, publicKeyPin, trustRoots } from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
@@ -16,6 +18,7 @@ import type { NodeFiles } from './node-files.ts';
 import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
+import { ServerReloads } from './server-reloads.ts';
 import {
   aborted,
   CurrentManager,
@@ -98,23 +101,26 @@ async function runServer(
     users,
     ...(identity.form === 'several' && { cluster: clusterOf(wiring) }),
     log: serverLog(log),
+    onReload: () => current.manager?.excuseNodes(),
     signal: scope,
   });
   log.info({ pid: server.pid, address: server.address }, 'bus_server_up');
   wiring.onUp('bus-server');
-  const reload = (): void => {
-    server.reload(tlsOf(files), clusterOf(wiring)).then(
-      (isReloaded) => {
-        if (!isReloaded) return;
-        log.info({}, 'bus_server_reloaded');
-        current.manager?.excuseNodes();
-      },
-      (error: Error) => log.warn({ error: error.message }, 'bus_server_not_reloaded'),
-    );
-  };
+  const reloads = new ServerReloads({
+    server,
+    clock: systemClock,
+    tls: () => tlsOf(files),
+    cluster: () => clusterOf(wiring),
+    onReloaded: () => {
+      log.info({}, 'bus_server_reloaded');
+      current.manager?.excuseNodes();
+    },
+    onFailed: ({ message }) => log.warn({ error: message }, 'bus_server_not_reloaded'),
+  });
   const forget = [
-    files.onCertificates(reload),
-    identity.form === 'several' ? files.onPeers(reload) : () => undefined,
+    files.onCertificates(() => reloads.certificatesChanged()),
+    identity.form === 'several' ? files.onPeers(() => reloads.peersChanged()) : () => undefined,
+    () => reloads.end(),
   ];
   const lost = server.storeLost.then(() => untilRoom(wiring, report, scope));
   const exit = await Promise.race([server.exited, lost, aborted(scope)]);
@@ -170,7 +176,8 @@ function clusterOf({ config, files, identity }: ManagerWiring): ClusterOptions {
     host: hostOf(identity.listenAddr),
     port: config.routePort,
     routes: others.map(({ route }) => route),
-    pinnedCerts: peers.flatMap(({ pins }) => pins),
+    // of its own keys a server needs none but the one in use: a new one that is only asked for changes nothing here
+    pinnedCerts: [publicKeyPin(files.certificate('node')), ...others.flatMap(({ pins }) => pins)],
   };
 }
 
@@ -189,7 +196,7 @@ async function runAuth(
     serveAuth(link, {
       issuer: nkeyFromSeed(files.mustKeys().busIssuerSeed),
       clusterId: identity.clusterId,
-      roots: cachedRoots(files),
+      roots: cachedRoots(() => rootsOf(view(), files)),
       isRevoked: (nodeId, role) => {
         const node = view().node(nodeId);
         return node === undefined || (role === 'manager' && node.role !== 'manager');
@@ -209,12 +216,20 @@ async function runAuth(
   await link.close();
 }
 
-/** The root changes only with the cluster's CA; it is read again when the file's text differs. */
-function cachedRoots(files: NodeFiles): () => ReturnType<typeof trustRoots> {
-  let text = '';
-  let roots = trustRoots(files.certificate('root'));
+/** Each of the two may be late: the file hears of a change by a message, the state of a manager that has just started by the log. */
+function rootsOf(view: View, files: NodeFiles): string {
+  const cluster = view.cluster();
+  const known = files.certificate('root');
+  const stated = cluster === undefined ? known : trustedRootsPem(cluster);
+  return stated === known ? known : `${stated}\n${known}`;
+}
+
+/** Roots change only with the cluster's CA; they are read again when the text differs. */
+function cachedRoots(pem: () => string): () => ReturnType<typeof trustRoots> {
+  let text = pem();
+  let roots = trustRoots(text);
   return () => {
-    const now = files.certificate('root');
+    const now = pem();
     if (now !== text) {
       text = now;
       roots = trustRoots(now);

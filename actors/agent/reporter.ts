@@ -53,11 +53,20 @@ export class Reporter implements StatusReporter {
     this.#wake();
   }
 
-  /** Tells the session to report in; undefined while there is none. */
+  /** Tells the session to report in; undefined while there is none. A new one has a leader that takes reports: no pause. */
   setSession(session: string | undefined): void {
     if (this.#closed) return;
     this.#session = session;
+    if (session !== undefined) this.#endPause();
     this.#wake();
+  }
+
+  #endPause(): void {
+    this.#failures = 0;
+    if (this.#timer === undefined) return;
+    this.#ports.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#busy = false;
   }
 
   /** Sends nothing more. */

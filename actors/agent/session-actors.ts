@@ -48,8 +48,13 @@ export interface SessionContext extends SessionInput {
   readonly noticed: Epoch | undefined;
 }
 
-/** Limit of the answer to a hello, ms. */
-const helloLimitMs = 5_000;
+/**
+ * Limit of the answer to a hello, ms, by the failures before. Short at first: a leader may hear it in the moment in which it
+ * may not answer, and then waits for another one. Longer where it is just busy.
+ */
+const helloLimitsMs = [1_500, 3_000, 5_000] as const;
+const helloLimitMs = (failures: number): number =>
+  helloLimitsMs[Math.min(failures, helloLimitsMs.length - 1)] ?? 0;
 /** Share of the heartbeat by which beats are spread, to both sides. */
 const beatJitter = 0.1;
 
@@ -119,7 +124,7 @@ export const describe = fromPromise<NodeDescription, SessionContext>(({ input, s
 
 /** Undefined when the answer is not one. */
 export const hello = fromPromise<HelloReply | undefined, SessionContext>(async ({ input }) => {
-  const { bus, nodeId, session, description, gate } = input;
+  const { bus, nodeId, session, description, gate, failures } = input;
   if (description === undefined) throw new Error('hello without a description');
   const { generation } = gate.highest;
   const templates = input.templates(generation);
@@ -128,5 +133,6 @@ export const hello = fromPromise<HelloReply | undefined, SessionContext>(async (
     description,
     ...(templates.length > 0 && { has: { generation, templates } }),
   };
-  return asHelloReply(await bus.request(subjects.agent(nodeId, 'hello'), body, helloLimitMs));
+  const limitMs = helloLimitMs(failures);
+  return asHelloReply(await bus.request(subjects.agent(nodeId, 'hello'), body, limitMs));
 });

@@ -20,6 +20,7 @@ const describeLimitMs = 5_000;
 const fullSetLimitMs = 5_000;
 
 type Args = { context: SessionContext };
+const told = ({ event }: { event: Extract<SessionEvent, { type: 'bus' }> }) => event;
 const assigned = ({ event }: { event: Extract<SessionEvent, { type: 'assign' }> }) => event.assign;
 const isStale = { type: 'isStale' as const, params: assigned };
 const isNext = { type: 'isNext' as const, params: assigned };
@@ -28,7 +29,9 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 
 /**
  * The node's session with the leader: hello, the full set of assignments, then numbered increments, and beats. Whatever
- * goes wrong (a gap, another session's assignment, a newer leader, a lost connection) ends in another hello.
+ * goes wrong (a gap, another session's assignment) ends in another hello after a pause that grows. A newer leader, a leader
+ * that asks for a hello and a lost connection are no failures: what is planned, a renewed certificate or a manager that
+ * stops, must not keep a node silent for longer than the leader waits for it.
  */
 export const sessionMachine = setup({
   types: {
@@ -40,6 +43,8 @@ export const sessionMachine = setup({
   actions: {
     countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
     forgetFailures: assign({ failures: 0 }),
+    // There is a leader that wants a hello: only as long a pause as spreads the hellos of many nodes.
+    spread: assign({ failures: 1 }),
     openSession: assign({ session: ({ context }) => context.newId(), seq: 0, isSetOpen: true }),
     closeSession: assign({ session: '', seq: 0, isSetOpen: true }),
     describeNode: assign((_, description: NodeDescription) => ({ description })),
@@ -59,6 +64,10 @@ export const sessionMachine = setup({
   },
   guards: {
     isConnected: (_, { connected }: { connected: boolean }) => connected,
+    // It may be the full set itself that this connection does not bear.
+    isCutShort: ({ context }, { connected }: { connected: boolean }) =>
+      !connected && context.seq === 0,
+    isDisconnected: ({ context }) => !context.bus.isConnected(),
     isStale: ({ context }, epoch: Epoch) => context.gate.isStale(epoch),
     isNews: ({ context }, epoch: Epoch) =>
       context.gate.isNew(epoch) &&
@@ -72,6 +81,8 @@ export const sessionMachine = setup({
       reply !== undefined && reply.ok && !context.gate.isStale(reply),
     isChanged: ({ context }, description: NodeDescription) =>
       !same(description, context.description),
+    // Belongs to no session: the leader asks for a hello.
+    isPrompt: (_, { session }: Assign) => session === '',
     isDescribed: ({ context }) => context.description !== undefined,
     hasNoFullSet: ({ context }) => context.seq === 0,
   },
@@ -98,10 +109,11 @@ export const sessionMachine = setup({
   on: {
     bus: [
       {
-        guard: { type: 'isConnected', params: ({ event }) => event },
+        guard: { type: 'isConnected', params: told },
         target: '.greeting',
       },
-      { target: '.connecting', actions: 'countFailure' },
+      // No failure: servers close connections when their certificates change, and when they stop.
+      { target: '.connecting' },
     ],
     assign: [
       { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
@@ -110,7 +122,7 @@ export const sessionMachine = setup({
     notice: {
       guard: { type: 'isNews', params: ({ event }) => event.epoch },
       target: '.greeting',
-      actions: [{ type: 'heed', params: ({ event }) => event.epoch }, 'countFailure'],
+      actions: [{ type: 'heed', params: ({ event }) => event.epoch }, 'spread'],
     },
     resync: { target: '.greeting', actions: 'countFailure' },
   },
@@ -180,16 +192,22 @@ export const sessionMachine = setup({
                 ],
               },
             ],
-            onError: {
-              target: 'pausing',
-              actions: [
-                'countFailure',
-                {
-                  type: 'note',
-                  params: ({ event }) => ({ event: 'hello_unanswered', cause: event.error }),
-                },
-              ],
-            },
+            onError: [
+              {
+                guard: 'isDisconnected',
+                target: 'pausing',
+              },
+              {
+                target: 'pausing',
+                actions: [
+                  'countFailure',
+                  {
+                    type: 'note',
+                    params: ({ event }) => ({ event: 'hello_unanswered', cause: event.error }),
+                  },
+                ],
+              },
+            ],
           },
         },
       },
@@ -199,6 +217,11 @@ export const sessionMachine = setup({
       exit: ['renounce', 'closeSession'],
       invoke: { id: 'beats', src: 'beats', input: ({ context }) => context },
       on: {
+        bus: {
+          guard: { type: 'isCutShort', params: told },
+          target: 'connecting',
+          actions: 'countFailure',
+        },
         assign: [
           { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
           {
@@ -208,6 +231,11 @@ export const sessionMachine = setup({
               { type: 'tellBeats', params: assigned },
               take,
             ],
+          },
+          {
+            guard: { type: 'isPrompt', params: assigned },
+            target: 'greeting',
+            actions: ['spread', { type: 'note', params: { event: 'hello_wanted' } }],
           },
           {
             target: 'greeting',

@@ -106,6 +106,15 @@ export class CaDuty {
     return true;
   }
 
+  /** A node has said hello: it may have missed what it was told, and that it is to renew. */
+  greet(nodeId: string): void {
+    const { view, tools } = this.#ports;
+    const cluster = view.cluster();
+    if (cluster?.rootRotation === undefined || !this.#asked.has(nodeId))
+      return this.tell(nodeId, false);
+    this.tell(nodeId, true, tools.issuerOf(wantedRootPem(cluster)));
+  }
+
   /** Sends one node what it must know. One that misses it hears it with its next hello. */
   tell(nodeId: string, renew: boolean, issuer?: Issuer): void {
     const { bus, view, epoch } = this.#ports;

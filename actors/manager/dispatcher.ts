@@ -92,10 +92,10 @@ export class Dispatcher {
     if (serving) this.#announce();
   }
 
-  /** The nodes have lost their connections through no fault of theirs: their silence counts anew from now on. */
-  excuseNodes(): void {
-    this.#tellNodes({ type: 'bus', connected: false });
-    this.#tellNodes(this.#reach());
+  /** Nodes have lost their connections through no fault of theirs, all but `except`: they have longer to come back. */
+  excuseNodes(except: string): void {
+    for (const [nodeId, actor] of this.#nodes.list())
+      if (nodeId !== except) actor.send({ type: 'excuse' });
   }
 
   startNode(nodeId: string): void {

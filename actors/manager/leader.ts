@@ -99,7 +99,7 @@ export class Leader {
       ...options,
       epoch: () => this.#epoch(),
       children: this.#children('nodes', 'permanent'),
-      onHello: (nodeId) => this.#ca?.tell(nodeId, false),
+      onHello: (nodeId) => this.#ca?.greet(nodeId),
     });
     this.#parts = new Supervisor(
       trees.leader.flags,
@@ -174,8 +174,9 @@ export class Leader {
     this.#dispatcher.serve(serving);
   }
 
-  excuseNodes(): void {
-    this.#dispatcher.excuseNodes();
+  /** Nodes have lost their connections through no fault of theirs, all but `except`: they have longer to come back. */
+  excuseNodes(except: string): void {
+    this.#dispatcher.excuseNodes(except);
   }
 
   async stop(): Promise<void> {

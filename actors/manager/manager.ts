@@ -1,6 +1,7 @@
 import { hashOf } from '../../bus/log-entry.ts';
 import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/ports.ts';
-import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
+import type { Abdication, BeatReply, Excuse, LeaderBeat } from '../../bus/protocol.ts';
+import { subjects } from '../../bus/subjects.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { enterGeneration, formOf, isClosed } from '../../domain/members/form.ts';
 import type { LogSurvey } from '../../domain/members/plan.ts';
@@ -140,6 +141,7 @@ export class Manager {
       generation,
       onBeat: (beat) => this.#onBeat(beat),
       onAbdication: (abdication) => this.#onAbdication(abdication),
+      onExcuse: ({ except }) => this.#reign?.excuseNodes(except),
       hearsNobody: () => this.#serving() === undefined && this.#support.isSilent(clock.now()),
       leader: () => this.#serving(),
     });
@@ -178,7 +180,9 @@ export class Manager {
    */
   async stop(): Promise<void> {
     const reign = this.#reign;
-    const { clock, journal } = this.#options;
+    const { clock, journal, nodeId } = this.#options;
+    // The server ends with the manager: nodes at it go to another one. This node itself ends, too.
+    this.excuseNodes(nodeId);
     this.#reign = undefined;
     this.#scope.abort();
     void this.#leadership?.stop();
@@ -208,9 +212,14 @@ export class Manager {
   leaderId(): string {
     return this.isLeading() ? this.#options.nodeId : this.#heard();
   }
-  /** The bus server has closed the nodes' connections: while this manager leads, their silence counts anew. */
-  excuseNodes(): void {
-    this.#reign?.excuseNodes();
+  /** This manager's bus server closes the connections of nodes, or has closed them: whoever leads gives them longer. */
+  excuseNodes(except = ''): void {
+    const { bus, nodeId, generation } = this.#options;
+    this.#reign?.excuseNodes(except);
+    if (this.#reign !== undefined) return;
+    for (const id of this.#members())
+      if (id !== nodeId)
+        bus.publish(subjects.manager(id, 'excuse'), { generation, except } satisfies Excuse);
   }
   /** Its connection, for what is asked of nodes without the leader. */
   get bus(): Bus {

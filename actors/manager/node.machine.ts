@@ -30,6 +30,8 @@ export type NodeEvent =
   | { readonly type: 'changed'; readonly ids: readonly string[] }
   /** The node leaves the swarm: nothing more is to come from it. */
   | { readonly type: 'leave' }
+  /** A server closes nodes' connections on purpose: a node that has to come back has `graceMs` for it. */
+  | { readonly type: 'excuse' }
   /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
   | { readonly type: 'bus'; readonly connected: boolean };
 
@@ -64,6 +66,8 @@ const beat = [
     actions: { type: 'noteBeat', params: beaten },
   },
 ] as const;
+/** What a node with a session does in whatever state of silence. */
+const inSession = { beat, changed, excuse: 'excused' } as const;
 
 const wire = (error: unknown): HelloReply => ({
   ok: false,
@@ -77,7 +81,7 @@ const wire = (error: unknown): HelloReply => ({
  * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
  * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that beats without
  * a session here (it was taken for silent, or has not heard of this leader) is asked for one. While this leader itself
- * is off the bus no node is taken for silent.
+ * is off the bus no node is taken for silent; a node whose connection was closed on purpose has longer to come back.
  */
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, events: {} as NodeEvent, input: {} as NodeInput },
@@ -112,6 +116,7 @@ export const nodeMachine = setup({
   guards: {
     isDeaf: ({ context }) => !context.hearsNodes(),
     offBus: (_, params: { connected: boolean }) => !params.connected,
+    hasSession: ({ context }) => context.session !== '',
     ownBeat: ({ context }, { session }: Beaten) => session === context.session,
     stalledBeat: ({ context: { session, feed } }, beat: Beaten) =>
       beat.session === session && beat.seq !== undefined && feed?.isLost(beat.seq) === true,
@@ -170,27 +175,21 @@ export const nodeMachine = setup({
       },
     },
     active: {
-      on: {
-        beat,
-        changed,
-      },
+      on: inSession,
       after: { late: 'late' },
     },
     late: {
-      on: {
-        beat,
-        changed,
-      },
+      on: inSession,
       after: { silence: 'suspect' },
     },
     suspect: {
-      on: {
-        beat,
-        changed,
-      },
+      on: inSession,
       after: { lastCall: 'lost' },
     },
+    // Counted from the first excuse since the node was heard: one that is gone is found out, however many follow.
+    excused: { on: { beat, changed, excuse: {} }, after: { grace: 'lost' } },
     lost: {
+      on: { excuse: [{ guard: 'hasSession', target: 'excused' }, { target: 'unseen' }] },
       invoke: {
         src: 'declareSilent',
         input: ({ context }) => context,

@@ -2,6 +2,7 @@ import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
 import {
   abdicationFrom,
   canvassFrom,
+  excuseFrom,
   forwardedCommandFrom,
   leaderBeatFrom,
   silenceFrom,
@@ -11,6 +12,7 @@ import type {
   BeatReply,
   Canvass,
   CanvassReply,
+  Excuse,
   ForwardReply,
   IndexReply,
   LeaderBeat,
@@ -31,6 +33,7 @@ export interface PeersPorts {
   /** How this manager answers another one. */
   readonly onBeat: (beat: LeaderBeat) => BeatReply;
   readonly onAbdication: (abdication: Abdication) => void;
+  readonly onExcuse: (excuse: Excuse) => void;
   readonly hearsNobody: () => boolean;
   /** This manager as the leader; undefined while it may not speak for the cluster. */
   readonly leader: () => Serving | undefined;
@@ -72,6 +75,10 @@ export class Peers {
     this.#hear('abdicate', ({ body }) => {
       const abdication = abdicationFrom(body);
       if (abdication !== undefined) ports.onAbdication(abdication);
+    });
+    this.#hear('excuse', ({ body }) => {
+      const excuse = excuseFrom(body);
+      if (excuse?.generation === ports.generation) ports.onExcuse(excuse);
     });
     this.#hear('command', (message) => this.#onCommand(message));
   }

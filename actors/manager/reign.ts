@@ -73,8 +73,8 @@ export class Reign {
     return !this.#scope.signal.aborted && holdsLease(this.#lease.actor.getSnapshot().context);
   }
 
-  excuseNodes(): void {
-    this.#leader.excuseNodes();
+  excuseNodes(except: string): void {
+    this.#leader.excuseNodes(except);
   }
 
   /** How far the state is. */

@@ -33,6 +33,8 @@ export interface ServerOptions {
   /** Absent on a manager that is alone. */
   readonly cluster?: ClusterOptions;
   readonly log: (level: LogLevel, line: string) => void;
+  /** Told right before a reload, which closes every connection that a certificate let in. */
+  readonly onReload?: () => void;
   readonly signal?: AbortSignal;
 }
 
@@ -177,6 +179,7 @@ class Child implements NatsServer {
     };
     if (this.#ended || isSame(options, this.#options)) return false;
     await writeConfig(options, this.name, this.#files);
+    options.onReload?.();
     await this.#hangUp();
     this.#options = options;
     return !this.#ended;

@@ -154,6 +154,14 @@ export class SimHost {
     process?.clock.setTimeout(end, stopLimitMs);
   }
 
+  /** This host's bus server takes other certificates: it closes nodes' connections, which come back at once. */
+  reloadServer(backMs: readonly [min: number, max: number] = [50, 400]): void {
+    this.manager?.excuseNodes();
+    for (const { agentBus } of this.#cluster.hosts)
+      if (agentBus?.server === this.id) agentBus.bounce(this.#random.between(...backMs));
+    this.manager?.excuseNodes();
+  }
+
   /** A command through this daemon's API. */
   command(name: string, body: unknown): Promise<Outcome> {
     if (this.manager === undefined || this.#process === undefined)

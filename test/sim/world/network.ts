@@ -248,6 +248,13 @@ export class SimBus implements Bus {
     this.#set(true);
   }
 
+  /** The server closes the connection, and lets it in again after so long. */
+  bounce(backMs: number): void {
+    if (!this.#connected) return;
+    this.#set(false);
+    this.#network.clock.setTimeout(() => this.refresh(), backMs);
+  }
+
   refresh(): void {
     const { servers } = this.#network;
     if (this.#connected && !(this.#reachable && servers.isUp(this.server))) this.#set(false);

@@ -122,6 +122,21 @@ describe('retried until acknowledged', () => {
   });
 });
 
+test('a new session ends the pause that failures before it have made', async () => {
+  const h = harness();
+  h.answer.of = () => fault('Unavailable');
+  h.reporter.setSession('s1');
+  h.reporter.report('t1', status('running'));
+  await h.go(30_000);
+  h.answer.of = () => ({ ok: true });
+  const before = h.reports.length;
+  h.reporter.setSession(undefined);
+  h.reporter.setSession('s2');
+  await h.go(5);
+  expect(h.reports.slice(before).map(({ session }) => session)).toEqual(['s2']);
+  expect(h.reporter.pending).toBe(0);
+});
+
 test('a session that the leader does not take is told, and the report kept', async () => {
   const h = harness();
   h.answers.push(fault('FailedPrecondition'));

@@ -186,6 +186,76 @@ describe('says hello again', () => {
   });
 });
 
+describe('is no failure, however often', () => {
+  const times = 20;
+  /** How long the node has no session, ms, at its worst. */
+  async function worstPause(happens: (h: Awaited<ReturnType<typeof runningAgent>>) => void) {
+    const h = await runningAgent();
+    let worst = 0;
+    for (let i = 0; i < times; i++) {
+      const before = h.leader.hellos.length;
+      happens(h);
+      let ms = 0;
+      for (; h.leader.hellos.length === before && ms < 20_000; ms++) await h.go(1);
+      worst = Math.max(worst, ms);
+      await h.go(50);
+      expect(h.state('session')).toBe('active.steady');
+    }
+    return worst;
+  }
+
+  test('a connection that is lost while all is well', async () => {
+    const worst = await worstPause(({ bus }) => {
+      bus.setConnected(false);
+      bus.setConnected(true);
+    });
+    expect(worst).toBeLessThanOrEqual(10);
+  });
+
+  test('a newer leader', async () => {
+    const worst = await worstPause(({ leader }) => {
+      leader.epoch = { generation: 1, epoch: leader.epoch.epoch + 1 };
+      leader.notice();
+    });
+    expect(worst).toBeLessThanOrEqual(110);
+  });
+
+  test('a leader that asks for a hello', async () => {
+    const worst = await worstPause(({ leader }) => leader.send({}, { session: '', seq: 0 }));
+    expect(worst).toBeLessThanOrEqual(110);
+  });
+
+  test('a new leader is greeted at once after a long time without one', async () => {
+    const h = buildAgent();
+    h.leader.onHello = () => refusal;
+    h.agent.start();
+    await h.go(60_000, 100);
+    h.leader.onHello = undefined;
+    h.leader.epoch = { generation: 1, epoch: 2 };
+    h.leader.notice();
+    await h.go(200);
+    expect(h.state('session')).toBe('active.steady');
+  });
+
+  test('but gaps are failures: the pause grows', async () => {
+    const worst = await worstPause(({ leader }) => {
+      leader.seq++;
+      leader.send({});
+    });
+    expect(worst).toBeGreaterThan(5_000);
+  });
+});
+
+test('a hello whose answer is lost is said again before the leader takes the node for lost', async () => {
+  const h = buildAgent();
+  h.leader.onHello = () => undefined;
+  h.agent.start();
+  await h.go(100);
+  h.leader.onHello = undefined;
+  await h.go(1_600, 10);
+  expect(h.state('session')).toBe('active.steady');
+});
+
 describe('old leaders', () => {
   test('an assignment of a lower epoch is ignored', async () => {
     const h = buildAgent({ saved: { generation: 2, epoch: 5 } });

@@ -137,6 +137,63 @@ test('a node that says hello while its loss is not proposed yet was not lost', a
   expect(n.replies).toMatchObject([{ ok: true }]);
 });
 
+test('an excused node has longer to come back, keeps its session and is not asked for another', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  await n.go(2_500);
+  n.actor.send({ type: 'excuse' });
+  expect(isSilent(n.actor)).toBe(false);
+  await n.go(5_999);
+  expect(n.downs).toEqual([]);
+  n.beat('a', 1);
+  n.actor.send({ type: 'changed', ids: ['t1'] });
+  expect(n.actor.getSnapshot().value).toBe('active');
+  expect(n.sent.at(-1)).toMatchObject({ session: 'a', seq: 2 });
+  expect(n.sent.filter(({ session }) => session === '')).toEqual([]);
+});
+
+test.each(['active', 'late', 'suspect'])(
+  'a node that is gone is found out, excused again and again from %s on',
+  async (state) => {
+    const n = buildNode();
+    await n.hello('a');
+    await n.go({ active: 0, late: 2_000, suspect: 3_000 }[state] ?? 0);
+    expect(n.actor.getSnapshot().value).toBe(state);
+    for (let ms = 0; ms < 6_000; ms += 500) {
+      expect(n.downs).toEqual([]);
+      n.actor.send({ type: 'excuse' });
+      await n.go(500);
+    }
+    expect(n.downs).toEqual(['silent']);
+  },
+);
+
+test('a loss that is not proposed yet is taken back by an excuse', async () => {
+  const losses: AbortSignal[] = [];
+  const n = buildNode((_, scope) => {
+    losses.push(scope);
+    return new Promise(() => undefined);
+  });
+  await n.hello('a');
+  await n.go(2_000);
+  await n.go(1_000);
+  await n.go(500);
+  expect(losses).toHaveLength(1);
+  n.actor.send({ type: 'excuse' });
+  expect(losses[0]?.aborted).toBe(true);
+  expect(n.actor.getSnapshot().value).toBe('excused');
+});
+
+test('who has not said hello yet is asked for it after an excuse as before', async () => {
+  const n = buildNode(() => new Promise(() => undefined));
+  n.actor.send({ type: 'excuse' });
+  expect(n.actor.getSnapshot().value).toBe('unseen');
+  await n.go(6_000);
+  n.actor.send({ type: 'excuse' });
+  n.beat('of another leader', 1);
+  expect(n.sent.at(-1)).toMatchObject(prompt);
+});
+
 test('an assignment that got lost is noticed at the second beat without it', async () => {
   const n = buildNode();
   await n.hello('a');
