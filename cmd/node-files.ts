@@ -4,6 +4,7 @@ import writeFileAtomic from 'write-file-atomic';
 import type { Seat } from '../actors/manager/passage.ts';
 import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/assign/membership.ts';
+import { limits } from '../domain/limits.ts';
 import type { RoutePeer } from '../domain/members/form.ts';
 import {
   generateKeys,
@@ -183,6 +184,15 @@ export class NodeFiles {
     if (JSON.stringify(peers) === JSON.stringify(this.peers())) return;
     this.#write('peers.json', { peers }, 0o600);
     for (const listener of this.#onPeers) listener();
+  }
+  /** Its server may show this key, too, until the state tells the keys anew. Answers whether it might not before. */
+  letPeerIn(nodeId: string, pin: string): boolean {
+    const peers = this.peers();
+    const peer = peers.find((one) => one.nodeId === nodeId);
+    if (peer === undefined || peer.pins.includes(pin)) return false;
+    const pins = [...peer.pins.slice(-limits.pinnedKeysMax), pin];
+    this.writePeers(peers.map((one) => (one === peer ? { ...peer, pins } : one)));
+    return true;
   }
   onPeers(listener: () => void): () => void {
     this.#onPeers.add(listener);

@@ -29,7 +29,10 @@ export async function runJoinListener(
       throw daemonFault('Unavailable', 'the manager is being prepared; try again');
     return current.manager;
   };
-  const seats = (): SeatDesk => new SeatDesk({ manager: running(), now: Date.now });
+  const letIn = (member: string, pin: string): void => {
+    if (files.letPeerIn(member, pin)) report('peer_key_let_in', { member, pin });
+  };
+  const seats = (): SeatDesk => new SeatDesk({ manager: running(), now: Date.now, letIn });
   const desk = (): JoinDesk => {
     const manager = running();
     const known =

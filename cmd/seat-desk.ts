@@ -25,6 +25,8 @@ export interface Seat extends LogForm {
 export interface SeatDeskOptions {
   readonly manager: Manager;
   readonly now: () => number;
+  /** This manager's own server is to let in a server with this key, although the state does not name it. */
+  readonly letIn: (nodeId: string, pin: string) => void;
 }
 
 /**
@@ -40,12 +42,17 @@ export class SeatDesk {
 
   /**
    * Answered without a leader too: a manager that was away learns where the log goes on. And to one that is to go, until
-   * the leader has let it go.
+   * the leader has let it go. One whose key the state has lost is let in here: where the others are too few to write the
+   * key down, its server is what they need.
    */
   seat(certificate: Buffer): Seat {
     const nodeId = this.#nodeOf(certificate);
-    const view = this.#options.manager.view();
-    if (view.node(nodeId)?.role !== 'manager') throw notToBe(nodeId);
+    const { manager, letIn } = this.#options;
+    const view = manager.view();
+    const node = view.node(nodeId);
+    if (node?.role !== 'manager') throw notToBe(nodeId);
+    const pin = pinOf(certificate);
+    if (node.pins?.includes(pin) !== true) letIn(nodeId, pin);
     const { generation, form } = upcoming(view);
     return {
       generation,
@@ -54,7 +61,7 @@ export class SeatDesk {
       peers: routePeers(view),
       lock: lockOf(view),
       index: view.index,
-      current: this.#options.manager.generation,
+      current: manager.generation,
     };
   }
 
@@ -65,7 +72,7 @@ export class SeatDesk {
     const nodeId = this.#nodeOf(certificate);
     const pins = this.#viewFor(certificate).node(nodeId)?.pins ?? [];
     const { manager } = this.#options;
-    const pin = publicKeyPin(new X509Certificate(certificate).toString());
+    const pin = pinOf(certificate);
     // one that was let go and is wanted again may still have the key of before
     if (!pins.includes(pin)) await manager.command('node.pin', { nodeId, pin });
     await manager.command('manager.enroll', { ...place, nodeId });
@@ -105,6 +112,9 @@ export class SeatDesk {
     return view;
   }
 }
+
+const pinOf = (certificate: Buffer): string =>
+  publicKeyPin(new X509Certificate(certificate).toString());
 
 const notToBe = (nodeId: string): Fault =>
   new Fault('PermissionDenied', `node ${nodeId} is not to be a manager`);

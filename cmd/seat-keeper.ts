@@ -80,22 +80,28 @@ export class SeatKeeper {
 
   /**
    * For a seated manager: while something is amiss, looks whether the log goes on elsewhere, or with keys of the others
-   * that this one has not heard of. While it does not know them it hears of nothing by the log.
+   * that this one has not heard of. While it does not know them it hears of nothing by the log. Whoever is asked lets this
+   * manager's own key in; where the state does not have it, this manager has it written down.
    */
   async watch(manager: Manager, scope: AbortSignal): Promise<void> {
     const { identity, files } = this.#wiring;
     let known = 0;
+    const own = (): string => publicKeyPin(files.certificate('node'));
     const amiss = (): boolean =>
       manager.leaderId() === '' ||
+      manager.view().node(identity.nodeId)?.pins?.includes(own()) === false ||
       placedManagers(manager.view()).some((node) => node.manager.reachability === 'unreachable');
     while (!scope.aborted) {
       if (amiss())
-        for (const { seat } of await this.#ask(scope)) {
+        for (const found of await this.#ask(scope)) {
+          const { seat } = found;
           if (seat.current < identity.generation || scope.aborted) continue;
           if (seat.current === identity.generation) {
             known = Math.max(known, manager.view().index);
             if (seat.index > known) files.writePeers(seat.peers);
             known = Math.max(known, seat.index);
+            const self = seat.peers.find(({ nodeId }) => nodeId === identity.nodeId);
+            if (self?.pins.includes(own()) === false) await this.#enroll(found, scope);
             continue;
           }
           this.#report('generation_left', { generation: identity.generation, now: seat.current });

@@ -1,6 +1,11 @@
 // Rotation of the root in a cluster of three managers, with the real CLI and daemons.
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { type BusConnection, connectBus } from '../../bus/nats/bus.ts';
+import { subjects } from '../../bus/subjects.ts';
+import { NodeFiles } from '../../cmd/node-files.ts';
+import { tlsOf } from '../../cmd/wiring.ts';
+import { limits } from '../../domain/limits.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { SLEEP, until } from '../support/engine.ts';
 import { type Pair, startPair } from '../support/pair.ts';
@@ -51,6 +56,39 @@ test('all managers get to the new root, whoever leads; the log goes on', async (
   await until(async () => (await reachable()) === 3, 60_000, 'three managers again');
   await pair.allReady(3);
 }, 240_000);
+
+test('a manager whose key the others do not know any more finds back, though they are too few without it', async () => {
+  const { manager, worker } = pair;
+  const nodeId = await nodeIdOf(worker);
+  await third.kill();
+  await until(async () => (await reachable()) === 2, 30_000, 'the third manager to be unreachable');
+  const bus = await busOf(manager);
+  // as many keys as are kept, and one more
+  for (let n = 0; n <= limits.pinnedKeysMax; n++)
+    await bus.request(subjects.command('node.pin'), { nodeId, pin: pinOf(n) }, 10_000);
+  await bus.close();
+  const isLetIn = (): boolean => /peer_key_let_in/.test(manager.log());
+  await until(isLetIn, 60_000, 'the key to be shown');
+  const writes = async (): Promise<boolean> =>
+    (await manager.docker('node', 'update', '--label-add', 'b=c', nodeId)).code === 0;
+  await until(writes, 60_000, 'a quorum');
+  await third.start();
+  await until(async () => (await reachable()) === 3, 60_000, 'three managers');
+}, 240_000);
+
+const pinOf = (n: number): string => n.toString(16).padStart(64, '0');
+
+/** A connection to a manager's bus with its own certificate. */
+async function busOf(daemon: Daemon): Promise<BusConnection> {
+  const files = new NodeFiles(daemon.stateDir);
+  return connectBus({
+    servers: [`127.0.0.1:${daemon.busPort}`],
+    name: 'test',
+    tls: () => tlsOf(files),
+    inboxPrefix: subjects.inboxPrefix(await nodeIdOf(daemon)),
+    onError: () => undefined,
+  });
+}
 
 /** ID and state of every task there is or was, of the last hundred of each slot. */
 async function tasks(): Promise<readonly string[]> {
