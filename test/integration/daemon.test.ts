@@ -14,6 +14,7 @@ import {
   until,
 } from '../support/engine.ts';
 import { patient, soon } from '../support/patience.ts';
+import { readProjectFile } from '../support/project-files.ts';
 
 let engine: Engine;
 
@@ -474,3 +475,18 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+test('the example of the README runs, and runs again', async () => {
+  await withDaemon(async (daemon) => {
+    await daemon.mustDocker('swarm', 'init', '--advertise-addr', '127.0.0.1');
+    const example = /```js\n([\s\S]*?)```/.exec(readProjectFile('README.md'))?.[1] ?? '';
+    const here = example
+      .replace('/var/lib/natswarm', daemon.stateDir)
+      .replace('127.0.0.1:7946', `127.0.0.1:${daemon.busPort}`);
+    for (let run = 0; run < 2; run += 1) {
+      const told = await netnsExec(engine, ['node', '--input-type=module', '--eval', here]);
+      expect(told).toMatchObject({ code: 0, stdout: '', stderr: '' });
+      expect(await daemon.mustDocker('service', 'ls', '--quiet')).toBe('');
+    }
+  });
+});
