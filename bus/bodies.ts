@@ -1,3 +1,4 @@
+import type { EngineTrouble } from '../domain/assign/engine-status.ts';
 import { limits } from '../domain/limits.ts';
 import type { FaultCode } from '../domain/errors.ts';
 import type { NodeDescription } from '../domain/model/objects.ts';
@@ -42,7 +43,17 @@ export function beatFrom(body: unknown): Beat | undefined {
   const session = sessionFrom(body);
   const seq = fieldsOf(body)?.['seq'];
   if (session === undefined) return undefined;
-  return Number.isSafeInteger(seq) ? { session, seq: seq as number } : { session };
+  return { session, ...(Number.isSafeInteger(seq) && { seq: seq as number }), ...engineFrom(body) };
+}
+
+/** What an agent says of its engine. A text that is too long is cut, a grace that makes no sense is none. */
+function engineFrom(body: unknown): { readonly engine?: EngineTrouble } {
+  const { error, graceMs } = fieldsOf(fieldsOf(body)?.['engine']) ?? {};
+  if (typeof error !== 'string') return {};
+  const isGrace = isCount(graceMs) && graceMs <= limits.engineGraceMsMax;
+  return {
+    engine: { error: error.slice(0, limits.statusTextLengthMax), graceMs: isGrace ? graceMs : 0 },
+  };
 }
 
 export function helloFrom(body: unknown): Hello | undefined {
@@ -67,6 +78,7 @@ export function helloFrom(body: unknown): Hello | undefined {
         session,
         description: description as unknown as NodeDescription,
         ...(has !== undefined && { has }),
+        ...engineFrom(body),
       }
     : undefined;
 }

@@ -1,3 +1,4 @@
+import type { EngineTrouble } from '../domain/assign/engine-status.ts';
 import type { Issuer } from '../domain/ca/ports.ts';
 import type { Membership } from '../domain/assign/membership.ts';
 import type { AssignmentPart } from '../domain/assign/outbox.ts';
@@ -13,6 +14,8 @@ export interface Epoch {
 }
 
 export interface Hello {
+  /** Why the node's engine is away; absent while it answers. */
+  readonly engine?: EngineTrouble;
   readonly description: NodeDescription;
   /** Session id drawn by the agent; assignments carry it, so late ones of an older session are told apart. */
   readonly session: string;
@@ -42,6 +45,8 @@ export interface Beat {
   readonly session: string;
   /** Number of the last assignment that was taken: the next may come. It tells the leader of one that got lost, too. */
   readonly seq?: number;
+  /** Why the node's engine is away; absent while it answers. */
+  readonly engine?: EngineTrouble;
 }
 export type LeaderNotice = Epoch;
 

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { limits } from '../domain/limits.ts';
 import type { Labels } from '../domain/model/spec.ts';
 import { nodeLabelsFrom } from '../domain/spec/node.ts';
 
@@ -20,6 +21,8 @@ export interface Config {
   /** The nats-server to run: a path, or a name looked up in PATH. */
   readonly natsServer: string;
   readonly preferOfflineImage: boolean;
+  /** How long the node keeps its tasks while its engine is away, ms. */
+  readonly engineGraceMs: number;
   /** How long a registry that did not answer is not asked for an image that the engine has, ms. */
   readonly registryRetryMs: number;
   /** Of this node's spec, from when it gets into a swarm. */
@@ -64,7 +67,7 @@ const truth = (text: string): boolean => {
   throw new InvalidArgumentError(`expected true or false, got "${text}".`);
 };
 const msPerUnit: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const durationMsMax = 24 * 3_600_000;
+const durationMsMax = limits.engineGraceMsMax;
 const duration = (text: string): number => {
   const [, count, unit = ''] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
   const ms = text === '0' ? 0 : Number(count) * (msPerUnit[unit] ?? Number.NaN);
@@ -161,6 +164,14 @@ const settings: readonly Setting[] = [
     help: 'never pull an image that the engine has already',
     fallback: false,
     parse: truth,
+  },
+  {
+    flag: 'engine-grace <DURATION>',
+    key: 'engineGraceMs',
+    help: 'how long this node keeps its tasks while its engine is away',
+    fallback: 60_000,
+    shown: '1m',
+    parse: duration,
   },
   {
     flag: 'registry-retry <DURATION>',

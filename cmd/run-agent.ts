@@ -59,6 +59,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
     random: Math.random,
     newId,
     epochStore: files.epochs,
+    engineGraceMs: config.engineGraceMs,
     registry,
     log: report,
     onSession: wiring.onSession,
@@ -127,6 +128,7 @@ const describing = (
   taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
   removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
   logs: (task, options, scope) => executor.logs(task, options, scope),
+  check: (scope) => executor.check(scope),
   ready: (scope) => executor.ready(scope),
 });
 

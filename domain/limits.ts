@@ -65,6 +65,8 @@ export const limits = {
   eventsQueuedMax: 4_096,
   /** Engine operations (create, start) that one agent runs at the same time. */
   engineOperationsMax: 16,
+  /** The longest time that a node keeps its tasks while its engine is away. */
+  engineGraceMsMax: 24 * 3_600_000,
   /** Connections to the engine for short calls, and for those that last: streams, stops, pulls. */
   engineConnectionsMax: 32,
   engineStreamsMax: 1_024,

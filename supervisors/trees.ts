@@ -69,6 +69,7 @@ export const trees = {
     },
     children: [
       { id: 'session', restart: 'permanent' },
+      { id: 'engine', restart: 'permanent' },
       { id: 'netplane', restart: 'permanent' },
       { id: 'tasks', restart: 'permanent' },
       { id: 'logs', restart: 'permanent' },

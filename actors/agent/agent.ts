@@ -3,11 +3,13 @@ import type { LogAnswer, LogAsk } from '../../bus/log-bodies.ts';
 import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Epoch } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
+import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import type { TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import { Supervisor } from '../../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../../supervisors/trees.ts';
+import { engineMachine } from './engine.machine.ts';
 import { EpochGate, type EpochStore } from './epoch-gate.ts';
 import { LogDesk, logDeskLogic } from './log-desk.ts';
 import type { Executor } from './ports.ts';
@@ -27,6 +29,8 @@ export interface AgentOptions {
   readonly random: () => number;
   readonly newId: () => string;
   readonly epochStore: EpochStore;
+  /** How long the containers here are taken to live without their engine, ms. */
+  readonly engineGraceMs: number;
   readonly log: (event: string, fields: object) => void;
   /** Hears the name of each session as soon as a leader has welcomed it, and undefined when it has ended. */
   readonly onSession?: (session: string | undefined) => void;
@@ -98,6 +102,7 @@ class NodeAgent implements Agent {
   readonly #supervisor: Supervisor;
   #worker: Worker | undefined;
   #desk: LogDesk | undefined;
+  #engineError: string | undefined;
 
   constructor(options: AgentOptions) {
     const { nodeId, bus, clock, random, log, epochStore, registry } = options;
@@ -111,6 +116,7 @@ class NodeAgent implements Agent {
       trees.agent.flags,
       grow(trees.agent, {
         session: this.#sessionPart(),
+        engine: this.#enginePart(),
         netplane: options.netplane,
         tasks: this.#tasksPart(),
         logs: this.#logsPart(),
@@ -177,11 +183,35 @@ class NodeAgent implements Agent {
         gate: this.#gate,
         templates: (generation: number) => this.#worker?.templates(generation) ?? [],
         describe: (signal: AbortSignal) => executor.describe(signal),
+        engine: () => this.#engineTrouble(),
         onAssign: (assign: Assign) =>
           this.#supervisor.get('tasks')?.send({ type: 'assign', assign }),
         onSession: (session: string | undefined) => {
           this.#reporter.setSession(session);
           onSession?.(session);
+        },
+      }),
+    };
+  }
+
+  #engineTrouble(): EngineTrouble | undefined {
+    const error = this.#engineError;
+    return error === undefined ? undefined : { error, graceMs: this.#options.engineGraceMs };
+  }
+
+  #enginePart(): Part {
+    const { executor, log } = this.#options;
+    return {
+      logic: engineMachine,
+      input: (scope) => ({
+        scope,
+        check: (signal: AbortSignal) => executor.check(signal),
+        onState: (error: string | undefined) => {
+          if (error === this.#engineError) return;
+          this.#engineError = error;
+          if (error === undefined) log('engine_back', {});
+          else log('engine_lost', { error });
+          this.#supervisor.get('session')?.send({ type: 'engine' });
         },
       }),
     };

@@ -71,6 +71,8 @@ export interface Executor {
   removeOrphan(taskId: string, scope: AbortSignal): Promise<void>;
   /** Ends when the log ends (without `follow`) or at abort. Only of a container that is this task's by its labels. */
   logs(task: LogSubject, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk>;
+  /** Asks once whether the engine answers; rejects with what is wrong. One that hangs answers when it goes on. */
+  check(scope: AbortSignal): Promise<void>;
   /** Resolves when the engine answers. */
   ready(scope: AbortSignal): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { fromCallback, fromPromise } from 'xstate';
 import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Beat, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
+import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { asAssign, asEpoch, asHelloReply } from './bodies.ts';
@@ -11,6 +12,8 @@ export interface SessionInput {
   readonly nodeId: string;
   readonly bus: Bus;
   readonly describe: (scope: AbortSignal) => Promise<NodeDescription>;
+  /** Why the engine is away; undefined while it answers. */
+  readonly engine: () => EngineTrouble | undefined;
   readonly clock: Clock;
   /** 0 ≤ x < 1; spreads beats and tries. */
   readonly random: () => number;
@@ -31,6 +34,8 @@ export type SessionEvent =
   | { readonly type: 'notice'; readonly epoch: Epoch }
   /** The full set is needed again. */
   | { readonly type: 'resync' }
+  /** The engine went away or is back. */
+  | { readonly type: 'engine' }
   /** What the node is may have changed. */
   | { readonly type: 'refresh' };
 
@@ -89,21 +94,26 @@ export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBac
   });
 });
 
-/** Tells the beats how far the assignments have come. */
-export interface Taken {
-  readonly type: 'taken';
-  readonly seq: number;
-}
+/** Tells the beats how far the assignments have come, or that one is due now. */
+export type BeatNews = { readonly type: 'taken'; readonly seq: number } | { readonly type: 'now' };
+
+/** What a message to the leader says of the engine. */
+const engineOf = ({ engine }: SessionContext): { readonly engine?: EngineTrouble } => {
+  const trouble = engine();
+  return trouble === undefined ? {} : { engine: trouble };
+};
 
 /** Beats until it is stopped, and at once when an assignment was taken: the leader waits with the next one. */
-export const beats = fromCallback<Taken, SessionContext>(({ input, receive }) => {
+export const beats = fromCallback<BeatNews, SessionContext>(({ input, receive }) => {
   const { bus, nodeId, clock, random, heartbeatMs, session, scope } = input;
   let { seq } = input;
   let timer: number;
-  const beat = (): void =>
-    bus.publish(subjects.agent(nodeId, 'beat'), { session, seq } satisfies Beat);
-  receive((taken) => {
-    seq = taken.seq;
+  const beat = (): void => {
+    const body: Beat = { session, seq, ...engineOf(input) };
+    bus.publish(subjects.agent(nodeId, 'beat'), body);
+  };
+  receive((news) => {
+    if (news.type === 'taken') seq = news.seq;
     beat();
   });
   const next = (): void => {
@@ -132,6 +142,7 @@ export const hello = fromPromise<HelloReply | undefined, SessionContext>(async (
     session,
     description,
     ...(templates.length > 0 && { has: { generation, templates } }),
+    ...engineOf(input),
   };
   const limitMs = helloLimitMs(failures);
   return asHelloReply(await bus.request(subjects.agent(nodeId, 'hello'), body, limitMs));

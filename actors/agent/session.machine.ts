@@ -53,6 +53,7 @@ export const sessionMachine = setup({
     obey: ({ context }, epoch: Epoch) => context.gate.obey(epoch),
     count: assign((_, { seq, full, more }: Assign) => ({ seq, isSetOpen: full && more })),
     tellBeats: sendTo('beats', (_, { seq }: Assign) => ({ type: 'taken', seq })),
+    beatNow: sendTo('beats', { type: 'now' }),
     take: ({ context }, message: Assign) => {
       context.gate.obey(message);
       context.onAssign(message);
@@ -83,6 +84,7 @@ export const sessionMachine = setup({
       !same(description, context.description),
     // Belongs to no session: the leader asks for a hello.
     isPrompt: (_, { session }: Assign) => session === '',
+    isKnown: ({ context }) => context.description !== undefined && context.engine() !== undefined,
     isDescribed: ({ context }) => context.description !== undefined,
     hasNoFullSet: ({ context }) => context.seq === 0,
   },
@@ -131,7 +133,10 @@ export const sessionMachine = setup({
     greeting: {
       initial: 'pausing',
       states: {
-        pausing: { after: { backoff: 'describing' } },
+        // an engine that is away is not asked what it is: it might not answer for long
+        pausing: {
+          after: { backoff: [{ guard: 'isKnown', target: 'hailing' }, { target: 'describing' }] },
+        },
         describing: {
           on: { refresh: { target: 'describing', reenter: true } },
           invoke: {
@@ -222,6 +227,7 @@ export const sessionMachine = setup({
           target: 'connecting',
           actions: 'countFailure',
         },
+        engine: { actions: 'beatNow' },
         assign: [
           { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
           {

@@ -4,8 +4,14 @@ import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
 import type { Epoch } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { assignmentOf, assignmentsOf } from '../../domain/assign/assignments.ts';
+import {
+  engineHeard,
+  type EngineTrouble,
+  isNews,
+  nodeHello,
+} from '../../domain/assign/engine-status.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
-import { nodeLeft, nodeReady, nodesSilent } from '../../domain/assign/node-status.ts';
+import { nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
 import { Fault } from '../../domain/errors.ts';
@@ -114,8 +120,9 @@ export class Dispatcher {
       silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
       hearsNodes: () => this.#reach().connected,
-      ready: (hello) =>
-        this.#commit((view, now) => nodeReady(view, nodeId, hello.description, now)),
+      ready: ({ description, engine }) =>
+        this.#commit((view, now) => nodeHello(view, nodeId, description, engine, now)),
+      engine: (trouble) => this.#hearEngine(nodeId, trouble),
       silent: (signal) => this.#losses.declare(nodeId, signal),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
       parts: ({ has }) =>
@@ -129,6 +136,15 @@ export class Dispatcher {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
       },
     }));
+  }
+
+  /** Each beat says it, so what could not be committed now is with the next one. */
+  #hearEngine(nodeId: string, trouble: EngineTrouble | undefined): void {
+    const node = this.#ports.replica.store.node(nodeId);
+    if (node === undefined || !isNews(node, trouble)) return;
+    this.#commit((view, now) => engineHeard(view, nodeId, trouble, now)).catch((error: unknown) =>
+      this.#ports.log('engine_not_committed', { member: nodeId, error: String(error) }),
+    );
   }
 
   async stopNode(nodeId: string): Promise<void> {

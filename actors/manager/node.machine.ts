@@ -1,5 +1,6 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import { Fault } from '../../domain/errors.ts';
 import { AssignmentFeed, type Parts, promptFor } from './assignment-feed.ts';
 
@@ -15,6 +16,8 @@ export interface NodeInput {
   readonly hearsNodes: () => boolean;
   /** Commits what a hello says; resolves when the node is ready in the store. */
   readonly ready: (hello: Hello) => Promise<void>;
+  /** Hears with each beat of the session why the node's engine is away, if it is. */
+  readonly engine: (trouble: EngineTrouble | undefined) => void;
   /** Commits that the node fell silent, unless it is heard again before that is proposed. */
   readonly silent: (scope: AbortSignal) => Promise<void>;
   /** Commits that the node has left. */
@@ -25,7 +28,12 @@ export interface NodeInput {
 }
 export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
-  | { readonly type: 'beat'; readonly session: string; readonly seq?: number }
+  | {
+      readonly type: 'beat';
+      readonly session: string;
+      readonly seq?: number;
+      readonly engine?: EngineTrouble;
+    }
   /** There is news for the node about these tasks. */
   | { readonly type: 'changed'; readonly ids: readonly string[] }
   /** The node leaves the swarm: nothing more is to come from it. */
@@ -51,19 +59,21 @@ const changed = {
 };
 /** Beats missed after which a node counts as silent where others are lost. */
 const lateBeats = 2;
+const noteBeat = { type: 'noteBeat', params: beaten } as const;
+const hearEngine = { type: 'hearEngine', params: beaten } as const;
 /** Ends the node's silence; one that misses an assignment is asked for a new session. */
 const beat = [
   {
     guard: { type: 'stalledBeat', params: beaten },
     target: 'active',
     reenter: true,
-    actions: ['prompt', { type: 'noteBeat', params: beaten }],
+    actions: ['prompt', noteBeat, hearEngine],
   },
   {
     guard: { type: 'ownBeat', params: beaten },
     target: 'active',
     reenter: true,
-    actions: { type: 'noteBeat', params: beaten },
+    actions: [noteBeat, hearEngine],
   },
 ] as const;
 /** What a node with a session does in whatever state of silence. */
@@ -111,6 +121,7 @@ export const nodeMachine = setup({
     // Belongs to no session: to the agent a gap, so it says hello.
     prompt: ({ context }) => context.send(promptFor(context.epoch)),
     tell: ({ context }, ids: readonly string[]) => context.feed?.add(ids),
+    hearEngine: ({ context }, { engine }: Beaten) => context.engine(engine),
     noteBeat: ({ context }, { seq }: Beaten) => context.feed?.take(seq ?? Number.MAX_SAFE_INTEGER),
   },
   guards: {

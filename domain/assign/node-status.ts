@@ -2,6 +2,7 @@ import { Fault } from '../errors.ts';
 import type { Node, NodeDescription, Outage } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
+import { isGivenUp } from '../orchestrate/node.ts';
 import { isTerminal } from '../task-state.ts';
 import { heldUntil, restMs, withOutage } from './outages.ts';
 
@@ -16,11 +17,16 @@ export function nodeReady(
   if (node === undefined) throw new Fault('NotFound', `node ${nodeId} not found`);
   const same = JSON.stringify(node.description) === JSON.stringify(description);
   if (node.status.state === 'ready') return same ? [] : [patch(nodeId, { description })];
+  return [patch(nodeId, { description, ...backFields(node, now) })];
+}
+
+/** What a node is that was down and is ready again. */
+export function backFields(node: Node, now: number) {
   const rest = restMs(node.outages ?? [], now);
   const message = rest > 0 ? `was down too often: no new tasks for ${rest / 1_000} s` : '';
-  const restUntil = rest > 0 ? now + rest : undefined;
   const status: Node['status'] = { ...node.status, state: 'ready', message };
-  return [patch(nodeId, { description, status, heldUntil: undefined, restUntil })];
+  const restUntil = rest > 0 ? now + rest : undefined;
+  return { status, heldUntil: undefined, restUntil, engineAwaySince: undefined };
 }
 
 /**
@@ -35,9 +41,12 @@ export function nodesSilent(
 ): readonly Change[] {
   const nodes = nodeIds
     .map((id) => view.node(id))
-    .filter((node): node is Node => node !== undefined && node.status.state !== 'down');
+    .filter((node): node is Node => node !== undefined && !isLost(node));
   if (nodes.length === 0) return [];
-  const silent = new Map(nodes.map(({ id }) => [id, hasTasks(view, id)]));
+  // what was given up before, with the engine, is not held anew
+  const silent = new Map(
+    nodes.map((node) => [node.id, !isGivenUp(node) && hasTasks(view, node.id)]),
+  );
   const held = heldUntil(view.list('node'), silent, now, isSilent);
   return nodes.map((node, i) => {
     const until = held[i];
@@ -45,10 +54,14 @@ export function nodesSilent(
     return patch(node.id, {
       ...down(node),
       outages: withOutage(node.outages ?? [], outage),
-      ...(until !== undefined && until > now && { heldUntil: until }),
+      heldUntil: until !== undefined && until > now ? until : undefined,
     });
   });
 }
+
+/** Nobody hears it any more; one whose engine alone is away can still fall silent. */
+const isLost = ({ status, engineAwaySince }: Node): boolean =>
+  status.state === 'down' && engineAwaySince === undefined;
 
 const hasTasks = (view: View, nodeId: string): boolean => {
   for (const { status } of view.tasksOfNode(nodeId)) if (!isTerminal(status.state)) return true;
@@ -59,7 +72,7 @@ const hasTasks = (view: View, nodeId: string): boolean => {
 export function nodeLeft(view: View, nodeId: string): readonly Change[] {
   const node = view.node(nodeId);
   if (node === undefined) return [];
-  if (node.status.state === 'down' && node.heldUntil === undefined) return [];
+  if (isLost(node) && node.heldUntil === undefined) return [];
   return [patch(nodeId, { ...down(node), heldUntil: undefined })];
 }
 
@@ -71,10 +84,11 @@ export const nodeReleased = ({ id, status }: Node): Change =>
     ...(status.state === 'ready' && { status: { ...status, message: '' } }),
   });
 
-const down = ({ status }: Node): Pick<Node, 'status'> & { readonly restUntil: undefined } => ({
+const down = ({ status }: Node) => ({
   // Swarm's words, whatever the reason
-  status: { ...status, state: 'down', message: 'heartbeat failure' },
+  status: { ...status, state: 'down' as const, message: 'heartbeat failure' },
   restUntil: undefined,
+  engineAwaySince: undefined,
 });
 
 const patch = (id: string, fields: Extract<Change, { op: 'patch'; kind: 'node' }>['fields']) =>

@@ -117,7 +117,7 @@ export interface ManagerPlace {
   readonly notice?: string;
 }
 
-/** A node was silent. */
+/** A node was silent, or its engine away. */
 export interface Outage {
   /** When it was declared down, ms. */
   readonly at: number;
@@ -141,6 +141,8 @@ export interface Node extends Stored {
   readonly manager?: ManagerPlace;
   /** The last ones, oldest first. */
   readonly outages?: readonly Outage[];
+  /** While the node is down because its engine is away, though its agent is there: since when, ms. */
+  readonly engineAwaySince?: number;
   /** While the node is down: until then it keeps its tasks, ms. */
   readonly heldUntil?: number;
   /** While the node is ready: until then it gets no new tasks, ms. */

@@ -3,7 +3,7 @@ import type { Task } from '../model/objects.ts';
 import type { View } from '../store/view.ts';
 import { isTerminal } from '../task-state.ts';
 import { newTask } from './new-task.ts';
-import { isGivenUp } from './node.ts';
+import { isGivenUp, mayRunOn } from './node.ts';
 import type { Sheet } from './sheet.ts';
 import { endedItself, newestOf, type Slot, wantedOf } from './slot.ts';
 import { isActive, isPaused, updateOf } from './update-state.ts';
@@ -181,5 +181,5 @@ function mustWait(sheet: Sheet, slot: Slot, task: Task): boolean {
 
 function mayStillRun(sheet: Sheet, task: Task): boolean {
   const node = sheet.nodeOf(task);
-  return node !== undefined && node.status.state !== 'down' && !isTerminal(task.status.state);
+  return node !== undefined && mayRunOn(node) && !isTerminal(task.status.state);
 }

@@ -78,6 +78,7 @@ async function work({ addr, token }: WorkersOrder): Promise<void> {
     random: Math.random,
     newId: () => idFromBytes(randomBytes(16)),
     epochStore: { load: () => obeyed, save: (epoch) => (obeyed = epoch) },
+    engineGraceMs: 60_000,
     onEpoch: obeys,
     log: report,
   });

@@ -115,7 +115,10 @@ async function enter(host: Host, manager: Host = one): Promise<void> {
 }
 
 beforeAll(async () => {
-  hosts = await startHosts(3, { daemonArgs: ['--label', 'site=lab', '--label', 'rack=a'] });
+  hosts = await startHosts(3, {
+    daemonArgs: ['--label', 'site=lab', '--label', 'rack=a', '--engine-grace', '8s'],
+    engineArgs: ['--live-restore'],
+  });
   [one, two, three] = [hosts.host(1), hosts.host(2), hosts.host(3)];
   await hosts.loadImage();
   await hosts.startDaemons();
@@ -206,6 +209,41 @@ test('a network that is away for longer: tasks are replaced, and stale ones stop
   await untilState(three, 'ready', 15_000);
   await untilRunning(6 + 3, 10_000);
   await untilClean(three);
+  await spread();
+}, 60_000);
+
+test('an engine that hangs: its node is down and says why, and nothing has happened when it goes on', async () => {
+  const tasks = await running();
+  const from = Date.now();
+  await one.pause('engine');
+  await untilState(one, 'down', 10_000);
+  expect(Date.now() - from).toBeLessThan(soon(10_000));
+  expect((await node(one)).Status.Message).toBe('the engine is away: no answer to a ping in 2 s');
+  expect(await running()).toEqual(tasks);
+  one.resume('engine');
+  await untilState(one, 'ready', 5_000);
+  expect(await running()).toEqual(tasks);
+  expect(await statesSince(from)).toEqual(['down', 'ready']);
+  expect(await containers(one)).toEqual(await running(one));
+}, 60_000);
+
+test('an engine that dies: nothing new comes there, a drain ends, tasks are replaced after the grace, and none runs twice', async () => {
+  const stale = await running(three);
+  await three.engine.kill();
+  await untilState(three, 'down', 10_000);
+  expect((await node(three)).Status.Message).toMatch(/^the engine is away: connect E/);
+  expect(await running(three)).toEqual(stale);
+  await one.mustDocker('service', 'scale', '--detach', 'web=8');
+  await one.mustDocker('node', 'update', '--availability=drain', ids.get(three) ?? '');
+  await untilRunning(8 + 2, 20_000);
+  expect(await running(three)).toEqual([]);
+  await one.mustDocker('node', 'update', '--availability=active', ids.get(three) ?? '');
+  await three.engine.start();
+  await untilState(three, 'ready', 10_000);
+  await untilRunning(8 + 3, 10_000);
+  await untilClean(three);
+  const now = await containers(three);
+  expect(now.filter((task) => stale.includes(task))).toEqual([]);
   await spread();
 }, 60_000);
 

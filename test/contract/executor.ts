@@ -33,6 +33,9 @@ export interface ExecutorHarness {
   /** The engine dies and leaves its containers running. */
   down(): Promise<void>;
   up(): Promise<void>;
+  /** The engine stands still: it takes connections and does not answer. */
+  hang(): Promise<void>;
+  resume(): Promise<void>;
   /** Power failure and boot. */
   reboot(): Promise<void>;
   close(): Promise<void>;
@@ -354,6 +357,34 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
       expect((await waiting).retryable).toBe(true);
       expect((await failureOf(controller.find(aborted.signal))).retryable).toBe(true);
       expect(await controller.find(scope())).toMatchObject({ kind: 'running' });
+    });
+
+    test('who asks hears whether the engine answers, and why not', async () => {
+      await executor.check(scope());
+      await h.down();
+      const failure = await failureOf(executor.check(scope()));
+      expect(failure.message).toMatch(/^the engine is away/);
+      expect(failure.retryable).toBe(true);
+      await h.up();
+      await executor.ready(scope());
+      await executor.check(scope());
+    });
+
+    test('an engine that hangs takes questions, and answers them when it goes on', async () => {
+      const { controller, run } = await started({ kind: 'forever' });
+      await h.hang();
+      let answers = 0;
+      const asked = [executor.check(scope()), controller.find(scope())].map((question) =>
+        question.finally(() => (answers += 1)),
+      );
+      const impatient = new AbortController();
+      const cut = failureOf(executor.check(impatient.signal));
+      impatient.abort();
+      expect((await cut).retryable).toBe(true);
+      expect(answers).toBe(0);
+      await h.resume();
+      expect(await Promise.all(asked)).toEqual([undefined, { kind: 'running', run }]);
+      await executor.ready(scope());
     });
 
     test('while the engine is away calls are to be repeated, and waits go on', async () => {

@@ -11,6 +11,7 @@ import type { Task } from '../../domain/model/objects.ts';
 import type { ContainerSpec, Healthcheck } from '../../domain/model/spec.ts';
 import { type Behaviour, executorContract, type ExecutorHarness } from '../contract/executor.ts';
 import { type Engine, loadImages, SLEEP, startEngine } from '../support/engine.ts';
+import { freeze, thaw } from '../support/hosts/processes.ts';
 
 jest.setTimeout(120_000);
 
@@ -80,6 +81,8 @@ async function real(): Promise<ExecutorHarness> {
     },
     down: () => engine.kill(),
     up: () => engine.start(),
+    hang: () => freeze(engine.pid),
+    resume: async () => thaw(engine.pid),
     reboot: () => engine.reboot(),
     close: async () => {
       for (const scope of scopes) scope.abort();

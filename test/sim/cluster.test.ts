@@ -29,11 +29,12 @@ test('a seed runs the same way every time', async () => {
 describe('a planted bug is found', () => {
   test.each([
     ['acknowledge-before-commit', 'acknowledged', { seed: 12 }],
-    ['no-cas', 'log', { seed: 4, managers: 3 }],
+    ['no-cas', 'log', { seed: 12, managers: 3 }],
     // see stale-leader.test.ts for what it takes
-    ['no-epoch-check', 'epoch', { seed: 32, managers: 3, faults: ['staleLeader'] }],
+    ['no-epoch-check', 'epoch', { seed: 1117, managers: 3, faults: ['staleLeader'] }],
     ['start-twice', 'started', { seed: 12 }],
     ['resurrected-task', 'advance', { seed: 4, managers: 3 }],
+    ['engine-unnoticed', 'engine', { seed: 13, safetyMs: 150_000, faults: ['engineLost'] }],
   ])('%s', async (bug, rule, { seed, ...drawn }) => {
     const { failure } = await simulate(
       drawOptions(seed, { ...bounds, ...drawn }),

@@ -100,6 +100,8 @@ const kindsOf = (cluster: Cluster): readonly string[] =>
 describe('whatever actor crashes, the cluster converges', () => {
   const known = [
     'agent',
+    'agent/*/engine',
+    'agent/*/logs',
     'agent/*/session',
     'agent/*/task/*',
     'agent/*/tasks',

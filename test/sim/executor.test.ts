@@ -72,6 +72,8 @@ function simulated(seed: number): ExecutorHarness {
     rename: async () => undefined, // containers have no names here
     down: async () => engine.down(),
     up: async () => engine.up(),
+    hang: async () => engine.hang(),
+    resume: async () => engine.resume(),
     reboot: async () => {
       engine.powerOff();
       engine.up();

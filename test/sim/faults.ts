@@ -63,7 +63,8 @@ export class Nemesis {
     };
     this.#mends.add(mend);
     const ms = this.#random.pick([50, 500, 2_000, 5_000, 20_000]) * this.#random.between(0.2, 2);
-    this.#cluster.clock.setTimeout(mend, ms);
+    const graceMs = kind === 'engineLost' ? this.#cluster.options.engineGraceMs + lostMs : 0;
+    this.#cluster.clock.setTimeout(mend, ms + graceMs);
   }
 
   /** Answers how to mend it; undefined when there is nothing to break. */
@@ -93,6 +94,9 @@ export class Nemesis {
         return () => host.engine.up();
       case 'engineCrash':
         return crashEngine(host);
+      case 'engineHang':
+      case 'engineLost':
+        return this.#loseEngine(host, kind);
       case 'hostReboot': {
         const daemon = killDaemon(host);
         const engine = crashEngine(host);
@@ -135,6 +139,15 @@ export class Nemesis {
         };
       }
     }
+  }
+
+  /** It hangs, or, where it is to be given up for lost, it may have died or lost its containers as well. */
+  #loseEngine({ engine }: SimHost, kind: 'engineHang' | 'engineLost'): (() => void) | undefined {
+    if (!engine.isUp) return undefined;
+    const how =
+      kind === 'engineHang' ? 'hang' : this.#random.pick(['hang', 'down', 'powerOff'] as const);
+    engine[how]();
+    return () => (how === 'hang' ? engine.resume() : engine.up());
   }
 
   #crashOne({ engine }: SimHost): boolean {
@@ -239,6 +252,8 @@ export class Nemesis {
   }
 }
 
+/** How long a node's engine has been away at least when its node has been given up, beside the grace, ms. */
+const lostMs = 10_000;
 /** How long a leader with an old lease is left to itself, ms. */
 const staleMs = 2_000;
 /** Befall managers only. */

@@ -24,11 +24,19 @@ export const managerFaultKinds = ['leaderKill', 'leaderStop', 'partition', 'link
  * cut off, with what it takes for its lease when nodes look for another server.
  */
 export const freezeKinds = ['freeze', 'suspend', 'staleLeader'] as const;
+/** The engine takes calls and does not answer for a while; or dies, or hangs, for longer than its node waits for it. */
+export const engineKinds = ['engineHang', 'engineLost'] as const;
 export type FaultKind =
   | (typeof faultKinds)[number]
   | (typeof managerFaultKinds)[number]
-  | (typeof freezeKinds)[number];
-const allKinds: readonly FaultKind[] = [...faultKinds, ...managerFaultKinds, ...freezeKinds];
+  | (typeof freezeKinds)[number]
+  | (typeof engineKinds)[number];
+const allKinds: readonly FaultKind[] = [
+  ...faultKinds,
+  ...managerFaultKinds,
+  ...freezeKinds,
+  ...engineKinds,
+];
 
 export const commandKinds = [
   'create',
@@ -86,6 +94,8 @@ export interface SimOptions {
   readonly clockDrift: number;
   /** Mean time that an engine's call takes. */
   readonly engineCallMs: number;
+  /** How long a node keeps its tasks while its engine is away. */
+  readonly engineGraceMs: number;
 }
 
 export interface SimBounds {
@@ -112,6 +122,8 @@ function drawFaults(
     freeze: 0,
     suspend: 0,
     staleLeader: 0,
+    engineHang: 0,
+    engineLost: 0,
   };
   if (only === undefined) return { faultEveryMs, faults };
   for (const kind of allKinds) faults[kind] = Number(only.includes(kind));
@@ -146,6 +158,17 @@ function drawFreezes(options: SimOptions, bounds: SimBounds): SimOptions {
     if (bounds.faults === undefined) faults[kind] = weight;
   }
   return { ...options, faults };
+}
+
+/** Engines that hang or stay away, from randomness of their own. */
+function drawEngines(options: SimOptions, bounds: SimBounds): SimOptions {
+  const random = new Random(options.seed, 'engines');
+  const faults = { ...options.faults };
+  for (const kind of engineKinds) {
+    const weight = random.chance(0.4) ? random.between(0.2, 1) : 0;
+    if (bounds.faults === undefined) faults[kind] = weight;
+  }
+  return { ...options, faults, engineGraceMs: random.pick([0, 5_000, 20_000, 60_000]) };
 }
 
 /**
@@ -238,7 +261,9 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     clockSkewMs: random.pick([0, 0, 500, 20_000]),
     clockDrift: 0,
     engineCallMs: random.pick([2, 20, 200]),
+    engineGraceMs: 0,
   };
   const workload = drawWorkload(options, (own) => someOf(own)(commandKinds, ['create', 'update']));
-  return drawLimits(drawFreezes(drawManagers({ ...options, ...workload }, bounds), bounds));
+  const cluster = drawFreezes(drawManagers({ ...options, ...workload }, bounds), bounds);
+  return drawLimits(drawEngines(cluster, bounds));
 }

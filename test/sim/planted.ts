@@ -27,6 +27,7 @@ const withController = (
   taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),
   removeOrphan: (taskId, scope) => executor.removeOrphan(taskId, scope),
   logs: (task, options, scope) => executor.logs(task, options, scope),
+  check: (scope) => executor.check(scope),
   ready: (scope) => executor.ready(scope),
   controller: (task) => {
     const controller = executor.controller(task);
@@ -85,6 +86,13 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
           return controller.start(scope);
         },
       })),
+  },
+  /** The agent takes its engine for well whatever it says. */
+  'engine-unnoticed': {
+    wrapExecutor: (executor) => ({
+      ...withController(executor, () => ({})),
+      check: () => Promise.resolve(),
+    }),
   },
   /** With whatever the leader decides it lets a task run again that has ended. */
   'resurrected-task': {

@@ -4,6 +4,7 @@ import type { StateLog } from '../../bus/ports.ts';
 import { AcknowledgedCheck } from './check/acknowledged.ts';
 import { checkAdvance } from './check/advance.ts';
 import { ContainerCheck } from './check/containers.ts';
+import { EngineCheck } from './check/engines.ts';
 import { unconverged } from './check/converged.ts';
 import { digest } from './check/digest.ts';
 import { checkResources } from './check/resources.ts';
@@ -96,6 +97,7 @@ async function safety(
 ): Promise<void> {
   const { options } = cluster;
   const containers = new ContainerCheck(cluster);
+  const engines = new EngineCheck(cluster);
   const ops = new Counter();
   const clients = Array.from(
     { length: options.clients },
@@ -112,6 +114,7 @@ async function safety(
     await cluster.run(lookEveryMs);
     cluster.look();
     containers.look();
+    engines.look();
   }
   cluster.trace('phase', () => 'heal');
   nemesis.heal();

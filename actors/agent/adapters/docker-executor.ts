@@ -105,15 +105,15 @@ class DockerExecutor implements Executor {
     yield* readLogs(this.#client, `/containers/${segment(own.Id)}`, options, scope);
   }
 
+  async check(scope: AbortSignal): Promise<void> {
+    await this.#client.request({ path: '/_ping', scope });
+  }
+
   async ready(scope: AbortSignal): Promise<void> {
     for (let delayMs = readyMinMs; ; delayMs = Math.min(delayMs * 2, readyMaxMs)) {
       if (scope.aborted) throw abortedError();
       try {
-        await this.#client.request({
-          path: '/_ping',
-          scope: AbortSignal.any([scope, AbortSignal.timeout(pingMs)]),
-        });
-        return;
+        return await this.check(AbortSignal.any([scope, AbortSignal.timeout(pingMs)]));
       } catch {
         await pause(systemClock, delayMs, scope);
       }

@@ -1,5 +1,5 @@
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
-import { isHolding } from '../../../domain/orchestrate/node.ts';
+import { isHolding, mayRunOn } from '../../../domain/orchestrate/node.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, taskStateRank } from '../../../domain/task-state.ts';
@@ -56,8 +56,12 @@ export function checkExclusive({ seq, entry, applied, store }: Seen): void {
 }
 
 /** Tasks of slots that were scaled away do not hold up new ones, in Swarm too. */
-const mayStillRun = (store: Store, task: Task): boolean =>
-  task.desired !== 'remove' &&
-  taskStateRank[task.status.state] >= taskStateRank.assigned &&
-  !isTerminal(task.status.state) &&
-  store.node(task.nodeId)?.status.state !== 'down';
+function mayStillRun(store: Store, task: Task): boolean {
+  const node = store.node(task.nodeId);
+  return (
+    task.desired !== 'remove' &&
+    taskStateRank[task.status.state] >= taskStateRank.assigned &&
+    !isTerminal(task.status.state) &&
+    (node === undefined || mayRunOn(node))
+  );
+}

@@ -72,14 +72,18 @@ export class SimulatedEngine {
   readonly #boundPorts = new Set<string>();
   readonly #whenUp = new Set<() => void>();
   #isUp = true;
+  #hangs = false;
+  /** What a hanging engine is to do when it goes on. */
+  readonly #held = new Set<() => void>();
   #count = 0;
 
   constructor(options: SimulatedEngineOptions) {
     this.#options = options;
   }
 
+  /** It answers. */
   get isUp(): boolean {
-    return this.#isUp;
+    return this.#isUp && !this.#hangs;
   }
 
   /** Task id and state of every container there is. */
@@ -92,10 +96,28 @@ export class SimulatedEngine {
   /** The engine stops answering. Containers run on. */
   down(): void {
     this.#isUp = false;
+    this.resume();
+  }
+
+  /** It takes calls and neither acts nor answers. Containers run on. */
+  hang(): void {
+    this.#hangs = true;
+  }
+
+  resume(): void {
+    this.#hangs = false;
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const goOn of held) goOn();
+    if (this.#isUp) this.#wakeAll();
   }
 
   up(): void {
     this.#isUp = true;
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
     const waiting = [...this.#whenUp];
     this.#whenUp.clear();
     for (const wake of waiting) wake();
@@ -172,7 +194,8 @@ export class SimulatedEngine {
       if (!this.#isUp) return reject(away());
       const abort = (): void => reject(aborted());
       scope.addEventListener('abort', abort, { once: true });
-      this.#after(this.#latency(operation), () => {
+      const answer = (): void => {
+        if (this.#hangs) return void this.#held.add(answer);
         scope.removeEventListener('abort', abort);
         const wasCut = !this.#isUp;
         if (wasCut && this.#options.random() < 0.5) return reject(away());
@@ -180,7 +203,8 @@ export class SimulatedEngine {
         if (wasCut) reject(away());
         else if (result instanceof EngineError) reject(result);
         else resolve(result);
-      });
+      };
+      this.#after(this.#latency(operation), answer);
     });
   }
 
@@ -260,7 +284,7 @@ export class SimulatedEngine {
   }
 
   ready(scope: AbortSignal): Promise<void> {
-    return this.#isUp && !scope.aborted ? Promise.resolve() : this.#next(this.#whenUp, scope);
+    return this.isUp && !scope.aborted ? Promise.resolve() : this.#next(this.#whenUp, scope);
   }
 
   #next(wakers: Set<() => void>, scope: AbortSignal): Promise<void> {
@@ -282,7 +306,7 @@ export class SimulatedEngine {
 
   /** A dead engine tells nothing; `up` makes good for it. */
   #changed(container: Container): void {
-    if (this.#isUp) for (const wake of container.watchers) wake();
+    if (this.isUp) for (const wake of container.watchers) wake();
   }
 
   #end(container: Container, exitCode: number): void {

@@ -75,6 +75,11 @@ export class SimHost {
   get isWell(): boolean {
     return this.isUp && this.engine.isUp && this.#reachesLeader();
   }
+  /** What its agent says comes to the leader, and the other way. */
+  get isHeard(): boolean {
+    const buses = [this.agentBus, this.#cluster.leader?.managerBus];
+    return this.isUp && this.#reachesLeader() && buses.every((bus) => bus?.isOpen === true);
+  }
   #reachesLeader(): boolean {
     const { leader, servers } = this.#cluster;
     const bus = this.agentBus;
@@ -204,6 +209,7 @@ export class SimHost {
       newId: () => this.#random.id(),
       epochStore,
       registry: this.registry,
+      engineGraceMs: cluster.options.engineGraceMs,
       log: (event, fields) => cluster.report(process, `agent ${this.id}`, event, fields),
       onEscalate: end.fail,
     });

@@ -67,6 +67,10 @@ class SimulatedExecutor implements Executor {
     }
   }
 
+  check(scope: AbortSignal): Promise<void> {
+    return this.#engine.call('look', '', scope, () => undefined);
+  }
+
   ready(scope: AbortSignal): Promise<void> {
     return this.#engine.ready(scope);
   }

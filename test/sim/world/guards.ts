@@ -27,6 +27,7 @@ export function guardExecutor(executor: Executor, process: SimProcess): Executor
     removeOrphan: (taskId, scope) =>
       process.guardWork(scope, (own) => executor.removeOrphan(taskId, own)),
     logs: (task, options, scope) => executor.logs(task, options, scope),
+    check: (scope) => process.guardWork(scope, (own) => executor.check(own)),
     ready: (scope) => process.guardWork(scope, (own) => executor.ready(own)),
   };
 }

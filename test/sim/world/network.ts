@@ -170,6 +170,10 @@ export class SimBus implements Bus {
   /** Half-open: what it sends, or what is sent to it, is lost, and nobody is told. */
   isMute = false;
   isDeaf = false;
+  /** Messages come and go, as far as this end can help it. */
+  get isOpen(): boolean {
+    return this.isConnected() && !this.isMute && !this.isDeaf;
+  }
   /** Counts connections: what was sent on an earlier one does not arrive on a later one. */
   connection = 0;
 

@@ -33,6 +33,8 @@ export class FakeEngine implements Executor {
   readonly failures = new Map<Call, unknown[]>();
   /** Calls that never answer, unless they are aborted. */
   readonly stuck = new Set<Call>();
+  /** Takes questions after its health and does not answer them. */
+  hangs = false;
   #away = false;
   readonly #changed = new Set<() => void>();
 
@@ -71,6 +73,11 @@ export class FakeEngine implements Executor {
   async removeOrphan(taskId: string): Promise<void> {
     this.calls.push(`orphan ${taskId}`);
     this.containers.delete(taskId);
+  }
+
+  async check(scope: AbortSignal): Promise<void> {
+    if (this.hangs) await this.#until(() => !this.hangs, scope);
+    if (this.#away) throw away();
   }
 
   async ready(scope: AbortSignal): Promise<void> {

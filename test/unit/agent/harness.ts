@@ -116,6 +116,7 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
         load: () => saved.at(-1) ?? options.saved ?? { generation: 0, epoch: 0 },
         save: (epoch) => saved.push(epoch),
       },
+      engineGraceMs: 30_000,
       log: (event) => events.push(event),
       onEpoch: (epoch) => epochs.push(epoch),
       registry,

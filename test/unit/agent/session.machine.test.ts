@@ -50,6 +50,30 @@ describe('greeting', () => {
     expect(h.leader.hellos.map((hello) => hello.description)).toEqual([description, description]);
   });
 
+  test('says at once that the engine went away, with every beat and hello, and that it is back', async () => {
+    const h = await runningAgent();
+    const last = () => h.hub.bodies(subjects.agent('n1', 'beat')).at(-1);
+    const engine = { error: 'engine is away', graceMs: 30_000 };
+    h.engine.away = true;
+    await h.go(7_500, 10);
+    expect(last()).toEqual({ session: 'session1', seq: 1, engine });
+    h.engine.hangs = true;
+    h.leader.epoch = { generation: 1, epoch: 2 };
+    h.leader.notice();
+    await h.go(200);
+    expect(h.leader.hellos.at(-1)).toEqual({ session: 'session2', description, engine });
+    const beats = h.beats();
+    h.engine.hangs = false;
+    h.engine.away = false;
+    await h.go(600, 10);
+    expect(h.beats()).toBeGreaterThan(beats);
+    expect(last()).toEqual({ session: 'session2', seq: 1 });
+    expect(h.events.filter((event) => event.startsWith('engine_'))).toEqual([
+      'engine_lost',
+      'engine_back',
+    ]);
+  });
+
   test('is tried again with a backoff that ends at 8 s', async () => {
     const h = buildAgent();
     h.leader.onHello = () => refusal;

@@ -114,6 +114,20 @@ test.each([
 
 test('bodies of agents are taken', () => {
   expect(beatFrom({ session: 's', seq: 3 })).toEqual({ session: 's', seq: 3 });
+  const engine = { error: 'away', graceMs: 1_000 };
+  expect(beatFrom({ session: 's', engine })).toEqual({ session: 's', engine });
+  expect(helloFrom({ session: 's', description, engine })).toMatchObject({ engine });
+  for (const graceMs of [-1, 1.5, limits.engineGraceMsMax + 1, 'long', undefined])
+    expect(beatFrom({ session: 's', engine: { error: 'away', graceMs } })?.engine).toEqual({
+      error: 'away',
+      graceMs: 0,
+    });
+  for (const nonsense of [null, 'away', {}, { error: 7 }])
+    expect(beatFrom({ session: 's', engine: nonsense })).toEqual({ session: 's' });
+  const error = 'x'.repeat(1e6);
+  expect(beatFrom({ session: 's', engine: { error } })?.engine?.error).toHaveLength(
+    limits.statusTextLengthMax,
+  );
   expect(helloFrom({ session: 's', description })).toEqual({ session: 's', description });
   const has = (templates: unknown) =>
     helloFrom({ session: 's', description, has: { generation: 1, templates } })?.has;

@@ -44,6 +44,7 @@ test('the defaults are the paths of a Linux service', () => {
     busPort: 7946,
     routePort: 7947,
     preferOfflineImage: false,
+    engineGraceMs: 60_000,
     registryRetryMs: 300_000,
     logLevel: 'info',
   });

@@ -36,6 +36,7 @@ function buildNode(
       };
     },
   };
+  const heard: string[] = [];
   const actor = createActor(nodeMachine, {
     clock,
     input: {
@@ -47,6 +48,7 @@ function buildNode(
       graceMs: 6_000,
       hearsNodes: () => true,
       ready: () => Promise.resolve(),
+      engine: (trouble) => void heard.push(trouble?.error ?? 'well'),
       silent: (scope) => silent(downs, scope),
       left: () => Promise.resolve(void downs.push('left')),
       parts: () => {
@@ -72,8 +74,22 @@ function buildNode(
     await settle();
   };
   const beat = (session: string, seq: number): void => actor.send({ type: 'beat', session, seq });
-  return { actor, sent, downs, replies, go, hello, beat };
+  return { actor, sent, downs, replies, heard, go, hello, beat };
 }
+
+test('what a beat says of the engine is heard while the session lasts, and of no other session', async () => {
+  const n = buildNode();
+  const engine = { error: 'the engine is away', graceMs: 1_000 };
+  n.actor.send({ type: 'beat', session: 'a', engine });
+  await n.hello('a');
+  n.actor.send({ type: 'beat', session: 'before', engine });
+  expect(n.heard).toEqual([]);
+  n.beat('a', 1);
+  n.actor.send({ type: 'beat', session: 'a', engine });
+  await n.go(2_500);
+  n.actor.send({ type: 'beat', session: 'a', engine });
+  expect(n.heard).toEqual(['well', engine.error, engine.error]);
+});
 
 test('a node that was taken for silent and beats again is asked for a new session', async () => {
   const n = buildNode();
