@@ -51,7 +51,9 @@ export class NodeParts {
   readonly running = new Running<Manager>();
   /** With the leader. */
   readonly session = new Running<string>();
-  /** The node has its certificate, and the leader has not heard from it yet. */
+  /** Of a manager, when it counts as one. */
+  readonly seat = new Running<number>();
+  /** The node has its certificate, and is not all yet that it is to be. */
   isArriving = false;
   /** Why a join came to nothing of which nobody waited for the end. */
   error = '';
@@ -63,6 +65,7 @@ export class NodeParts {
   readonly #hooks: NodeHooks;
   #renewal: NodeRenewal | undefined;
   #engineComplaint = '';
+  #progress = '';
 
   constructor(options: NodePartsOptions, hooks: NodeHooks) {
     this.#options = options;
@@ -85,7 +88,9 @@ export class NodeParts {
       if (isElsewhere) return this.#hooks.onSeat(next);
       identity = next;
       this.#hooks.onIdentity(next);
+      this.#noteSeat(next);
     };
+    this.#noteSeat(first);
     for (const child of managerChildren({
       config,
       files,
@@ -97,6 +102,7 @@ export class NodeParts {
       create: founding !== undefined,
       onIdentity,
       onRefused: (addr) => this.renew(addr),
+      onProgress: (why) => (this.#progress = why),
       // when locking begins, so does a renewal: the key of before was in the clear
       onLock: () => {
         if (files.pendingKey() !== undefined) this.renew();
@@ -134,8 +140,8 @@ export class NodeParts {
         if (running !== undefined) this.#failures.delete('agent');
       },
       onSession: (session: string | undefined) => {
-        if (session !== undefined) this.isArriving = false;
         this.session.set(session);
+        this.#lookWhetherThere();
       },
       onEngine: (complaint: string) => (this.#engineComplaint = complaint),
       renew: () => this.renew(),
@@ -153,6 +159,8 @@ export class NodeParts {
   }
 
   async remove(ids: readonly string[] = allParts): Promise<void> {
+    this.#progress = '';
+    this.seat.set(undefined);
     for (const id of ids.toReversed()) {
       await this.#options.supervisor.remove(id);
       this.#failures.delete(id);
@@ -206,7 +214,21 @@ export class NodeParts {
     return identity;
   }
 
+  #noteSeat({ generation, joining, founding }: Identity): void {
+    const isSeated = generation > 0 && joining === undefined && founding === undefined;
+    this.#progress = isSeated ? '' : 'it looks for its place in the log';
+    this.seat.set(isSeated ? generation : undefined);
+    this.#lookWhetherThere();
+  }
+
+  #lookWhetherThere(): void {
+    const identity = this.#hooks.identity();
+    const isSeated = identity === undefined || !isManager(identity) || this.seat.current;
+    if (this.session.current !== undefined && isSeated !== undefined) this.isArriving = false;
+  }
+
   #arrivalComplaint(): string {
+    if (this.#progress !== '') return `the manager is being prepared: ${this.#progress}`;
     if (!this.isArriving) return '';
     if (this.agent?.isConnected() === true) return this.#engineComplaint;
     const buses = this.#options.files.managers().map(({ bus }) => bus);

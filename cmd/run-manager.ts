@@ -9,7 +9,7 @@ import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
 import { JournalError } from '../bus/ports.ts';
 import { subjects } from '../bus/subjects.ts';
-import { Passage } from '../actors/manager/passage.ts';
+import { Passage, untilCopied } from '../actors/manager/passage.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
 import { placedManagers, routePeers } from '../domain/members/form.ts';
@@ -85,6 +85,7 @@ export async function runManager(
         onCrash: (error) => crash(error),
         onContradiction: (why) => standAside(wiring, why, crash),
         onClosed: () => void passage.leave(manager, within).catch(crash),
+        onStranded: () => void passage.retreat(manager).catch(crash),
       });
     const manager = await open().catch(async (error: unknown) => {
       if (!(error instanceof JournalError) || identity.form !== 'several') throw error;
@@ -235,7 +236,7 @@ async function keepMarks(
 
 function passageOf(
   wiring: ManagerWiring,
-  { log, logLink }: Links,
+  { log, logLink, group }: Links,
   keeper: SeatKeeper,
   report: LogEvent,
 ): Passage<Identity> {
@@ -251,6 +252,10 @@ function passageOf(
     create: (first, copies) => log.createIfMissing(first, copies),
     fetchState: (scope) => keeper.fetchState(scope),
     begun: (generation, scope) => keeper.begun(generation, scope),
+    copied: (scope) =>
+      untilCopied(group, wiring.identity.nodeId, systemClock, scope, (why) =>
+        wiring.onProgress(why),
+      ),
     patience: () => AbortSignal.timeout(foundingPatienceMs),
     report,
   });

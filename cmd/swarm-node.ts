@@ -131,9 +131,9 @@ export class SwarmNode implements Swarm {
     const deadline = systemClock.now() + joinPatienceMs;
     await this.#inTurn(() => this.#join(request));
     if (this.#identity === undefined) return;
-    const { running, session } = this.#parts;
-    // who has joined is known to the leader, and a manager can be asked
-    const parts = isManager(this.#identity) ? [session, running] : [session];
+    const { running, session, seat } = this.#parts;
+    // who has joined is known to the leader, and a manager can be asked, and counts
+    const parts = isManager(this.#identity) ? [session, running, seat] : [session];
     const leftMs = deadline - systemClock.now();
     await Promise.all(parts.map((part) => part.up(leftMs))).catch(() => {
       throw daemonFault('Unavailable', text.joinTimeout);

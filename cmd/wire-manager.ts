@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { rm, statfs } from 'node:fs/promises';
 import type { Manager } from '../actors/manager/manager.ts';
 import { serveAuth } from '../bus/nats/auth.ts';
 import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
@@ -34,6 +34,8 @@ const roomMin = 64 * 2 ** 20;
 const roomEveryMs = 2_000;
 /** A listener that has no port by then has none, ms. */
 const listeningMs = 2_000;
+/** A server that was taken out of the log's group is one of a manager that is let go, as a rule: within this time it ends, ms. */
+const releaseMs = 5_000;
 const healingToDo =
   'look after this disk; what is damaged is dropped, and comes again from the other managers';
 const aloneToDo =
@@ -123,7 +125,8 @@ async function runServer(
     () => reloads.end(),
   ];
   const lost = server.storeLost.then(() => untilRoom(wiring, report, scope));
-  const exit = await Promise.race([server.exited, lost, aborted(scope)]);
+  const removed = server.removed.then(() => untilAnew(scope));
+  const exit = await Promise.race([server.exited, lost, removed, aborted(scope)]);
   for (const end of forget) end();
   await server.stop();
   if (identity.form === 'several') await wiring.starts.step(identity.generation);
@@ -132,8 +135,18 @@ async function runServer(
   );
   if (exit === 'room')
     throw new Error('nats-server had no room for its store; there is some again');
+  if (exit === 'removed') {
+    // the others do not know it by this name any more, and it must not come back under it
+    await rm(storeDir, { recursive: true, force: true });
+    throw new Error("this manager's server was taken out of the log's group; it begins anew");
+  }
   if (exit !== undefined)
     throw new Error(`nats-server ended (${exit.signal ?? `code ${exit.code}`})`);
+}
+
+async function untilAnew(scope: AbortSignal): Promise<'removed' | undefined> {
+  await pause(systemClock, releaseMs, scope);
+  return scope.aborted ? undefined : 'removed';
 }
 
 /** One server of several gets again what is damaged of its copy; one alone has nowhere to get it from, and makes the best of it. */

@@ -31,6 +31,8 @@ export interface ManagerWiring {
   readonly onIdentity: (identity: Identity) => void;
   /** The manager whose join listener is at `addr` says that this node is not to be one. */
   readonly onRefused: (addr: string) => void;
+  /** What this manager waits for before it counts; '' for nothing any more. */
+  readonly onProgress: (why: string) => void;
   /** The keys on the disk are under another unlock key now, or under none. */
   readonly onLock: () => void;
   /** A part failed; the supervisor tries again. */

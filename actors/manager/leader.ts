@@ -45,8 +45,10 @@ export interface LeaderOptions {
   readonly group?: LogGroup;
   /** When the last beat was sent that a manager has acknowledged, on the clock. */
   readonly heardAt: (manager: string) => number | undefined;
+  readonly isAbsent: (manager: string) => boolean;
   /** Ends this leadership in favour of another manager. */
   readonly abdicate: () => void;
+  readonly retreat: () => void;
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
   readonly registry?: Registry;
@@ -172,6 +174,11 @@ export class Leader {
   /** The lease was got or lost. */
   serve(serving: boolean): void {
     this.#dispatcher.serve(serving);
+  }
+
+  /** What is known of other managers may have changed. */
+  heedManagers(): void {
+    if (this.#members.heed()) this.#wake('members');
   }
 
   /** Nodes have lost their connections through no fault of theirs, all but `except`: they have longer to come back. */

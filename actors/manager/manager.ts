@@ -56,6 +56,8 @@ export interface ManagerOptions {
   readonly onKept?: (kept: Readonly<Record<string, number>>) => void;
   /** This generation of the log has ended (`view` tells how it goes on): nothing is written any more. Told once. */
   readonly onClosed?: () => void;
+  /** The log's servers are away for good, and no other manager counted yet: this one is to go on alone. Told once. */
+  readonly onStranded?: () => void;
 }
 
 /** The log as a manager sees it. */
@@ -434,6 +436,7 @@ export class Manager {
       managers: () => this.#members(),
       listeners: () => listenersOf(this.#replica.store),
       abdicate: () => this.#yield(),
+      retreat: () => this.#retreat(),
       ownFrom: this.#support.ownFrom,
       command: async (name, body) => (await this.#router.lead()).command(name, body),
       onChange: () => this.#router.wake(),
@@ -465,6 +468,12 @@ export class Manager {
     const reign = this.#reign;
     this.#depose();
     reign?.abdicate();
+  }
+
+  #retreat(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.onStranded?.();
   }
 
   #afterCommit(): void {

@@ -20,13 +20,19 @@ export interface MembersPorts {
   readonly now: () => number;
   /** When the last beat was sent that a manager has acknowledged, on the clock; undefined for none. */
   readonly heardAt: (manager: string) => number | undefined;
+  /** Nobody answers for the manager on the bus: it has ended, or its connection has. */
+  readonly isAbsent: (manager: string) => boolean;
   /** Ends this leadership in favour of another manager. */
   readonly abdicate: () => void;
+  /** The log's servers are away for good, and this is the only manager that counts: it goes on alone. */
+  readonly retreat: () => void;
   readonly report: (event: string, fields: object) => void;
 }
 
 /** How often the group is looked at: while something is to be done, and otherwise, ms. */
 const lookMs = { busy: 300, idle: 2_000 } as const;
+/** A joiner whose server is away for so long has come to nothing, ms: the log goes on without it. */
+const strandedMs = 8_000;
 
 /** The leader's duty to managers: who is reachable, and the log on the right servers, one step at a time. */
 export class MembersDuty {
@@ -34,6 +40,9 @@ export class MembersDuty {
   /** Since when each manager counts here: one that has just come has not been asked yet. */
   #votersSince: ReadonlyMap<string, number> = new Map();
   #said = '';
+  /** Since when the log's servers do not answer, on the clock. */
+  #strandedSince: number | undefined;
+  #lookStrandedFrom = 0;
 
   constructor(ports: MembersPorts) {
     this.#ports = ports;
@@ -150,27 +159,61 @@ export class MembersDuty {
     }));
   }
 
+  /** Called with each beat: whether a plan is due, for a manager is not as reachable as the state says. */
+  heed(): boolean {
+    void this.#lookWhetherStranded();
+    return placedManagers(this.#ports.view).some((node) => this.#differs(node));
+  }
+
+  #differs(node: Node): boolean {
+    return isVoter(node) && node.manager?.reachability !== this.#seen(node.id);
+  }
+
+  #seen(id: string): 'reachable' | 'unreachable' {
+    const { nodeId, clock, heardAt, isAbsent } = this.#ports;
+    if (id === nodeId) return 'reachable';
+    const now = clock.now();
+    const lastMs = Math.max(heardAt(id) ?? 0, this.#votersSince.get(id) ?? now);
+    return isAbsent(id) || now - lastMs >= termMs.unreachable ? 'unreachable' : 'reachable';
+  }
+
+  /**
+   * While no other manager counts nobody else can have written to this generation's log: what this one knows is all that was
+   * acknowledged. Not part of a plan, whose step may wait for a log that stands still.
+   */
+  async #lookWhetherStranded(): Promise<void> {
+    const { view, nodeId, group, clock, retreat, report } = this.#ports;
+    const now = clock.now();
+    if (group === undefined || now < this.#lookStrandedFrom || formOf(view).form === 'alone')
+      return;
+    if (placedManagers(view).some((node) => isVoter(node) && node.id !== nodeId)) return;
+    this.#lookStrandedFrom = Number.POSITIVE_INFINITY;
+    const isThere = await group.survey().then(
+      () => true,
+      () => false,
+    );
+    this.#lookStrandedFrom = clock.now() + lookMs.busy;
+    this.#strandedSince = isThere ? undefined : (this.#strandedSince ?? now);
+    if (this.#strandedSince === undefined || clock.now() - this.#strandedSince < strandedMs) return;
+    report('generation_given_up', { why: "the joiner's server is away" });
+    retreat();
+  }
+
   /** Managers that acknowledge no beats are shown as unreachable. */
   async #noteReachability(): Promise<void> {
-    const { view, nodeId, clock, heardAt, propose } = this.#ports;
+    const { view, clock, propose } = this.#ports;
     const now = clock.now();
     const voters = placedManagers(view).filter(isVoter);
     this.#votersSince = new Map(voters.map(({ id }) => [id, this.#votersSince.get(id) ?? now]));
-    const seen = (id: string): 'reachable' | 'unreachable' => {
-      const lastMs = Math.max(heardAt(id) ?? 0, this.#votersSince.get(id) ?? now);
-      return id === nodeId || now - lastMs < termMs.unreachable ? 'reachable' : 'unreachable';
-    };
-    const differs = (node: Node): boolean =>
-      isVoter(node) && node.manager?.reachability !== seen(node.id);
-    if (!voters.some(differs)) return;
+    if (!voters.some((node) => this.#differs(node))) return;
     await propose((current) => ({
       changes: placedManagers(current)
-        .filter(differs)
+        .filter((node) => this.#differs(node))
         .map(({ id, manager }) => ({
           op: 'patch',
           kind: 'node',
           id,
-          fields: { manager: { ...manager, reachability: seen(id) } },
+          fields: { manager: { ...manager, reachability: this.#seen(id) } },
         })),
       result: undefined,
     }));

@@ -1,6 +1,8 @@
-import type { Checkpoint } from '../../bus/ports.ts';
+import type { Checkpoint, LogGroup } from '../../bus/ports.ts';
+import { lacksCopy } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
+import { type Clock, pause } from '../../supervisors/clock.ts';
 import type { Manager } from './manager.ts';
 
 /** A manager's place in the log, as its disk tells of it. */
@@ -36,9 +38,35 @@ export interface PassagePorts<S extends Seat> {
   readonly fetchState: (scope: AbortSignal) => Promise<void>;
   /** Resolves when another manager says that it is in this generation or a later one. Rejects when the scope ends. */
   readonly begun: (generation: number, scope: AbortSignal) => Promise<void>;
+  /** Resolves when the log has a copy on this manager's server that is up to date. Rejects when the scope ends. */
+  readonly copied: (scope: AbortSignal) => Promise<void>;
   /** Ends when a generation that has not come about is to be given up. */
   readonly patience: () => AbortSignal;
   readonly report: (event: string, fields: object) => void;
+}
+
+/** How often the log's servers are asked for a copy that is being made, ms. */
+const copyEveryMs = 300;
+
+/** For `copied`. `told` hears what it waits for, and '' in the end. */
+export async function untilCopied(
+  group: Pick<LogGroup, 'survey'>,
+  nodeId: string,
+  clock: Clock,
+  scope: AbortSignal,
+  told: (why: string) => void = () => undefined,
+): Promise<void> {
+  for (;;) {
+    const why = await group.survey().then(
+      (survey) => lacksCopy(survey, nodeId),
+      () => "the log's servers do not answer",
+    );
+    scope.throwIfAborted();
+    told(why);
+    if (why === '') return;
+    await pause(clock, copyEveryMs, scope);
+    scope.throwIfAborted();
+  }
 }
 
 /**
@@ -83,6 +111,18 @@ export class Passage<S extends Seat> {
     return true;
   }
 
+  /**
+   * The log's servers are away, and no manager but this one has counted in this generation, so nobody else has written to
+   * its log: the next generation begins here, with what this one knows.
+   */
+  async retreat(manager: Pick<Manager, 'snapshot'>): Promise<void> {
+    const { seat, save, begin } = this.#ports;
+    const generation = seat().generation + 1;
+    const checkpoint = manager.snapshot();
+    await begin(generation, checkpoint);
+    save({ ...seat(), generation, form: 'alone', founding: { after: checkpoint.seq } });
+  }
+
   /** The other managers did not come, and nothing was written: the log goes on here, in one more generation. */
   async #giveUp(): Promise<void> {
     const { seat, save, begin, checkpointOf, report } = this.#ports;
@@ -114,11 +154,12 @@ export class Passage<S extends Seat> {
     save({ ...seat(), generation, form, founding: { after: checkpoint.seq } });
   }
 
-  /** From here on this manager counts. */
+  /** When the log counts on its server, this manager counts, too. */
   async sit(manager: Pick<Manager, 'command'>, scope: AbortSignal): Promise<void> {
-    const { seat, save, keepOnly, report } = this.#ports;
+    const { seat, save, keepOnly, copied, report } = this.#ports;
     while (!scope.aborted)
       try {
+        await copied(scope);
         const { nodeId, generation } = seat();
         await manager.command('manager.seated', { nodeId });
         report('manager_seated', { generation });

@@ -15,8 +15,9 @@ export const termMs = {
   /** A follower that has heard nothing for this long, and up to `silenceJitter` more, would lead. */
   silence: 1_500,
   silenceJitter: 500,
-  /** A manager that has acknowledged no beat for this long is shown as unreachable. */
-  unreachable: 3_000,
+  /** A manager that has acknowledged no beat for this long is shown as unreachable; or that nobody answers for this often. */
+  unreachable: 2_000,
+  absentBeats: 2,
   /** Without lease or without a commit for this long a leader lets go. */
   stepDown: 15_000,
 } as const;

@@ -1,5 +1,6 @@
 import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import { beatReplyFrom } from '../../bus/bodies.ts';
+import { BusError } from '../../bus/ports.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { ActorChild } from '../../supervisors/child.ts';
 import { reasonOf } from '../../supervisors/restart-policy.ts';
@@ -8,7 +9,8 @@ import { Leader, type LeaderOptions } from './leader.ts';
 import { holdsLease, type LeaseInput, leaseMachine } from './lease.machine.ts';
 import { keptByAll, termMs } from './quorum.ts';
 
-export interface ReignOptions extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt'> {
+export interface ReignOptions
+  extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt' | 'isAbsent'> {
   readonly managers: () => readonly string[];
   readonly listeners: () => readonly string[];
   /** Since when this manager may support itself. */
@@ -29,6 +31,8 @@ export class Reign {
   readonly #scope = new AbortController();
   readonly #leader: Leader;
   readonly #lease: ActorChild<typeof leaseMachine>;
+  /** Beats in a row that nobody was there to answer. */
+  readonly #unheard = new Map<string, number>();
 
   constructor(options: ReignOptions) {
     const { clock, nodeId, managers, listeners, ownFrom, committer, report, registry } = options;
@@ -39,6 +43,7 @@ export class Reign {
       log: report,
       mayServe: () => this.mayServe(),
       heardAt: (manager) => this.#lease.actor.getSnapshot().context.sentAt.get(manager),
+      isAbsent: (manager) => (this.#unheard.get(manager) ?? 0) >= termMs.absentBeats,
     });
     const input = (scope: AbortSignal): LeaseInput => ({
       scope,
@@ -124,8 +129,14 @@ export class Reign {
     const body: LeaderBeat = { generation, epoch, nodeId, index: replica.store.index, kept };
     const answer = await bus
       .request(subjects.manager(manager, 'beat'), body, termMs.beatTimeout)
-      .catch(() => undefined);
-    return beatReplyFrom(answer);
+      .then(beatReplyFrom, (error: unknown) => {
+        const isUnheard = error instanceof BusError && error.code === 'no-responder';
+        this.#unheard.set(manager, isUnheard ? (this.#unheard.get(manager) ?? 0) + 1 : 0);
+        return undefined;
+      });
+    if (answer !== undefined) this.#unheard.delete(manager);
+    if (!this.#scope.signal.aborted) this.#leader.heedManagers();
+    return answer;
   }
 
   #onLease(held: boolean): void {

@@ -6,6 +6,8 @@ import { type Call, type Deps, ok, okList, type Reply, type Route } from '../cal
 import { HttpError } from '../errors.ts';
 import { Filters } from '../filters.ts';
 import { findNode, getNode, notFound } from '../resolve.ts';
+import { untilPromoted } from '../promotion.ts';
+import { hangUp } from '../sink.ts';
 import { nodeView } from '../view/node.ts';
 
 /** /nodes… of Docker's API (swarm-compat §2.3, §2.4). */
@@ -68,7 +70,10 @@ function chosen(filters: Filters, key: string, known: readonly string[]): string
   return values.length === 0 ? undefined : values.map((value) => value.toLowerCase());
 }
 
-async function updateNode({ swarm }: Deps, { req, query, id: word }: Call): Promise<Reply> {
+async function updateNode(
+  { swarm, closing }: Deps,
+  { req, res, query, id: word }: Call,
+): Promise<Reply> {
   const spec = await readJson(req);
   const version = query.version('node');
   const node = findNode(await swarm.read(), word);
@@ -78,5 +83,6 @@ async function updateNode({ swarm }: Deps, { req, query, id: word }: Call): Prom
     throw notFound('node', word);
   }
   await swarm.command('node.update', { id: node.id, version, spec });
+  if (node.spec.Role === 'worker') await untilPromoted(swarm, node.id, hangUp(res, closing));
   return ok();
 }

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { LogSurvey } from '../../domain/members/plan.ts';
+import type { LogServer, LogSurvey } from '../../domain/members/plan.ts';
 import { BusError, type LogGroup } from '../ports.ts';
 import type { Link } from './link.ts';
 import type { NatsLog } from './log.ts';
@@ -83,18 +83,50 @@ function surveyOf(health: ClusterHealth): LogSurvey {
   if (health.metaLeader === undefined)
     throw new BusError('no-responder', 'the servers have no leader');
   const unsettled = isSettled(health, health.metaSize, behindMax);
+  const up = withoutAway(health);
+  const unsettledUp = isSettled(up, up.metaSize, behindMax);
+  const server = (name: string, peer: string, online: boolean): LogServer => ({
+    peer,
+    nodeId: nodeOf(name),
+    online,
+    copy: copyOn(health, name, peer),
+  });
   return {
     replicas: health.replicas,
     servers: [
-      { peer: peerIdOf(health.metaLeader), nodeId: nodeOf(health.metaLeader), online: true },
-      ...health.metaPeers.map(({ name, peerId }) => ({
-        peer: peerId,
-        nodeId: nodeOf(name),
-        online: health.answered.includes(name),
-      })),
+      server(health.metaLeader, peerIdOf(health.metaLeader), true),
+      ...health.metaPeers.map(({ name, peerId }) =>
+        server(name, peerId, health.answered.includes(name)),
+      ),
     ],
     leader: nodeOf(health.streamLeader ?? ''),
     ...(unsettled !== undefined && { unsettled }),
+    ...(unsettledUp !== undefined && { unsettledUp }),
+  };
+}
+
+function copyOn(health: ClusterHealth, name: string, peer: string): LogServer['copy'] {
+  const own = health.copies.find(({ server }) => server === name);
+  const leading = health.copies.find(({ server }) => server === health.streamLeader);
+  if (name === health.streamLeader) return 'current';
+  const replica = health.streamReplicas.find(({ peerId }) => peerId === peer);
+  if (replica === undefined) return 'none';
+  const has = replica.current && !replica.offline && replica.lag <= behindMax;
+  const hasAll = own !== undefined && leading !== undefined && leading.last - own.last <= behindMax;
+  return has && hasAll ? 'current' : 'behind';
+}
+
+/** As if those that do not answer were not there: a copy of theirs is one fewer that is to be there. */
+function withoutAway(health: ClusterHealth): ClusterHealth {
+  const isUp = ({ name }: { readonly name: string }): boolean => health.answered.includes(name);
+  const streamReplicas = health.streamReplicas.filter(isUp);
+  const metaPeers = health.metaPeers.filter(isUp);
+  return {
+    ...health,
+    metaPeers,
+    metaSize: health.metaLeader === undefined ? 0 : metaPeers.length + 1,
+    streamReplicas,
+    replicas: health.replicas - (health.streamReplicas.length - streamReplicas.length),
   };
 }
 

@@ -47,6 +47,8 @@ export interface NatsServer {
   readonly exited: Promise<Exit>;
   /** It has given up its store, for want of room as a rule, and goes on without; only a new start opens it again. */
   readonly storeLost: Promise<void>;
+  /** The other servers go on without it: its store is of no use any more. */
+  readonly removed: Promise<void>;
   /**
    * Takes new certificates, roots, routes and pinned keys into use; routes with a key that is not pinned any more close
    * right after. nats-server asks again who everybody is, and to do so it closes every connection that a certificate let
@@ -72,6 +74,7 @@ const pollMs = 20;
 const reloadDone = 'Reloaded server configuration';
 /** Of resources, or of space: `will be DISABLED`. */
 const storeGivenUp = 'JetStream out of ';
+const takenOut = 'our server was removed from the cluster';
 /** It warns of leaving out the host name; that the other's key is pinned it does not see. */
 const pinsInstead = 'TLS certificate chain and hostname of solicited routes will not be verified';
 const reloadFailed = 'Failed to reload server configuration';
@@ -104,6 +107,7 @@ class Child implements NatsServer {
   readonly address: string;
   readonly exited: Promise<Exit>;
   readonly storeLost: Promise<void>;
+  readonly removed: Promise<void>;
   readonly #process: ChildProcess;
   readonly #files: Files;
   /** What the server runs with. */
@@ -114,6 +118,7 @@ class Child implements NatsServer {
   #ended = false;
   #onReload: (text: string) => void = () => {};
   #onStoreLost: () => void = () => {};
+  #onRemoved: () => void = () => {};
 
   constructor(options: ServerOptions, name: string, files: Files) {
     this.name = name;
@@ -124,6 +129,9 @@ class Child implements NatsServer {
     this.#process = spawnBound([options.binary, '-c', files.config], env);
     this.storeLost = new Promise((resolve) => {
       this.#onStoreLost = resolve;
+    });
+    this.removed = new Promise((resolve) => {
+      this.#onRemoved = resolve;
     });
     this.#readLines(options.log);
     this.exited = new Promise((resolve) => {
@@ -226,10 +234,12 @@ class Child implements NatsServer {
       if (stream === null) continue;
       createInterface({ input: stream }).on('line', (line) => {
         const { level: told, text } = parseLine(line);
-        const level = text.startsWith(pinsInstead) ? 'debug' : told;
+        const isExpected = text.startsWith(pinsInstead) || text.includes(takenOut);
+        const level = isExpected ? 'debug' : told;
         if (level === 'error') this.#complaint = text;
         if (text.startsWith(reloadFailed) || text.startsWith(reloadDone)) this.#onReload(text);
         if (text.startsWith(storeGivenUp)) this.#onStoreLost();
+        if (text.includes(takenOut)) this.#onRemoved();
         log(level, text);
       });
     }

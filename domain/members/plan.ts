@@ -9,6 +9,8 @@ export interface LogServer {
   /** '' for one that has not been heard since the servers' leader began. */
   readonly nodeId: string;
   readonly online: boolean;
+  /** Of the log: none, one that is being made, one that has all of it. */
+  readonly copy: 'none' | 'behind' | 'current';
 }
 /** The log's group as its leaders tell of it. */
 export interface LogSurvey {
@@ -17,8 +19,10 @@ export interface LogSurvey {
   readonly servers: readonly LogServer[];
   /** Node whose server leads the log; '' while none does. */
   readonly leader: string;
-  /** Why nothing may be changed now, for people; absent when all servers that are up are current and agree. */
+  /** What is not as it is to be, for people; absent when all servers are up, are current and agree. */
   readonly unsettled?: string;
+  /** The same without the servers that are away: while it is there nothing may be changed. */
+  readonly unsettledUp?: string;
 }
 
 /** JetStream keeps five copies at most; further managers read and forward. */
@@ -33,10 +37,10 @@ export type MemberStep =
   | { readonly step: 'close'; readonly form: LogForm['form'] }
   /** The manager has no part in the log any more: it becomes a worker. */
   | { readonly step: 'release'; readonly nodeId: string }
-  /** The group forgets a server that does not come back. */
+  /** The group goes on without a server: one that does not come back, or whose manager is to go. */
   | { readonly step: 'forget'; readonly server: string }
   | { readonly step: 'replicas'; readonly count: number }
-  /** The log is led by this node's server: one host's death would cost both leaders. */
+  /** The log is led by this leader's own server, and one host's death would cost both, or by a server that is to go. */
   | { readonly step: 'lead-elsewhere' }
   /** This leader is to be a worker: another manager is to lead, and release it. */
   | { readonly step: 'yield' };
@@ -88,40 +92,61 @@ function planSeveral(
   if (first !== undefined) {
     const others = [...staying, ...going.slice(1)].filter(isVoter);
     if (others.length === 1) return { step: 'close', form: 'alone' };
-    return planRelease(first, others, survey);
+    return planRelease(first, survey);
   }
   const step = planReplicas(survey);
   if (step.step !== 'none' || survey.leader !== self) return step;
   const others = survey.servers.some(({ nodeId, online }) => nodeId !== self && online);
-  return others && survey.unsettled === undefined ? { step: 'lead-elsewhere' } : none;
+  return others && survey.unsettledUp === undefined ? { step: 'lead-elsewhere' } : none;
 }
 
-/** A server that is away comes back, or its manager is demoted; the copies are not reduced for it. */
-function planReplicas({ servers, replicas, unsettled }: LogSurvey): MemberStep {
-  const up = servers.filter(({ online }) => online).length;
-  const count = Math.min(replicasMax, up);
-  if (count === replicas || (count < replicas && up < servers.length)) return none;
-  if (unsettled !== undefined) return wait(unsettled);
+/** A server that is away comes back, or its manager is demoted: its copy is kept for it, and others get theirs meanwhile. */
+function planReplicas({ servers, replicas, unsettledUp }: LogSurvey): MemberStep {
+  const keepers = servers.filter(({ online, copy }) => online || copy !== 'none').length;
+  const count = Math.min(replicasMax, keepers);
+  if (count === replicas) return none;
+  if (unsettledUp !== undefined) return wait(unsettledUp);
   // fewer only follow the servers that have left already
   return { step: 'replicas', count: Math.min(replicas + 1, count) };
 }
 
 /**
- * The others must be able to go on without it. While it is up its copy counts: it goes when they have what it has. Once
- * it is away there is nothing to wait for.
+ * The others must be able to go on without it. While it is up its copy counts: it goes when they have what it has. The
+ * group goes on without its server first, up or not: at no moment does the group need a server that is not a manager's.
  */
-function planRelease(node: Placed, others: readonly Placed[], survey: LogSurvey): MemberStep {
-  const isUp = (id: string): boolean => survey.servers.some((s) => s.nodeId === id && s.online);
-  const up = others.filter(({ id }) => isUp(id));
+function planRelease(node: Placed, survey: LogSurvey): MemberStep {
+  const own = survey.servers.find(({ nodeId }) => nodeId === node.id);
+  if (own === undefined) return { step: 'release', nodeId: node.id };
   const members = survey.servers.length;
-  if (up.length < Math.floor(members / 2) + 1)
-    return wait(`${up.length} of ${members} servers of the log would be left without ${node.id}`);
-  if (isUp(node.id)) {
-    if (survey.unsettled !== undefined) return wait(survey.unsettled);
-    const step = planReplicas(survey);
-    if (step.step !== 'none') return step;
-  }
-  return { step: 'release', nodeId: node.id };
+  const rest = survey.servers.filter((server) => server !== own);
+  const up = rest.filter(({ online }) => online).length;
+  // as it is now the group agrees on it, and then it goes on
+  const needed = Math.max(majority(members) - (own.online ? 1 : 0), majority(members - 1));
+  const copies = rest.filter(({ copy }) => copy !== 'none').length;
+  const current = rest.filter(({ online, copy }) => online && copy === 'current').length;
+  if (up < needed || current < majority(copies))
+    return wait(`${up} of ${members} servers of the log would be left without ${node.id}`);
+  if (!own.online) return { step: 'forget', server: own.peer };
+  if (survey.unsettledUp !== undefined) return wait(survey.unsettledUp);
+  const step = planReplicas(survey);
+  if (step.step !== 'none') return step;
+  return survey.leader === node.id
+    ? { step: 'lead-elsewhere' }
+    : { step: 'forget', server: own.peer };
+}
+
+const majority = (count: number): number => Math.floor(count / 2) + 1;
+
+/** Why the log does not count on this node's server yet, for people; '' when it does. */
+export function lacksCopy(survey: LogSurvey, nodeId: string): string {
+  const own = survey.servers.find((server) => server.nodeId === nodeId && server.online);
+  if (own === undefined) return "its server is not in the group of the log's servers yet";
+  if (own.copy === 'current') return '';
+  const copies = survey.servers.filter(({ copy }) => copy !== 'none').length;
+  if (own.copy === 'none' && copies >= replicasMax) return '';
+  return own.copy === 'behind'
+    ? 'the log is being copied to it'
+    : `it waits for its copy of the log${survey.unsettledUp === undefined ? '' : `: ${survey.unsettledUp}`}`;
 }
 
 const isGone = (view: View, nodeId: string): boolean => view.node(nodeId)?.manager === undefined;

@@ -299,6 +299,7 @@ describe('two managers', () => {
     await settled(member, 3);
     expect(await removeServer(member.system, peerIdOf(joiner.server.name))).toBe(true);
     expect(await removeServer(member.system, peerIdOf(joiner.server.name))).toBe(false);
+    await joiner.server.removed;
     await cluster.unpin(joiner);
     await joiner.server.stop();
     const shrunk = await settled(member, 2);

@@ -10,7 +10,7 @@ test('one manager becomes three, three become one, and three again', async () =>
   const { failure, acknowledged, generation } = await simulatePassage(calm);
   expect(failure).toBeUndefined();
   expect(generation).toBe(4);
-  expect(acknowledged).toBeGreaterThan(50);
+  expect(acknowledged).toBeGreaterThan(40);
 });
 
 test('a machine loses its power before or behind any write to a disk', async () => {

@@ -1,5 +1,6 @@
 import process from 'node:process';
 import { drawOptions, type SimBounds } from './options.ts';
+import { drawMoment, simulateMoment } from './passage/moments.ts';
 import { drawRollback, simulateRollback } from './passage/rollback.ts';
 import { drawPassage, type PassageResult, simulatePassage } from './passage/run.ts';
 import { plantedBugs, unsyncedSwitch } from './planted.ts';
@@ -37,22 +38,23 @@ export async function runSeed(
     ...(onTrace && { onTrace }),
   });
   const passage = await simulatePassage(drawPassage(seed, plant === unsyncedSwitch));
+  const moment = await simulateMoment(drawMoment(seed));
   const rollback =
     seed % rollbackEvery === 0 ? await simulateRollback(drawRollback(seed)) : undefined;
+  const journeys = [passage, moment, rollback];
   const { user, system } = process.cpuUsage(start);
   return {
     ...result,
-    failure: describe(failure ?? passage.failure ?? rollback?.failure),
-    trace: failure === undefined ? [passage, rollback].flatMap(tracedPassage) : result.trace,
+    failure: describe(failure ?? journeys.find((journey) => journey?.failure)?.failure),
+    trace: failure === undefined ? journeys.flatMap(traced) : result.trace,
     generations: passage.generation,
     powerCuts: passage.powerCuts,
     cpuMs: (user + system) / 1_000,
   };
 }
 
-const tracedPassage = (
-  result: Pick<PassageResult, 'failure' | 'lines'> | undefined,
-): readonly string[] => (result?.failure === undefined ? [] : result.lines);
+const traced = (result: Pick<PassageResult, 'failure' | 'lines'> | undefined): readonly string[] =>
+  result?.failure === undefined ? [] : result.lines;
 
 const describe = (error: Error | undefined): SeedReport['failure'] =>
   error && {

@@ -1,41 +1,64 @@
 import type { LogGroup } from '../../../bus/ports.ts';
+import type { LogServer } from '../../../domain/members/plan.ts';
 import type { PassageHost } from './host.ts';
 import type { PassageWorld } from './world.ts';
+
+/** As long as a copy takes, and a new server until it knows what the others know, ms. */
+const copyMs = 700;
+const newMs = 1_000;
+
+const nodeOf = (peer: string): string => peer.split('#')[0] ?? '';
 
 /** The log's servers as JetStream's API shows them to the manager on `host`. */
 export function logGroup(world: PassageWorld, host: PassageHost, generation: number): LogGroup {
   const members = async () => {
     // as an answer that does not come
-    if (!world.hasQuorum(generation) || host.generation !== generation)
+    if (!world.hasQuorum(generation) || host.generation !== generation || world.isCutOff(host.id))
       throw new Error('the servers do not answer');
     return world.members(generation);
   };
-  const isOnline = (id: string): boolean => world.host(id)?.generation === generation;
+  const isOnline = (id: string): boolean =>
+    world.host(id)?.generation === generation && !world.isCutOff(id);
   return {
     survey: async () => {
-      const { ids, copies, leader } = await members();
+      const { ids, grownAt, replicas, copies, leader } = await members();
+      const copyOn = (peer: string, online: boolean): LogServer['copy'] => {
+        const since = copies.get(peer);
+        if (since === undefined) return 'none';
+        return online && world.clock.now() >= since + copyMs ? 'current' : 'behind';
+      };
       const servers = [...ids].map((peer) => {
-        const [nodeId = ''] = peer.split('#');
+        const nodeId = nodeOf(peer);
         const isThere = world.host(nodeId)?.serverOf(generation) === peer;
-        return { peer, nodeId, online: isThere && isOnline(nodeId) };
+        const online = isThere && isOnline(nodeId);
+        return { peer, nodeId, online, copy: copyOn(peer, online) };
       });
-      return { replicas: copies, servers, leader: isOnline(leader) ? leader : '' };
+      const isNew = world.clock.now() < grownAt + newMs;
+      const isMoving = isNew || servers.some(({ online, copy }) => online && copy === 'behind');
+      return {
+        replicas,
+        servers,
+        leader: isOnline(leader) ? leader : '',
+        ...(isMoving && { unsettledUp: 'a server or a copy is behind' }),
+      };
     },
     setReplicas: async (count) => {
-      (await members()).copies = count;
+      world.setReplicas(await members(), generation, count);
+      world.changed();
     },
     forget: async (peer) => {
-      (await members()).ids.delete(peer);
-      world.changed();
+      await members();
+      world.forget(generation, peer);
     },
     handLead: async (to) => {
       const group = await members();
-      const ids = [...group.ids].map((peer) => peer.split('#')[0] ?? '');
-      group.leader = to ?? ids.find((id) => id !== group.leader && isOnline(id)) ?? '';
+      const keepers = [...group.copies.keys()].map(nodeOf).filter(isOnline);
+      group.leader = to ?? keepers.find((id) => id !== group.leader) ?? '';
     },
     answers: (route) => {
       const other = world.host(route.split(':')[0] ?? '');
-      return Promise.resolve(other !== undefined && other.generation > generation);
+      const isThere = other !== undefined && other.generation > generation;
+      return Promise.resolve(isThere && !world.isCutOff(other.id) && !world.isCutOff(host.id));
     },
   };
 }

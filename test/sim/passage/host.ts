@@ -1,5 +1,10 @@
 import { Manager } from '../../../actors/manager/manager.ts';
-import { Passage, type PassagePorts, type Seat } from '../../../actors/manager/passage.ts';
+import {
+  Passage,
+  type PassagePorts,
+  type Seat,
+  untilCopied,
+} from '../../../actors/manager/passage.ts';
 import { askOthers, hearStart } from '../../../actors/manager/start-check.ts';
 import { hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint } from '../../../bus/ports.ts';
@@ -81,6 +86,10 @@ export class PassageHost {
     const found = this.stores.get(generation) ?? { incarnation: ++this.#incarnations, end: 0 };
     this.stores.set(generation, found);
     return found;
+  }
+  /** Its server begins anew, under another name. */
+  rename(generation: number): void {
+    this.stores.delete(generation);
   }
   /** The name of its server. */
   serverOf(generation: number): string {
@@ -212,6 +221,8 @@ export class PassageHost {
         for (const [id, upTo] of Object.entries(kept)) this.#noteKept(id, upTo);
       },
       onContradiction: (why) => process.alive && world.fail(new Error(why)),
+      onStranded: () =>
+        void passage.retreat(manager).catch((error: unknown) => process.alive && world.fail(error)),
       onClosed: () =>
         void passage
           .leave(manager, this.#end.signal)
@@ -380,6 +391,15 @@ export class PassageHost {
           scope.throwIfAborted();
         }
       },
+      copied: (scope) =>
+        process.guard(
+          untilCopied(
+            logGroup(world, this, this.#mustSeat().generation),
+            this.id,
+            process.clock,
+            scope,
+          ),
+        ),
       patience: () => {
         const end = new AbortController();
         process.clock.setTimeout(() => end.abort(), patienceMs);

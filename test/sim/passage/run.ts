@@ -135,7 +135,7 @@ async function comeAndGo(world: PassageWorld): Promise<void> {
 }
 
 /** Asks until it is so, as a user would. */
-async function setRole(
+export async function setRole(
   world: PassageWorld,
   { id }: PassageHost,
   role: 'manager' | 'worker',
@@ -161,7 +161,7 @@ const roleOf = ({ id, spec }: Node, role: 'manager' | 'worker'): Change => ({
   fields: { ...(role === 'manager' && { role }), spec: { ...spec, Role: role } },
 });
 
-function newestView(world: PassageWorld): View | undefined {
+export function newestView(world: PassageWorld): View | undefined {
   const views = world.hosts.flatMap(({ manager }) => manager?.view() ?? []);
   return views.sort((a, b) => b.index - a.index)[0];
 }

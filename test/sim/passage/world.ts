@@ -26,9 +26,18 @@ export interface PassageOptions {
 /** The servers that keep one generation's log. */
 interface Members {
   readonly ids: Set<string>;
-  copies: number;
+  /** When the last one came, virtual ms. */
+  grownAt: number;
+  /** Copies that there are to be, and since when each server has one, virtual ms. */
+  replicas: number;
+  readonly copies: Map<string, number>;
+  /** Servers that were taken out: they are none of the group any more, up or not. */
+  readonly removed: Set<string>;
   leader: string;
 }
+
+/** A server that was taken out of the group starts again under another name after this time, ms. */
+const renameMs = 3_000;
 
 /** Managers that come and go, each generation of the log with the servers that keep it, and machines that lose their power. */
 export class PassageWorld {
@@ -47,6 +56,8 @@ export class PassageWorld {
   readonly #members = new Map<number, Members>();
   readonly #clients: { host: PassageHost; generation: number; client: SimLogClient }[] = [];
   readonly #parted = new Map<string, () => void>();
+  /** Hosts whose network is cut. */
+  readonly #cutOff = new Set<string>();
   #failure: unknown;
 
   constructor(options: PassageOptions) {
@@ -64,8 +75,22 @@ export class PassageWorld {
   host(id: string): PassageHost | undefined {
     return this.hosts.find((host) => host.id === id);
   }
+  /** Those that a host reaches. */
   others(host: PassageHost): readonly PassageHost[] {
-    return this.hosts.filter((other) => other !== host);
+    if (this.isCutOff(host.id)) return [];
+    return this.hosts.filter((other) => other !== host && !this.isCutOff(other.id));
+  }
+
+  isCutOff(id: string): boolean {
+    return this.#cutOff.has(id);
+  }
+  cutOff(id: string, forMs: number): void {
+    this.#cutOff.add(id);
+    this.changed();
+    this.clock.setTimeout(() => {
+      this.#cutOff.delete(id);
+      this.changed();
+    }, forMs);
   }
 
   say(who: string, event: string, fields: object): void {
@@ -111,24 +136,79 @@ export class PassageWorld {
   }
 
   members(generation: number): Members {
-    const found = this.#members.get(generation) ?? { ids: new Set(), copies: 1, leader: '' };
+    const found = this.#members.get(generation) ?? {
+      ids: new Set<string>(),
+      grownAt: 0,
+      replicas: 1,
+      copies: new Map<string, number>(),
+      removed: new Set<string>(),
+      leader: '',
+    };
     this.#members.set(generation, found);
     return found;
   }
 
-  /** Servers that run and are of the group. */
-  #voters(generation: number): readonly PassageHost[] {
-    const { ids } = this.members(generation);
+  /** A copy more, or one less. */
+  setReplicas(group: Members, generation: number, count: number): void {
+    group.replicas = count;
+    this.#fill(group, generation);
+    for (const peer of group.copies.keys())
+      if (group.copies.size > count && peer.split('#')[0] !== group.leader)
+        group.copies.delete(peer);
+  }
+
+  /** As JetStream, which gives a server that is up the copy that is missing. */
+  #fill({ ids, copies, replicas }: Members, generation: number): void {
+    for (const host of this.#servers(generation)) {
+      const peer = host.serverOf(generation);
+      if (copies.size < replicas && ids.has(peer) && !copies.has(peer))
+        copies.set(peer, this.clock.now());
+    }
+  }
+
+  forget(generation: number, peer: string): void {
+    const group = this.members(generation);
+    group.ids.delete(peer);
+    group.copies.delete(peer);
+    group.removed.add(peer);
+    this.#fill(group, generation);
+    this.changed();
+    // one that is to be a manager all the same begins anew
+    this.clock.setTimeout(() => {
+      for (const host of this.hosts)
+        if (host.generation === generation && host.serverOf(generation) === peer)
+          host.rename(generation);
+      this.changed();
+    }, renameMs);
+  }
+
+  /** Servers that run and reach each other; one that stands alone has nobody to reach. */
+  #servers(generation: number): readonly PassageHost[] {
     return this.hosts.filter(
-      (host) => host.generation === generation && ids.has(host.serverOf(generation)),
+      (host) =>
+        host.generation === generation &&
+        (host.seat?.form !== 'several' || !this.isCutOff(host.id)),
     );
   }
 
-  /** Whether the servers of a generation that run are enough to write its log: one alone, or the majority of two or more. */
+  /** Servers that run and whose copies of the log count; before it has copies, those of the group. */
+  #voters(generation: number): readonly PassageHost[] {
+    const { ids, copies } = this.members(generation);
+    const counting = copies.size > 0 ? copies : ids;
+    return this.#servers(generation).filter((host) => counting.has(host.serverOf(generation)));
+  }
+
+  /**
+   * Whether a generation's log can be written: by a manager that stands alone, or by the majority of the copies. Two
+   * servers at least found it.
+   */
   hasQuorum(generation: number): boolean {
     const up = this.#voters(generation);
-    const isAlone = up.some(({ seat }) => seat?.form !== 'several');
-    const needed = Math.max(2, Math.floor(this.members(generation).ids.size / 2) + 1);
+    const { ids, copies } = this.members(generation);
+    const needed = Math.floor(Math.max(2, copies.size || ids.size) / 2) + 1;
+    const isAlone = this.hosts.some(
+      (host) => host.generation === generation && host.seat?.form !== 'several',
+    );
     return generation > 0 && (isAlone || up.length >= needed);
   }
 
@@ -144,7 +224,8 @@ export class PassageWorld {
       };
       this.#logs.set(generation, made);
     }
-    this.members(generation).copies = Math.min(2, this.members(generation).ids.size);
+    const group = this.members(generation);
+    if (group.copies.size === 0) this.setReplicas(group, generation, Math.min(2, group.ids.size));
   }
 
   logFor(host: PassageHost, generation: number): StateLog {
@@ -167,7 +248,11 @@ export class PassageWorld {
       this.#replicate(generation);
     }
     for (const { host, generation, client } of this.#clients)
-      client.setReachable(host.generation === generation && this.hasQuorum(generation));
+      client.setReachable(
+        host.generation === generation &&
+          this.hasQuorum(generation) &&
+          (host.seat?.form !== 'several' || !this.isCutOff(host.id)),
+      );
     for (const a of this.hosts) for (const b of this.hosts) if (a.id < b.id) this.#link(a, b);
   }
 
@@ -176,8 +261,14 @@ export class PassageWorld {
     const { generation } = host;
     if (generation === 0) return;
     const isAlone = host.seat?.form !== 'several';
-    if (isAlone || !this.#logs.has(generation) || this.hasQuorum(generation))
-      this.members(generation).ids.add(host.serverOf(generation));
+    const group = this.members(generation);
+    const peer = host.serverOf(generation);
+    if (group.removed.has(peer) || group.ids.has(peer)) return;
+    const isKept = this.#logs.has(generation) && !this.hasQuorum(generation);
+    if (!isAlone && (isKept || this.isCutOff(host.id))) return;
+    group.ids.add(peer);
+    group.grownAt = this.clock.now();
+    if (group.copies.size > 0) this.#fill(group, generation);
   }
 
   /** A majority goes on from the longest copy of the log among its own; whoever has more than that loses it. */
@@ -193,7 +284,8 @@ export class PassageWorld {
   /** Servers of different generations have nothing to do with each other. */
   #link(a: PassageHost, b: PassageHost): void {
     const key = `${a.id} ${b.id}`;
-    const isOpen = a.generation > 0 && a.generation === b.generation;
+    const isCut = this.isCutOff(a.id) || this.isCutOff(b.id);
+    const isOpen = a.generation > 0 && a.generation === b.generation && !isCut;
     const heal = this.#parted.get(key);
     if (isOpen && heal !== undefined) {
       this.#parted.delete(key);

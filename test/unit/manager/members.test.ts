@@ -1,10 +1,12 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import type { LogGroup } from '../../../bus/ports.ts';
 import type { Decision } from '../../../actors/manager/committer.ts';
 import { MembersDuty } from '../../../actors/manager/members.ts';
 import type { Draft } from '../../../domain/store/changes.ts';
 import type { Context, View } from '../../../domain/store/view.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { runUntil } from '../../sim/world/drive.ts';
+import { settle } from '../../support/settle.ts';
 import { nodeDraft, World } from '../commands/helpers.ts';
 
 const manager = (id: string): Draft<'node'> =>
@@ -13,17 +15,19 @@ const manager = (id: string): Draft<'node'> =>
     manager: { addr: `${id}:1`, bus: `${id}:2`, route: `${id}:3`, reachability: 'reachable' },
   });
 
-function build() {
+function build(group?: Pick<LogGroup, 'survey'>) {
   const clock = new VirtualClock();
   const world = new World(
     { op: 'delete', kind: 'node', id: 'n1' },
     { op: 'put', kind: 'node', object: manager('a') },
   );
   const heard = new Map<string, number>();
+  const absent = new Set<string>();
+  const retreats: number[] = [];
   const duty = new MembersDuty({
     nodeId: 'a',
     view: world.store,
-    group: undefined,
+    group: group as LogGroup | undefined,
     propose: <T>(decide: (view: View, ctx: Context) => Decision<T>) => {
       const { changes, result } = decide(world.store, { now: 0, newId: () => '' });
       if (changes.length > 0) world.apply(changes);
@@ -32,11 +36,13 @@ function build() {
     clock,
     now: () => 0,
     heardAt: (id) => heard.get(id),
+    isAbsent: (id) => absent.has(id),
+    retreat: () => retreats.push(clock.now()),
     abdicate: () => undefined,
     report: () => undefined,
   });
   const reachability = (id: string) => world.store.node(id)?.manager?.reachability;
-  return { world, clock, heard, duty, reachability };
+  return { world, clock, heard, absent, retreats, duty, reachability };
 }
 
 test('a manager that has just come is not unreachable before it was asked', async () => {
@@ -58,4 +64,80 @@ test('one that comes back as a manager is not judged by what was heard of it bef
   world.apply([{ op: 'put', kind: 'node', object: manager('b') }]);
   await duty.plan();
   expect(reachability('b')).toBe('reachable');
+});
+
+test('a manager that is not heard is shown as unreachable within two seconds, one that is not there at once', async () => {
+  const { world, clock, heard, absent, duty, reachability } = build();
+  world.apply(['b', 'c'].map((id) => ({ op: 'put', kind: 'node', object: manager(id) })));
+  await duty.plan();
+  await runUntil(clock, 10_000);
+  for (const id of ['b', 'c']) heard.set(id, 10_000);
+  expect(duty.heed()).toBe(false);
+  absent.add('c');
+  expect(duty.heed()).toBe(true);
+  await duty.plan();
+  expect([reachability('b'), reachability('c')]).toEqual(['reachable', 'unreachable']);
+  await runUntil(clock, 11_999);
+  expect(duty.heed()).toBe(false);
+  await runUntil(clock, 12_000);
+  expect(duty.heed()).toBe(true);
+  await duty.plan();
+  expect(reachability('b')).toBe('unreachable');
+  absent.clear();
+  for (const id of ['b', 'c']) heard.set(id, 12_000);
+  expect(duty.heed()).toBe(true);
+  await duty.plan();
+  expect([reachability('b'), reachability('c')]).toEqual(['reachable', 'reachable']);
+});
+
+describe('a joiner that is lost after the log went over to it', () => {
+  const several = (...nodes: readonly Draft<'node'>[]) => {
+    let isThere = false;
+    const built = build({
+      survey: () => (isThere ? Promise.resolve({} as never) : Promise.reject(new Error('away'))),
+    });
+    const { world, clock, duty } = built;
+    const id = world.store.cluster()?.id ?? '';
+    const log = { generation: 2, form: 'several' } as const;
+    world.apply([
+      { op: 'patch', kind: 'cluster', id, fields: { log } },
+      ...nodes.map((object) => ({ op: 'put', kind: 'node', object }) as const),
+    ]);
+    const beat = async (untilMs: number): Promise<void> => {
+      while (clock.now() < untilMs) {
+        await runUntil(clock, clock.now() + 250);
+        duty.heed();
+        await settle();
+      }
+    };
+    return { ...built, beat, answer: (now: boolean) => (isThere = now) };
+  };
+  const joiner: Draft<'node'> = {
+    ...manager('b'),
+    manager: { ...manager('b').manager, joining: true } as never,
+  };
+
+  test('is given up after a while', async () => {
+    const { beat, retreats } = several(joiner);
+    await beat(7_000);
+    expect(retreats).toEqual([]);
+    await beat(20_000);
+    expect(retreats.length).toBeGreaterThan(0);
+  });
+
+  test('is waited for while it comes back now and then', async () => {
+    const { beat, retreats, answer } = several(joiner);
+    await beat(6_000);
+    answer(true);
+    await beat(8_000);
+    answer(false);
+    await beat(14_000);
+    expect(retreats).toEqual([]);
+  });
+
+  test('is not given up where another manager counts: it may have written', async () => {
+    const { beat, retreats } = several(joiner, manager('c'));
+    await beat(60_000);
+    expect(retreats).toEqual([]);
+  });
 });

@@ -1,5 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { type LogServer, type LogSurvey, planMembers } from '../../../domain/members/plan.ts';
+import {
+  lacksCopy,
+  type LogServer,
+  type LogSurvey,
+  planMembers,
+} from '../../../domain/members/plan.ts';
 import type { Cluster, Node } from '../../../domain/model/objects.ts';
 import { nodeDraft, World } from '../commands/helpers.ts';
 
@@ -44,11 +49,19 @@ function withMembers(members: Readonly<Record<string, Member>>): Pick<World, 'st
   return { store: world.store, apply: (changes) => world.apply(changes) };
 }
 
-const server = (nodeId: string, online = true, peer = `${nodeId}-1`): LogServer => ({
+const server = (
+  nodeId: string,
+  online = true,
+  peer = `${nodeId}-1`,
+  copy: LogServer['copy'] = online ? 'current' : 'behind',
+): LogServer => ({
   peer,
   nodeId,
   online,
+  copy,
 });
+const without = (nodeId: string, online = true): LogServer =>
+  server(nodeId, online, undefined, 'none');
 const survey = (change: Partial<LogSurvey> = {}): LogSurvey => ({
   replicas: 3,
   servers: [server('a'), server('b'), server('c')],
@@ -82,7 +95,9 @@ test('copies follow the servers, one at a time, when all is settled', () => {
     step: 'replicas',
     count: 2,
   });
-  expect(planMembers(view(three), 'a', survey({ replicas: 2, unsettled: 'b is behind' }))).toEqual({
+  expect(
+    planMembers(view(three), 'a', survey({ replicas: 2, unsettledUp: 'b is behind' })),
+  ).toEqual({
     step: 'wait',
     why: 'b is behind',
   });
@@ -90,9 +105,38 @@ test('copies follow the servers, one at a time, when all is settled', () => {
   expect(planMembers(view({ a: {}, b: {} }), 'a', two)).toEqual({ step: 'replicas', count: 2 });
 });
 
-test('for a server that is away the copies are not reduced', () => {
-  const away = survey({ servers: [server('a'), server('b'), server('c', false)] });
-  expect(planMembers(view(three), 'a', away)).toEqual({ step: 'none' });
+test('for a server that is away the copies are not reduced, and others get theirs', () => {
+  const away = [server('a'), server('b'), server('c', false)];
+  expect(planMembers(view(three), 'a', survey({ servers: away }))).toEqual({ step: 'none' });
+  const four = { ...three, d: { joining: true } } as const;
+  expect(planMembers(view(four), 'a', survey({ servers: [...away, without('d')] }))).toEqual({
+    step: 'replicas',
+    count: 4,
+  });
+});
+
+test('a joiner that is away before it has a copy counts for nothing', () => {
+  const four = { ...three, d: { joining: true } } as const;
+  const servers = [...survey().servers, without('d', false)];
+  expect(planMembers(view(four), 'a', survey({ servers }))).toEqual({ step: 'none' });
+});
+
+test.each([
+  [[server('a'), server('b')], "its server is not in the group of the log's servers yet"],
+  [
+    [server('a'), server('b'), server('c', false)],
+    "its server is not in the group of the log's servers yet",
+  ],
+  [
+    [server('a'), server('b'), without('c')],
+    'it waits for its copy of the log: server c is behind',
+  ],
+  [[server('a'), server('b'), server('c', true, 'c-1', 'behind')], 'the log is being copied to it'],
+  [[server('a'), server('b'), server('c')], ''],
+  // there are as many copies as there can be
+  [['a', 'b', 'd', 'e', 'f'].map((id) => server(id)).concat(without('c')), ''],
+])('a joiner counts when the log has its copy: %#', (servers, why) => {
+  expect(lacksCopy(survey({ servers, unsettledUp: 'server c is behind' }), 'c')).toBe(why);
 });
 
 test('a server that comes back under another name is forgotten under its old one', () => {
@@ -127,18 +171,41 @@ test('both leaders on one host: the log is to be led elsewhere', () => {
   expect(planMembers(view(three), 'a', survey({ leader: 'a' }))).toEqual({
     step: 'lead-elsewhere',
   });
-  const unsettled = survey({ leader: 'a', unsettled: 'b is behind' });
+  const unsettled = survey({ leader: 'a', unsettledUp: 'b is behind' });
   expect(planMembers(view(three), 'a', unsettled)).toEqual({ step: 'none' });
 });
 
 const going = { a: {}, b: {}, c: { to: 'worker' } } as const;
 
-test('a manager is let go while the others have all it has', () => {
-  expect(planMembers(view(going), 'a', survey())).toEqual({ step: 'release', nodeId: 'c' });
+test('a manager is let go while the others have all it has, and the group is without it', () => {
+  expect(planMembers(view(going), 'a', survey())).toEqual({ step: 'forget', server: 'c-1' });
+  const servers = [server('a'), server('b')];
+  const after = survey({ servers, unsettledUp: 'the log has 2 of 3 replicas' });
+  expect(planMembers(view(going), 'a', after)).toEqual({ step: 'release', nodeId: 'c' });
+});
+
+test('the log is led elsewhere before its leader is taken out', () => {
+  expect(planMembers(view(going), 'a', survey({ leader: 'c' }))).toEqual({
+    step: 'lead-elsewhere',
+  });
+});
+
+test('a manager is let go while another is away, if the others go on without both', () => {
+  const four = { ...going, d: {} } as const;
+  const servers = [server('a'), server('b', false), server('c'), server('d')];
+  expect(planMembers(view(four), 'a', survey({ servers, replicas: 4 }))).toEqual({
+    step: 'forget',
+    server: 'c-1',
+  });
+  const both = [server('a'), server('b', false), server('c', false), server('d')];
+  expect(planMembers(view(four), 'a', survey({ servers: both, replicas: 4 }))).toEqual({
+    step: 'wait',
+    why: '2 of 4 servers of the log would be left without c',
+  });
 });
 
 test('a manager is not let go while another is behind', () => {
-  expect(planMembers(view(going), 'a', survey({ unsettled: 'server b is behind' }))).toEqual({
+  expect(planMembers(view(going), 'a', survey({ unsettledUp: 'server b is behind' }))).toEqual({
     step: 'wait',
     why: 'server b is behind',
   });
@@ -153,7 +220,8 @@ test('who came back under another name is forgotten first: it counts twice', () 
 });
 
 test('a manager whose copy is one of two is let go when a third has it too', () => {
-  expect(planMembers(view(going), 'a', survey({ replicas: 2 }))).toEqual({
+  const servers = [server('a'), without('b'), server('c')];
+  expect(planMembers(view(going), 'a', survey({ servers, replicas: 2 }))).toEqual({
     step: 'replicas',
     count: 3,
   });
@@ -163,8 +231,8 @@ test('a manager that is away is let go if the others are a majority', () => {
   const away = { unsettled: 'server c is offline' };
   const servers = [server('a'), server('b'), server('c', false)];
   expect(planMembers(view(going), 'a', survey({ ...away, servers }))).toEqual({
-    step: 'release',
-    nodeId: 'c',
+    step: 'forget',
+    server: 'c-1',
   });
   const alone = [server('a'), server('b', false), server('c', false)];
   expect(planMembers(view(going), 'a', survey({ ...away, servers: alone }))).toEqual({
@@ -175,7 +243,8 @@ test('a manager that is away is let go if the others are a majority', () => {
 
 test('of two that are to go one is let go first', () => {
   const both = view({ a: {}, b: { to: 'worker' }, c: { to: 'worker' } });
-  expect(planMembers(both, 'a', survey())).toEqual({ step: 'release', nodeId: 'b' });
+  const led = survey({ leader: 'a' });
+  expect(planMembers(both, 'a', led)).toEqual({ step: 'forget', server: 'b-1' });
 });
 
 test('the second last manager goes by a new generation of one', () => {

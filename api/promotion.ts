@@ -1,0 +1,46 @@
+import type { View } from '../domain/store/view.ts';
+import type { Swarm } from './ports.ts';
+
+/** As long as Docker's daemon makes a client wait for a join, and for a node that is down it is not worth it, ms. */
+const patienceMs = { ready: 20_000, down: 3_000 } as const;
+
+/** The node is a manager that counts, or it is gone, or not to be one any more. */
+function isSettled(view: View, id: string): boolean {
+  const node = view.node(id);
+  if (node === undefined || node.spec.Role !== 'manager') return true;
+  return node.manager !== undefined && node.manager.joining === undefined;
+}
+
+/**
+ * Whoever is told of a promotion may stop another manager at once: so it is told when the new one counts, or after a while,
+ * for the promotion goes on. Never rejects.
+ */
+export async function untilPromoted(
+  swarm: Pick<Swarm, 'read' | 'watch'>,
+  id: string,
+  scope: AbortSignal,
+): Promise<void> {
+  const view = await swarm.read().catch(() => undefined);
+  if (view === undefined || isSettled(view, id)) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      off();
+      clearTimeout(timer);
+      scope.removeEventListener('abort', end);
+      resolve();
+    };
+    const off = swarm.watch((applied) => {
+      if (applied.some((change) => change.kind === 'node' && change.id === id)) look();
+    });
+    const look = (): void => {
+      swarm.read().then(
+        (now) => isSettled(now, id) && end(),
+        () => undefined,
+      );
+    };
+    const isReady = view.node(id)?.status.state === 'ready';
+    const timer = setTimeout(end, patienceMs[isReady ? 'ready' : 'down']).unref();
+    scope.addEventListener('abort', end, { once: true });
+    look();
+  });
+}
