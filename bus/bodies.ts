@@ -65,6 +65,7 @@ export function helloFrom(body: unknown): Hello | undefined {
   const engine = fieldsOf(description['engine']);
   const wellFormed =
     isShortText(description['hostname']) &&
+    (description['addr'] === undefined || isShortText(description['addr'])) &&
     isShortText(platform?.['architecture']) &&
     isShortText(platform?.['os']) &&
     Number.isFinite(resources?.['nanoCpus']) &&

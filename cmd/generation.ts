@@ -42,6 +42,10 @@ export async function beginGeneration(
   await beginJournal(files, generation, checkpoint);
 }
 
+/** Removes this manager's copy of a generation's log: its server begins anew, under another name. */
+export const forgetStore = (files: NodeFiles, generation: number): void =>
+  rmSync(files.path('store', String(generation)), { recursive: true, force: true });
+
 /** Removes what this manager has of generations other than `kept`. */
 export function forgetOtherGenerations(files: NodeFiles, kept: number): void {
   for (const folder of folders)

@@ -24,6 +24,8 @@ export interface Identity extends Seat {
   readonly listenAddr: string;
   readonly advertiseHost: string;
   readonly advertisePort: string;
+  /** The advertised host was an address of this machine when it was taken: when it is none any more, another one is. */
+  readonly advertisesOwn?: true;
   /** What this node's certificate says; a file without it is a manager's. */
   readonly role?: 'manager' | 'worker';
 }

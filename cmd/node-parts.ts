@@ -13,6 +13,7 @@ import { runDirComplaint } from './key-lock.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
 import { ownCertificate } from './own-certificate.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent } from './run-agent.ts';
 import { Running } from './running.ts';
@@ -26,6 +27,8 @@ export interface NodePartsOptions {
   readonly logger: Logger;
   readonly supervisor: Supervisor;
   readonly registry: Registry;
+  /** Address ranges of the engine's own networks, in CIDR form. */
+  readonly engineSubnets: () => Promise<readonly string[]>;
 }
 
 /** What the parts tell, and ask, the node whose parts they are. */
@@ -38,6 +41,7 @@ export interface NodeHooks {
   readonly onIdentity: (identity: Identity) => void;
   /** This manager is to begin anew elsewhere in the log. */
   readonly onSeat: (identity: Identity) => void;
+  readonly onMoved: (addresses: OwnAddresses) => void;
   /** The certificate says this now. */
   readonly onRole: (role: 'manager' | 'worker') => void;
   readonly onChanges: (applied: readonly Applied[]) => void;
@@ -84,7 +88,10 @@ export class NodeParts {
     this.starts.reread();
     let identity = first;
     const onIdentity = (next: Identity): void => {
-      const isElsewhere = next.generation !== identity.generation || next.form !== identity.form;
+      const isElsewhere =
+        next.generation !== identity.generation ||
+        next.form !== identity.form ||
+        (next.joining === true && identity.joining === undefined);
       if (isElsewhere) return this.#hooks.onSeat(next);
       identity = next;
       this.#hooks.onIdentity(next);
@@ -143,6 +150,8 @@ export class NodeParts {
         this.session.set(session);
         this.#lookWhetherThere();
       },
+      engineSubnets: this.#options.engineSubnets,
+      onMoved: this.#hooks.onMoved,
       onEngine: (complaint: string) => (this.#engineComplaint = complaint),
       renew: () => this.renew(),
     };

@@ -12,7 +12,10 @@ import {
 import { cliListenAddr, type Config } from './config.ts';
 import type { Identity } from './node-files.ts';
 
-export type OwnAddresses = Pick<Identity, 'listenAddr' | 'advertiseHost' | 'advertisePort'>;
+export type OwnAddresses = Pick<
+  Identity,
+  'listenAddr' | 'advertiseHost' | 'advertisePort' | 'advertisesOwn'
+>;
 /** By `swarm init` or `swarm join`. Who gives none sends `cliListenAddr` and ''. */
 export interface AddressesAsked {
   readonly listenAddr: string;
@@ -44,7 +47,53 @@ export async function ownAddresses(
     listenAddr: joinHostPort(listen),
     advertiseHost: advertise.host,
     advertisePort: advertise.port,
+    ...(isLocal(advertise.host, interfaces) && { advertisesOwn: true }),
   };
+}
+
+/**
+ * Where a node is to be found whose address is not this machine's any more: where the daemon is set to advertise, or at the
+ * machine's only address. Undefined where it is found as before, and where nobody can say where else.
+ */
+export async function movedAddresses(
+  { advertiseAddr }: Pick<Config, 'advertiseAddr'>,
+  engineSubnets: () => Promise<readonly string[]>,
+  before: OwnAddresses,
+  interfaces: Interfaces = networkInterfaces(),
+): Promise<OwnAddresses | undefined> {
+  const { advertiseHost, advertisePort, advertisesOwn, listenAddr } = before;
+  if (advertisesOwn !== true || isLocal(advertiseHost, interfaces)) return undefined;
+  const isSet = advertiseAddr !== '';
+  const host = await engineSubnets().then(
+    (subnets) =>
+      (isSet ? localHost(advertiseAddr, advertisePort, interfaces, []) : undefined) ??
+      localHost('', advertisePort, interfaces, subnets),
+    () => undefined,
+  );
+  if (host === undefined) return undefined;
+  const port = listenAddr.slice(listenAddr.lastIndexOf(':') + 1);
+  const listened = joinHostPort({ host: advertiseHost, port });
+  return {
+    listenAddr: listenAddr === listened ? joinHostPort({ host, port }) : listenAddr,
+    advertiseHost: host,
+    advertisePort,
+    advertisesOwn,
+  };
+}
+
+function localHost(
+  specified: string,
+  port: string,
+  interfaces: Interfaces,
+  engineSubnets: readonly string[],
+): string | undefined {
+  try {
+    const { host } = resolveAdvertise(specified, port, interfaces, engineSubnets);
+    return isLocal(host, interfaces) ? host : undefined;
+  } catch {
+    // there is none, or more than one
+    return undefined;
+  }
 }
 
 /**

@@ -5,12 +5,16 @@ import { isNewer, type MembershipNotice } from '../bus/protocol.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { NodeTls } from '../domain/model/objects.ts';
 import { nodeTlsInfo, readCertificate } from '../pki/mod.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { pause, systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
+import { movedAddresses, type OwnAddresses } from './own-addresses.ts';
 import { aborted, busAddress, newId, openBus, tlsOf } from './wiring.ts';
+
+/** How often the machine's addresses are looked at, ms. */
+const addressEveryMs = 5_000;
 
 export interface AgentWiring {
   readonly config: Config;
@@ -24,6 +28,9 @@ export interface AgentWiring {
   readonly onAgent: (agent: Agent | undefined) => void;
   /** Told of the session with the leader, and with undefined when there is none. */
   readonly onSession: (session: string | undefined) => void;
+  readonly engineSubnets: () => Promise<readonly string[]>;
+  /** The node is to be found elsewhere from now on. */
+  readonly onMoved: (addresses: OwnAddresses) => void;
   /** Why the node's engine could not be described last; '' when it was. */
   readonly onEngine: (complaint: string) => void;
   /** The node's certificate is to be renewed now. */
@@ -35,6 +42,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const { config, files, executor, logger, registry } = wiring;
   const identity = wiring.identity();
   const report = actorLog(logger, { actor: 'agent', node: identity.nodeId });
+  void watchAddress(wiring, scope);
   const bus = await openBus(
     {
       servers: busServers(config, files, identity),
@@ -53,7 +61,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const agent = createAgent({
     nodeId: identity.nodeId,
     bus,
-    executor: describing(executor, files, wiring.onEngine),
+    executor: describing(executor, files, wiring),
     clock: systemClock,
     wallNow: Date.now,
     random: Math.random,
@@ -86,6 +94,17 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   }
 }
 
+/** Nobody tells when an address of the machine has changed. */
+async function watchAddress(
+  { config, identity, engineSubnets, onMoved }: AgentWiring,
+  scope: AbortSignal,
+): Promise<void> {
+  for (; !scope.aborted; await pause(systemClock, addressEveryMs, scope)) {
+    const moved = await movedAddresses(config, engineSubnets, identity());
+    if (moved !== undefined && !scope.aborted) return onMoved(moved);
+  }
+}
+
 /** Takes over what the leader says of the cluster. */
 function heed(
   { config, files, identity, renew }: AgentWiring,
@@ -114,7 +133,7 @@ const isOf = (issuer: MembershipNotice['issuer'], held: NodeTls): boolean =>
 const describing = (
   executor: Executor,
   files: NodeFiles,
-  onEngine: AgentWiring['onEngine'],
+  { onEngine, identity }: Pick<AgentWiring, 'onEngine' | 'identity'>,
 ): Executor => ({
   describe: async (scope) => {
     const description = await executor.describe(scope).catch((error: unknown) => {
@@ -122,7 +141,7 @@ const describing = (
       throw error;
     });
     onEngine('');
-    return { ...description, tls: tlsInfo(files) };
+    return { ...description, addr: identity().advertiseHost, tls: tlsInfo(files) };
   },
   controller: (task) => executor.controller(task),
   taskIds: (nodeId, scope) => executor.taskIds(nodeId, scope),

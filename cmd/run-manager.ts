@@ -24,6 +24,7 @@ import {
 } from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
 import { rolledBack } from './admission.ts';
+import { placeOf } from './found-cluster.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
 import { actorLog, type LogEvent } from './log.ts';
@@ -43,6 +44,8 @@ import {
 
 /** A generation of several managers that has not come about after this long is given up by its founder, ms. */
 const foundingPatienceMs = 30_000;
+/** Pause between two tries to tell where this manager is, ms. */
+const tellEveryMs = 1_000;
 /** The log's raft group has another name after its number of copies has changed, ms. */
 const raftGroupEveryMs = 2_000;
 /** Before a start that nobody has taken note of is told again, ms. */
@@ -100,8 +103,10 @@ export async function runManager(
     wiring.onUp('manager');
     const stay = async (): Promise<void> => {
       if (identity.joining === true) await passage.sit(manager, within);
-      if (identity.form !== 'several') return;
+      const telling = tellPlace(wiring, manager, report, within);
+      if (identity.form !== 'several') return telling;
       await Promise.all([
+        telling,
         tellStarted(wiring, manager, report, within),
         keepMarks(wiring, manager, report, within),
         keeper.watch(manager, within),
@@ -131,6 +136,31 @@ function standAside(wiring: ManagerWiring, why: string, crash: (error: unknown) 
 }
 const aloneToDo =
   'restore the store, or go on from the journal: docker swarm init --force-new-cluster';
+
+/** Tells the others where this manager is, if they think that it is elsewhere. */
+async function tellPlace(
+  { config, identity }: ManagerWiring,
+  manager: Manager,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  const { nodeId } = identity;
+  const place = placeOf(identity, config);
+  const isKnown = (): boolean => {
+    const known = manager.view().node(nodeId)?.manager;
+    return (
+      known === undefined ||
+      (known.addr === place.addr && known.bus === place.bus && known.route === place.route)
+    );
+  };
+  while (!scope.aborted && !isKnown()) {
+    await manager.command('manager.enroll', { nodeId, ...place }).then(
+      () => report('manager_moved', place),
+      (error: unknown) => report('manager_not_moved', { error: String(error) }),
+    );
+    await pause(systemClock, tellEveryMs, scope);
+  }
+}
 
 interface Links {
   readonly bus: BusConnection;

@@ -79,9 +79,9 @@ export class SeatKeeper {
   }
 
   /**
-   * For a seated manager: while something is amiss, looks whether the log goes on elsewhere, or with keys of the others
-   * that this one has not heard of. While it does not know them it hears of nothing by the log. Whoever is asked lets this
-   * manager's own key in; where the state does not have it, this manager has it written down.
+   * For a seated manager: while something is amiss, looks whether the log goes on elsewhere, or without this one, or with keys
+   * of the others that this one has not heard of. While it does not know them it hears of nothing by the log. Whoever is asked
+   * lets this manager's own key in; where the state does not have it, this manager has it written down.
    */
   async watch(manager: Manager, scope: AbortSignal): Promise<void> {
     const { identity, files } = this.#wiring;
@@ -98,6 +98,12 @@ export class SeatKeeper {
           if (seat.current < identity.generation || scope.aborted) continue;
           if (seat.current === identity.generation) {
             known = Math.max(known, manager.view().index);
+            const isPlaced = seat.peers.some(({ nodeId }) => nodeId === identity.nodeId);
+            if (!isPlaced && seat.index >= known) {
+              // it was let go and is wanted again before it heard of either
+              this.#report('seat_lost', { generation: identity.generation });
+              return this.#take(seat);
+            }
             if (seat.index > known) files.writePeers(seat.peers);
             known = Math.max(known, seat.index);
             const self = seat.peers.find(({ nodeId }) => nodeId === identity.nodeId);

@@ -14,7 +14,7 @@ import { packBackup } from './backup.ts';
 import { comeBack } from './come-back.ts';
 import { firstObjects, newIdentity, type NewCluster, placeOf } from './found-cluster.ts';
 import { forcedChanges, forceGeneration } from './force-new-cluster.ts';
-import { putAside } from './generation.ts';
+import { forgetStore, putAside } from './generation.ts';
 import { type Joined, Joining } from './joining.ts';
 import { actorLog } from './log.ts';
 import { applyLock, runDirComplaint } from './key-lock.ts';
@@ -30,10 +30,7 @@ import { tlsInfo } from './run-agent.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
 import { taskLogsOf } from './task-logs.ts';
 
-export interface SwarmNodeOptions extends NodePartsOptions {
-  /** Address ranges of the engine's own networks, in CIDR form. */
-  readonly engineSubnets: () => Promise<readonly string[]>;
-}
+export type SwarmNodeOptions = NodePartsOptions;
 
 /** As long as Docker's daemon waits for a join, ms; it goes on afterwards. */
 const joinPatienceMs = 20_000;
@@ -69,6 +66,7 @@ export class SwarmNode implements Swarm {
         if (this.#identity !== undefined) this.#note(identity);
       },
       onSeat: (identity) => void this.#inTurn(() => this.#reseat(identity)),
+      onMoved: (addresses) => void this.#inTurn(() => this.#move(addresses)),
       onRole: (role) => void this.#inTurn(() => this.#changeRole(role)),
       onChanges: (applied) => {
         for (const listener of this.#listeners) listener(applied);
@@ -378,16 +376,28 @@ export class SwarmNode implements Swarm {
     const before = this.#identity;
     if (before === undefined || isManager(before) === (role === 'manager')) return;
     await this.#parts.remove();
-    const { nodeId, clusterId, listenAddr, advertiseHost, advertisePort } = before;
+    const { founding: _, joining: __, form: ___, ...rest } = before;
     if (role === 'worker') this.#options.files.wipeManager();
-    const place = this.#placeFor(role);
-    this.#begin({ nodeId, clusterId, listenAddr, advertiseHost, advertisePort, ...place });
+    this.#begin({ ...rest, ...this.#placeFor(role) });
+  }
+
+  /** The machine has another address: the others are told with the next hello. */
+  async #move(addresses: OwnAddresses): Promise<void> {
+    const before = this.#identity;
+    if (before === undefined || before.advertiseHost === addresses.advertiseHost) return;
+    const { advertiseHost: to } = addresses;
+    this.#options.logger.info({ from: before.advertiseHost, to }, 'address_changed');
+    await this.#parts.remove();
+    this.#begin({ ...before, ...addresses });
   }
 
   /** This manager goes on elsewhere in the log: its parts begin anew. */
   async #reseat(identity: Identity): Promise<void> {
     if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
     await this.#parts.remove(managerParts);
+    // a server that the log's group goes on without never comes back under its name
+    if (this.#identity.generation === identity.generation && identity.joining === true)
+      forgetStore(this.#options.files, identity.generation);
     this.#note(identity);
     this.#parts.addManager(identity);
   }

@@ -365,10 +365,11 @@ const needsScheduler = (before: Task | undefined, after: Task | undefined): bool
     !isTerminal(before.status.state) &&
     (after === undefined || isTerminal(after.status.state)));
 
-/** Only what plans look at: a refreshed description or address moves no task. */
+/** Only what plans look at. */
 const sameForPlans = (a: Node, b: Node): boolean =>
   a.spec === b.spec &&
   a.status.state === b.status.state &&
+  a.status.addr === b.status.addr &&
   a.role === b.role &&
   a.heldUntil === b.heldUntil &&
   a.restUntil === b.restUntil &&

@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts';
 import type { Node, NodeDescription, Outage } from '../model/objects.ts';
+import { parseAddress } from '../schedule/address.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 import { isGivenUp } from '../orchestrate/node.ts';
@@ -16,8 +17,19 @@ export function nodeReady(
   const node = view.node(nodeId);
   if (node === undefined) throw new Fault('NotFound', `node ${nodeId} not found`);
   const same = JSON.stringify(node.description) === JSON.stringify(description);
-  if (node.status.state === 'ready') return same ? [] : [patch(nodeId, { description })];
-  return [patch(nodeId, { description, ...backFields(node, now) })];
+  const at = moved(node, description);
+  if (node.status.state !== 'ready')
+    return [patch(nodeId, { description, ...backFields(at, now) })];
+  if (same && at === node) return [];
+  return [patch(nodeId, { description, ...(at !== node && { status: at.status }) })];
+}
+
+/** A node is where it says; what is no address stays out, for constraints are about it, and the API shows it. */
+function moved(node: Node, { addr }: NodeDescription): Node {
+  const { status } = node;
+  return addr === undefined || addr === status.addr || parseAddress(addr) === undefined
+    ? node
+    : { ...node, status: { ...status, addr } };
 }
 
 /** What a node is that was down and is ready again. */

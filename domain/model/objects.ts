@@ -86,6 +86,8 @@ export interface NodeTls {
 
 export interface NodeDescription {
   readonly hostname: string;
+  /** Where the node says that it is. */
+  readonly addr?: string;
   readonly platform: { readonly architecture: string; readonly os: string };
   readonly resources: {
     readonly nanoCpus: number;

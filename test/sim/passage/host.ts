@@ -19,6 +19,7 @@ import { JournalDisk } from '../world/journal.ts';
 import { SimProcess } from '../world/process.ts';
 import { Random } from '../world/random.ts';
 import { logGroup } from './group.ts';
+import { writeJournal } from './write-journal.ts';
 import type { PassageWorld } from './world.ts';
 
 /** Pauses as a daemon's: between two questions where the log goes on, and before what ended is started again, ms. */
@@ -496,15 +497,4 @@ export class PassageHost {
     if (this.seat === undefined) throw new Error('a worker has no seat');
     return this.seat;
   }
-}
-
-async function writeJournal(
-  disk: JournalDisk,
-  process: SimProcess,
-  checkpoint: Checkpoint,
-): Promise<void> {
-  const journal = disk.open(process);
-  await journal.load();
-  await journal.checkpoint(checkpoint);
-  await journal.close();
 }

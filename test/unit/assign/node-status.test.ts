@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { nodeLeft, nodeReady, nodesSilent } from '../../../domain/assign/node-status.ts';
 import type { NodeDescription } from '../../../domain/model/objects.ts';
+import { planNode } from '../../../domain/orchestrate/plan-node.ts';
 import { World } from '../orchestrate/world.ts';
 
 const nobody = (): boolean => false;
@@ -34,6 +35,44 @@ test('a hello makes the node ready; the same hello again changes nothing', () =>
   world.apply(nodeReady(world.store, 'n1', renamed, world.now));
   expect(node('n1')).toMatchObject({ description: renamed, status: { state: 'ready' } });
   expect(() => nodeReady(world.store, 'n9', description, 0)).toThrow(/node n9 not found/);
+});
+
+test('a node that comes back elsewhere is found there, ready or not', () => {
+  const { world, node, description } = buildWorld(1);
+  const at = (addr: string) => ({ ...description, addr });
+  for (const addr of ['192.0.2.7', '192.0.2.8', '2001:db8::1']) {
+    world.apply(nodeReady(world.store, 'n1', at(addr), world.now));
+    expect(node('n1')?.status).toMatchObject({ state: 'ready', addr });
+    expect(nodeReady(world.store, 'n1', at(addr), world.now)).toEqual([]);
+  }
+  world.apply(nodesSilent(world.store, ['n1'], world.now, nobody));
+  world.apply(nodeReady(world.store, 'n1', at('192.0.2.9'), world.now));
+  expect(node('n1')?.status).toMatchObject({ state: 'ready', addr: '192.0.2.9' });
+  // what is no address changes none
+  for (const addr of ['', 'elsewhere', '10.0.0.0/8']) {
+    world.apply(nodeReady(world.store, 'n1', at(addr), world.now));
+    expect(node('n1')?.status.addr).toBe('192.0.2.9');
+  }
+});
+
+test('tasks that a node may not run where it is now run elsewhere', () => {
+  const { world, description } = buildWorld(2, 0);
+  const move = (id: string, addr: string): void =>
+    world.apply(nodeReady(world.store, id, { ...description, addr }, world.now));
+  move('n1', '192.0.2.7');
+  move('n2', '192.0.2.8');
+  world.create('web', { task: { Placement: { Constraints: ['node.ip == 192.0.2.7'] } } });
+  world.settle();
+  const running = () =>
+    world
+      .tasks('web')
+      .filter(({ desired, status }) => desired === 'running' && status.state === 'running');
+  expect(running().map(({ nodeId }) => nodeId)).toEqual(['n1']);
+  move('n1', '192.0.2.9');
+  world.apply(planNode(world.store, 'n1', world.ctx()).changes);
+  move('n2', '192.0.2.7');
+  world.run(10_000);
+  expect(running().map(({ nodeId }) => nodeId)).toEqual(['n2']);
 });
 
 test('a node that left is down, and that is no outage', () => {

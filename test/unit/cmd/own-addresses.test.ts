@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { NetworkInterfaceInfo } from 'node:os';
 import type { Interfaces } from '../../../cmd/addresses.ts';
 import { cliListenAddr } from '../../../cmd/config.ts';
-import { ownAddresses } from '../../../cmd/own-addresses.ts';
+import { movedAddresses, ownAddresses } from '../../../cmd/own-addresses.ts';
 
 const at = (address: string, internal = false): NetworkInterfaceInfo =>
   ({ address, family: address.includes(':') ? 'IPv6' : 'IPv4', internal }) as NetworkInterfaceInfo;
@@ -87,4 +87,51 @@ test.each([
     message:
       'data path address must be a non-zero IP address or network interface (without a port number)',
   });
+});
+
+const before = {
+  listenAddr: '0.0.0.0:2377',
+  advertiseHost: '192.0.2.1',
+  advertisePort: '2377',
+  advertisesOwn: true,
+} as const;
+const moved = (
+  change: object,
+  set = '',
+  now: Interfaces = interfaces,
+): ReturnType<typeof movedAddresses> =>
+  movedAddresses({ advertiseAddr: set }, () => Promise.resolve([]), { ...before, ...change }, now);
+
+test('the machine has another address: the node is found there', async () => {
+  expect(await moved({})).toEqual({ ...before, advertiseHost: '192.0.2.7' });
+  expect(await moved({ listenAddr: '192.0.2.1:99' })).toMatchObject({
+    listenAddr: '192.0.2.7:99',
+    advertiseHost: '192.0.2.7',
+  });
+  expect(await moved({}, 'eth0')).toMatchObject({ advertiseHost: '192.0.2.7' });
+  // what the daemon is set to is gone as well
+  expect(await moved({}, '192.0.2.1')).toMatchObject({ advertiseHost: '192.0.2.7' });
+});
+
+test('nothing has moved', async () => {
+  expect(await moved({ advertiseHost: '192.0.2.7' })).toBeUndefined();
+  expect(await moved({ advertiseHost: '127.0.0.1' })).toBeUndefined();
+  // somebody forwards it
+  expect(await moved({ advertiseHost: '203.0.113.9', advertisesOwn: undefined })).toBeUndefined();
+  // the network is away, or nobody can say which
+  expect(await moved({}, '', { lo: [at('127.0.0.1', true)] })).toBeUndefined();
+  expect(await moved({}, '', { a: [at('192.0.2.8')], b: [at('192.0.2.9')] })).toBeUndefined();
+});
+
+test('an address that is not this machine’s is not taken for its own', async () => {
+  const asked = { listenAddr: cliListenAddr, dataPathAddr: '' };
+  const own = (advertiseAddr: string) =>
+    ownAddresses(
+      { listenAddr: cliListenAddr, advertiseAddr: '' },
+      () => Promise.resolve([]),
+      { ...asked, advertiseAddr },
+      interfaces,
+    );
+  expect(await own('192.0.2.7')).toMatchObject({ advertisesOwn: true });
+  expect(await own('203.0.113.9')).not.toHaveProperty('advertisesOwn');
 });
