@@ -32,6 +32,7 @@ export class Nemesis {
       lostTails: rate,
     };
     network.lossRate = options.messageLossRate;
+    if (rate > 0 || network.lossRate > 0) this.#mends.add(this.#cluster.troubles.begin('host'));
     if (Object.values(options.faults).some((weight) => weight > 0)) this.#next();
   }
 
@@ -43,23 +44,26 @@ export class Nemesis {
   }
 
   #next(): void {
-    const { clock, options } = this.#cluster;
+    const { clock, options, hosts, managers } = this.#cluster;
     clock.setTimeout(() => {
       if (this.#stopped) return;
       const kind = this.#random.weighted<FaultKind>(options.faults);
-      const done = this.#break(kind);
-      if (done !== undefined) this.#mendLater(kind, done);
+      const host = this.#random.pick(onManagers.includes(kind) ? managers : hosts);
+      this.#cluster.trace('fault', () => `${kind} ${host.id}`);
+      const mend = this.#break(kind, host);
+      if (mend !== undefined) this.#mendLater(kind, mend, this.#note(kind, host));
       this.#next();
     }, this.#random.spacing(options.faultEveryMs));
   }
 
   /** Undoes a fault once: after a time, or when everything is healed. */
-  #mendLater(kind: FaultKind, done: () => void): void {
+  #mendLater(kind: FaultKind, done: () => void, isOver: () => void): void {
     this.faults++;
     const mend = (): void => {
       if (!this.#mends.delete(mend)) return;
       this.#cluster.trace('mend', () => kind);
       done();
+      isOver();
     };
     this.#mends.add(mend);
     const ms = this.#random.pick([50, 500, 2_000, 5_000, 20_000]) * this.#random.between(0.2, 2);
@@ -67,11 +71,22 @@ export class Nemesis {
     this.#cluster.clock.setTimeout(mend, ms + graceMs);
   }
 
+  /** What the fault is a reason for; answers how to note that it is mended. */
+  #note(kind: FaultKind, { id, isManager }: SimHost): () => void {
+    const { troubles } = this.#cluster;
+    const ends = [
+      ...(onContainers.includes(kind) ? [troubles.begin('engine', id)] : []),
+      ...(harmless.includes(kind)
+        ? []
+        : [troubles.begin('host', onOneHost.includes(kind) && !isManager ? id : '')]),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
+  }
+
   /** Answers how to mend it; undefined when there is nothing to break. */
-  #break(kind: FaultKind): (() => void) | undefined {
-    const { hosts } = this.#cluster;
-    const host = this.#random.pick(onManagers.includes(kind) ? this.#cluster.managers : hosts);
-    this.#cluster.trace('fault', () => `${kind} ${host.id}`);
+  #break(kind: FaultKind, host: SimHost): (() => void) | undefined {
     switch (kind) {
       case 'daemonCrash':
       case 'anyDaemonCrash':
@@ -258,6 +273,32 @@ const lostMs = 10_000;
 const staleMs = 2_000;
 /** Befall managers only. */
 const onManagers: readonly FaultKind[] = ['daemonCrash', 'busDown'];
+/** End containers, or hide their ends. */
+const onContainers: readonly FaultKind[] = [
+  'containerCrash',
+  'engineAway',
+  'engineCrash',
+  'engineHang',
+  'engineLost',
+  'hostReboot',
+];
+/** Take no node off the cluster. */
+const harmless: readonly FaultKind[] = ['clockJump', 'containerCrash'];
+/** On a worker, they take off no other node. */
+const onOneHost: readonly FaultKind[] = [
+  'anyDaemonCrash',
+  'daemonStop',
+  'journalTrouble',
+  'engineAway',
+  'engineCrash',
+  'engineHang',
+  'engineLost',
+  'hostReboot',
+  'freeze',
+  'suspend',
+  'busCut',
+  'halfOpen',
+];
 
 function stopDaemon(host: SimHost | undefined): (() => void) | undefined {
   if (host?.isUp !== true) return undefined;

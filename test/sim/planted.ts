@@ -95,22 +95,34 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
     }),
   },
   /** With whatever the leader decides it lets a task run again that has ended. */
-  'resurrected-task': {
-    plant: () => {
-      const propose = Object.getOwnPropertyDescriptor(Committer.prototype, 'propose')
-        ?.value as Committer['propose'];
-      return replaceMethods(Committer.prototype, {
-        propose<T>(this: Committer, decide: Decide<T>, id?: string) {
-          return propose.call(
-            this,
-            (view, ctx) => resurrectOne(view, decide(view, ctx)),
-            id,
-          ) as Promise<Committed<T>>;
-        },
-      });
-    },
-  },
+  'resurrected-task': { plant: () => meddle(resurrectOne) },
+  /** Whatever is changed of a node, one of the tasks that run there is replaced. */
+  'needless-replacement': { plant: () => meddle(replaceOne) },
 };
+
+/** Changes what the leader decides. */
+function meddle(change: <T>(view: View, decision: Decision<T>) => Decision<T>): () => void {
+  const propose = Object.getOwnPropertyDescriptor(Committer.prototype, 'propose')
+    ?.value as Committer['propose'];
+  return replaceMethods(Committer.prototype, {
+    propose<T>(this: Committer, decide: Decide<T>, id?: string) {
+      const meddled: Decide<T> = (view, ctx) => change(view, decide(view, ctx));
+      return propose.call(this, meddled, id) as Promise<Committed<T>>;
+    },
+  });
+}
+
+function replaceOne<T>(view: View, decision: Decision<T>): Decision<T> {
+  const { changes } = decision;
+  const changed = changes.find((c) => c.op === 'patch' && c.kind === 'node' && 'spec' in c.fields);
+  if (changed?.op !== 'patch') return decision;
+  const task = [...view.tasksOfNode(changed.id)].find(
+    ({ status, desired }) => status.state === 'running' && desired === 'running',
+  );
+  if (task === undefined) return decision;
+  const fields = { desired: 'shutdown' } as const;
+  return { ...decision, changes: [...changes, { op: 'patch', kind: 'task', id: task.id, fields }] };
+}
 
 function resurrectOne<T>(view: View, decision: Decision<T>): Decision<T> {
   const touched = new Set(decision.changes.map((change) => ('id' in change ? change.id : '')));

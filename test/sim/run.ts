@@ -7,6 +7,7 @@ import { ContainerCheck } from './check/containers.ts';
 import { EngineCheck } from './check/engines.ts';
 import { unconverged } from './check/converged.ts';
 import { digest } from './check/digest.ts';
+import { ReasonCheck } from './check/reasons.ts';
 import { checkResources } from './check/resources.ts';
 import { checkRolling } from './check/rolling.ts';
 import { checkExclusive } from './check/slots.ts';
@@ -54,8 +55,16 @@ const passingMs = 15_000;
 /** Runs one cluster through a phase with faults (safety) and one without (liveness). Same options, same run. */
 export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promise<SimResult> {
   const acknowledged = new AcknowledgedCheck();
-  const cluster = new Cluster(options, {
-    checks: [checkAdvance, checkExclusive, checkRolling, checkResources, acknowledged.record],
+  const reasons = new ReasonCheck(() => cluster);
+  const cluster: Cluster = new Cluster(options, {
+    checks: [
+      checkAdvance,
+      checkExclusive,
+      checkRolling,
+      checkResources,
+      acknowledged.record,
+      reasons.record,
+    ],
     ...hooks,
   });
   const nemesis = new Nemesis(cluster);
@@ -65,7 +74,9 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
   let failure: Error | undefined;
   let convergedMs = 0;
   try {
+    const isBooted = cluster.troubles.begin('host');
     await boot(cluster);
+    isBooted();
     await safety(cluster, nemesis, acknowledged);
     convergedMs = await liveness(cluster);
   } catch (error) {

@@ -21,6 +21,7 @@ import { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
 import { Random } from './random.ts';
 import { Servers } from './servers.ts';
+import { Troubles } from './troubles.ts';
 
 /** Unix time at which every simulation begins, ms. */
 export const epochMs = 1_800_000_000_000;
@@ -53,6 +54,7 @@ export class Cluster {
   readonly options: SimOptions;
   readonly clock = new VirtualClock();
   readonly servers: Servers;
+  readonly troubles = new Troubles(() => this.clock.now());
   readonly network: SimNetwork;
   readonly log: SimLog;
   readonly audit: Audit;
