@@ -25,11 +25,11 @@ type ConnectOptions = NetConnectOpts & Buffered;
 
 /** The container engine behind the front, by HTTP on its Unix socket. */
 export class EngineClient {
-  readonly #socketPath: string;
+  readonly socketPath: string;
   readonly #idle: Agent;
 
   constructor(socketPath: string) {
-    this.#socketPath = socketPath;
+    this.socketPath = socketPath;
     const options = { keepAlive: true, maxFreeSockets: limits.engineConnectionsMax, socketPath };
     this.#idle = new Agent({ ...options, highWaterMark: limits.streamBufferBytes } as AgentOptions);
   }
@@ -42,7 +42,7 @@ export class EngineClient {
   open(options: EngineRequest): ClientRequest {
     const { method, path, headers = {}, signal, reuse = false } = options;
     const connection = reuse
-      ? { agent: this.#idle, socketPath: this.#socketPath }
+      ? { agent: this.#idle, socketPath: this.socketPath }
       : { createConnection: () => this.#connect() };
     return request({
       method,
@@ -57,7 +57,7 @@ export class EngineClient {
   }
 
   #connect(): Socket {
-    const path = this.#socketPath;
+    const path = this.socketPath;
     const socket = connect({
       path,
       allowHalfOpen: true,
@@ -117,7 +117,7 @@ export class EngineClient {
   away(): HttpError {
     return new HttpError(
       503,
-      `Cannot connect to the Docker Engine at unix://${this.#socketPath}. Is it running?`,
+      `Cannot connect to the Docker Engine at unix://${this.socketPath}. Is it running?`,
     );
   }
 }

@@ -12,6 +12,8 @@ const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+export const isHopByHop = (name: string): boolean => hopByHop.has(name);
+
 /**
  * A request whose length is told in two ways could be read as two requests further on: it goes nowhere. Node's parser
  * refuses these as well.

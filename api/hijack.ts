@@ -1,12 +1,13 @@
 import { type ClientRequest, IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { Deps } from './call.ts';
+import { download, isDownload } from './download.ts';
 import { describeError } from './errors.ts';
 import { answerHeaders, hasOneLength, requestHeaders } from './headers.ts';
 import { type BodyReader, ChunkedBody, SizedBody } from './hijack-body.ts';
 import { parseTarget } from './path.ts';
 import { isOwnPath } from './own-paths.ts';
+import { pump, reread } from './pump.ts';
 import { splitVersion } from './version.ts';
 
 /** Calls after which the engine may speak raw bytes on the connection, with or without an `Upgrade` header. */
@@ -34,7 +35,8 @@ export class FrontRequest extends IncomingMessage {
     if (target.kind !== 'ok' || !hasOneLength(this)) return false;
     const { path } = splitVersion(target.path);
     if (isOwnPath(path)) return false;
-    return this.#isUpgrade || (this.method === 'POST' && hijacking.test(path));
+    if (this.#isUpgrade) return true;
+    return (this.method === 'POST' && hijacking.test(path)) || isDownload(this, path);
   }
 }
 
@@ -46,14 +48,18 @@ export function hijack(
   head: Buffer,
 ): void {
   client.setTimeout(0);
+  const target = parseTarget(req.url ?? '');
+  const path = target.kind === 'ok' ? target.raw : '/';
+  if (target.kind === 'ok' && isDownload(req, splitVersion(target.path).path)) {
+    download(deps.engine, req, path, client, (error) => writeError(client, error));
+    return;
+  }
   const headers = requestHeaders(req);
   if (req.headers.upgrade !== undefined) {
     headers['connection'] = 'Upgrade';
     headers['upgrade'] = req.headers.upgrade;
   }
   delete headers['expect'];
-  const target = parseTarget(req.url ?? '');
-  const path = target.kind === 'ok' ? target.raw : '/';
   const toEngine = deps.engine.open({ method: req.method ?? '', path, headers });
   let isAnswered = false;
   const refuse = (error: unknown): void => {
@@ -74,13 +80,12 @@ export function hijack(
       'Upgrade',
       answer.headers.upgrade ?? 'tcp',
     ]);
-    if (first.length > 0) client.write(first);
-    join(client, socket as Socket, socket as Socket, input.release());
+    join(client, socket as Socket, input.release(), first);
   });
   toEngine.on('response', (answer) => {
     isAnswered = true;
     writeHead(client, answer, isRawStream(answer) ? [] : ['Connection', 'close']);
-    if (isRawStream(answer)) join(client, answer.socket, answer, input.release());
+    if (isRawStream(answer)) joinAnswer(client, answer, input.release());
     else relayAnswer(client, answer, input);
   });
   toEngine.flushHeaders();
@@ -160,13 +165,42 @@ const isRawStream = (answer: IncomingMessage): boolean =>
   );
 
 /** Raw bytes both ways. The end of one direction is handed on; the other goes on. */
-function join(client: Socket, toEngine: Socket, fromEngine: Readable, first: Buffer): void {
-  if (first.length > 0) toEngine.write(first);
-  client.pipe(toEngine);
-  fromEngine.pipe(client);
-  fromEngine.on('error', () => client.destroy());
-  toEngine.on('error', () => toEngine.destroy());
+function join(client: Socket, engine: Socket, input: Buffer, output: Buffer): void {
+  if (client.destroyed) {
+    engine.destroy();
+    return;
+  }
+  const toEngine = pump(
+    () => fromClient,
+    () => fromEngine,
+  );
+  const toClient = pump(
+    () => fromEngine,
+    () => fromClient,
+  );
+  const rests = [client, engine].map((socket) => (socket.pause().read() as Buffer | null) ?? none);
+  const fromClient = reread(client, toEngine);
+  const fromEngine = reread(engine, toClient);
+  fromClient.on('error', () => fromClient.destroy()).on('end', () => fromEngine.end());
+  fromEngine.on('error', () => fromEngine.destroy()).on('end', () => fromClient.end());
+  for (const data of [input, rests[0] ?? none]) if (data.length > 0) fromEngine.write(data);
+  for (const data of [output, rests[1] ?? none]) if (data.length > 0) fromClient.write(data);
   // nobody is there for the client's bytes any more; reading on shows when it ends
+  fromEngine.on('close', () => fromClient.resume());
+  fromClient.on('close', () => fromEngine.destroy());
+  fromClient.resume();
+  fromEngine.resume();
+}
+const none = Buffer.alloc(0);
+
+/** The same where Node has begun to read the answer: it is a body without an end of its own. */
+function joinAnswer(client: Socket, answer: IncomingMessage, input: Buffer): void {
+  const { socket: toEngine } = answer;
+  if (input.length > 0) toEngine.write(input);
+  client.pipe(toEngine);
+  answer.pipe(client);
+  answer.on('error', () => client.destroy());
+  toEngine.on('error', () => toEngine.destroy());
   toEngine.on('close', () => client.resume());
   client.on('close', () => toEngine.destroy());
 }

@@ -10,6 +10,8 @@ export const limits = {
   requestBodyMs: 30_000,
   /** Head of a request; `docker build` sends all registry credentials in one header. */
   requestHeaderBytesMax: MiB,
+  /** Bytes that a connection is read by where nothing is looked at. */
+  pumpBufferBytes: 64 * KiB,
   /** Bytes that one direction of a passed connection holds while the other side is behind, and read at a time. */
   streamBufferBytes: 256 * KiB,
   /** Answers of the engine that the front itself reads (/info, past events), bytes. */

@@ -1,58 +1,10 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import {
-  createServer,
-  type IncomingMessage,
-  request,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { ask, FakeSwarm, type Front, nodeId, startFront } from '../support/api.ts';
-
-type Handle = (req: IncomingMessage, res: ServerResponse) => void;
-
-/** Stands for the engine: records what reaches it, answers as `handle` says. */
-class FakeEngine {
-  readonly seen: string[] = [];
-  readonly sockets = new Set<Socket>();
-  onConnection: (socket: Socket) => void = () => undefined;
-  handle: Handle = (req, res) => {
-    req.resume().on('end', () => res.end('ok'));
-  };
-  onUpgrade: ((req: IncomingMessage, socket: Socket, head: Buffer) => void) | undefined;
-  readonly #server: Server;
-
-  constructor() {
-    this.#server = createServer((req, res) => {
-      this.seen.push(`${req.method} ${req.url}`);
-      this.handle(req, res);
-    });
-    this.#server.on('connection', (socket) => {
-      this.sockets.add(socket);
-      this.onConnection(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-    });
-    this.#server.on('checkContinue', (req, res) => {
-      this.seen.push(`${req.method} ${req.url} expects`);
-      this.handle(req, res);
-    });
-  }
-  takeUpgrades(handle: (req: IncomingMessage, socket: Socket, head: Buffer) => void): void {
-    this.#server.on('upgrade', (req, socket, head) => {
-      this.seen.push(`${req.method} ${req.url} upgrade`);
-      handle(req, socket as Socket, head);
-    });
-  }
-  listen(path: string): Promise<void> {
-    return new Promise((resolve) => this.#server.listen(path, resolve));
-  }
-  stop(): Promise<unknown> {
-    for (const socket of this.sockets) socket.destroy();
-    return new Promise((resolve) => this.#server.close(resolve));
-  }
-}
+import { ask, FakeSwarm, type Front, nodeId, raw, startFront } from '../support/api.ts';
+import { FakeEngine } from '../support/http-engine.ts';
 
 let engine: FakeEngine;
 let front: Front;
@@ -71,18 +23,6 @@ afterEach(async () => {
 
 const call = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
   ask(front.socket, method, path, body, headers);
-
-/** Writes raw bytes, answers with all that comes back until the connection ends. */
-async function raw(...pieces: readonly string[]): Promise<string> {
-  const socket = connect({ path: front.socket, allowHalfOpen: true });
-  let text = '';
-  socket.on('data', (chunk) => (text += chunk.toString()));
-  socket.on('error', () => undefined);
-  for (const piece of pieces) socket.write(piece);
-  await once(socket, 'end');
-  socket.destroy();
-  return text;
-}
 
 /** Resolves once `text` has come. */
 async function until(socket: Socket, text: string): Promise<string> {
@@ -165,6 +105,7 @@ test('trailers go both ways', async () => {
     });
   };
   const text = await raw(
+    front.socket,
     'POST /images/load HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nTrailer: X-Up\r\n\r\n',
     '3\r\nabc\r\n0\r\nX-Up: 5\r\n\r\n',
   );
@@ -191,6 +132,7 @@ test('a client that waits for 100 Continue gets it from the engine', async () =>
 test('an engine that refuses without 100 Continue is heard', async () => {
   engine.handle = (_req, res) => res.writeHead(403).end('no');
   const text = await raw(
+    front.socket,
     'PUT /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n',
   );
   expect(text).toMatch(/^HTTP\/1\.1 403 /);
@@ -224,6 +166,7 @@ test.each([
   ['another coding', 'Transfer-Encoding: gzip, chunked'],
 ])('a body with %s reaches nobody', async (_what, header) => {
   const text = await raw(
+    front.socket,
     `POST /containers/create HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}\r\n\r\n0\r\n\r\n`,
   );
   expect(text).toMatch(/^HTTP\/1\.1 400 /);
@@ -242,6 +185,7 @@ test.each([
   '/swarm/',
 ])('%s never reaches the engine', async (path) => {
   const text = await raw(
+    front.socket,
     `POST ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
   );
   expect(text).toMatch(/^HTTP\/1\.1 (200|201|301|404|400|500) /);
@@ -362,7 +306,12 @@ test('an answer that is no upgrade ends the connection, and nothing rides along'
     res.end('{"message":"container is not running"}\n');
   };
   const ride = 'POST /swarm/init HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
-  const text = await raw(upgradeHead('/containers/x/attach', 'Content-Length: 2\r\n'), '{}', ride);
+  const text = await raw(
+    front.socket,
+    upgradeHead('/containers/x/attach', 'Content-Length: 2\r\n'),
+    '{}',
+    ride,
+  );
   expect(text).toMatch(/^HTTP\/1\.1 409 Conflict\r\n/);
   expect(text).toMatch(/Connection: close\r\n/);
   expect(text).toMatch(/container is not running"}\n$/);
@@ -376,6 +325,7 @@ test('a chunked body before an upgrade is read chunk by chunk', async () => {
     req.on('end', () => res.end(body));
   };
   const text = await raw(
+    front.socket,
     upgradeHead('/exec/abc/start', 'Transfer-Encoding: chunked\r\n'),
     '3\r\na',
     'bc\r\n0\r\n\r\nGET /never HTTP/1.1\r\n\r\n',
@@ -383,12 +333,17 @@ test('a chunked body before an upgrade is read chunk by chunk', async () => {
   expect(text).toMatch(/\r\n\r\nabc$/);
   expect(engine.seen).toEqual(['POST /exec/abc/start']);
   expect(
-    await raw(upgradeHead('/exec/abc/start', 'Transfer-Encoding: chunked\r\n'), 'zz\r\n'),
+    await raw(
+      front.socket,
+      upgradeHead('/exec/abc/start', 'Transfer-Encoding: chunked\r\n'),
+      'zz\r\n',
+    ),
   ).toMatch(/^HTTP\/1\.1 400 .*malformed chunked encoding/s);
 });
 
 test('an upgrade on a path of the swarm is an ordinary request', async () => {
   const text = await raw(
+    front.socket,
     'GET /services HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: h2c\r\n\r\n',
   );
   expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n/);

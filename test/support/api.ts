@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -223,6 +225,18 @@ export function ask(
     req.on('error', reject);
     req.end(data);
   });
+}
+
+/** Writes raw bytes, answers with all that comes back until the connection ends. */
+export async function raw(socketPath: string, ...pieces: readonly string[]): Promise<string> {
+  const socket = connect({ path: socketPath, allowHalfOpen: true });
+  let text = '';
+  socket.on('data', (chunk) => (text += chunk.toString()));
+  socket.on('error', () => undefined);
+  for (const piece of pieces) socket.write(piece);
+  await once(socket, 'end');
+  socket.destroy();
+  return text;
 }
 
 export interface Front {

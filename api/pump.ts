@@ -1,0 +1,38 @@
+import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
+import { limits } from '../domain/limits.ts';
+
+/**
+ * What is read goes to `to` in one buffer that is used again and again; where `to` is behind, `from` waits. Sockets that
+ * make a new buffer for each read keep the garbage collector busy, the more the larger the state of the swarm is.
+ */
+export function pump(from: () => Socket, to: () => Socket): OnReadOpts & { readonly hand: Hand } {
+  const buffer = Buffer.allocUnsafeSlow(limits.pumpBufferBytes);
+  const hand = (data: Buffer): boolean => {
+    to().write(data, () => from().resume());
+    // the buffer is free again when all of it has gone to the system
+    return to().writableLength === 0;
+  };
+  return { buffer, callback: (size) => hand(buffer.subarray(0, size)), hand };
+}
+/** Answers whether more may be read now. */
+type Hand = (data: Buffer) => boolean;
+
+/** The connection itself, which Node's types do not tell of. */
+interface Holder {
+  _handle: object | null;
+}
+
+/**
+ * The same connection, read with `onread`: Node takes that for connections that it makes, but not for those of a server.
+ * The socket of before stands for it towards its server: each ends with the other. Nothing may be in its buffer.
+ */
+export function reread(socket: Socket, onread: OnReadOpts): Socket {
+  const holder = socket as unknown as Holder;
+  const handle = holder._handle;
+  holder._handle = null;
+  const options = { handle, onread, allowHalfOpen: true, highWaterMark: limits.streamBufferBytes };
+  const bare = new Socket(options as SocketConstructorOpts);
+  bare.on('close', () => socket.destroy());
+  socket.on('close', () => bare.destroy());
+  return bare;
+}
