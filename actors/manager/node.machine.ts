@@ -65,13 +65,13 @@ const hearEngine = { type: 'hearEngine', params: beaten } as const;
 const beat = [
   {
     guard: { type: 'stalledBeat', params: beaten },
-    target: 'active',
+    target: '#node.active',
     reenter: true,
     actions: ['prompt', noteBeat, hearEngine],
   },
   {
     guard: { type: 'ownBeat', params: beaten },
-    target: 'active',
+    target: '#node.active',
     reenter: true,
     actions: [noteBeat, hearEngine],
   },
@@ -137,6 +137,7 @@ export const nodeMachine = setup({
     late: ({ context }) => context.heartbeatMs * lateBeats,
     silence: ({ context }) => context.silenceMs - context.heartbeatMs * lateBeats,
     grace: ({ context }) => context.graceMs,
+    heartbeat: ({ context }) => context.heartbeatMs,
     // beats that came in while this process was busy are handled before it is over
     lastCall: ({ context }) => context.heartbeatMs / 2,
   },
@@ -198,7 +199,21 @@ export const nodeMachine = setup({
       after: { lastCall: 'lost' },
     },
     // Counted from the first excuse since the node was heard: one that is gone is found out, however many follow.
-    excused: { on: { beat, changed, excuse: {} }, after: { grace: 'lost' } },
+    excused: {
+      on: { changed, excuse: {} },
+      after: { grace: 'lost' },
+      initial: 'closing',
+      states: {
+        // A beat may have been sent before the connection was closed: it says nothing about the node being back.
+        closing: {
+          on: {
+            beat: { guard: { type: 'ownBeat', params: beaten }, actions: [noteBeat, hearEngine] },
+          },
+          after: { heartbeat: 'away' },
+        },
+        away: { on: { beat } },
+      },
+    },
     lost: {
       on: { excuse: [{ guard: 'hasSession', target: 'excused' }, { target: 'unseen' }] },
       invoke: {

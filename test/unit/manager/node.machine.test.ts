@@ -184,6 +184,28 @@ test.each(['active', 'late', 'suspect'])(
   },
 );
 
+test('a beat that was sent before the connection was closed does not end the excuse', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  n.actor.send({ type: 'excuse' });
+  n.beat('a', 1);
+  await n.go(5_999);
+  expect(n.downs).toEqual([]);
+  await n.go(1);
+  expect(n.downs).toEqual(['silent']);
+});
+
+test('a node whose connection stayed is heard as before', async () => {
+  const n = buildNode();
+  await n.hello('a');
+  n.actor.send({ type: 'excuse' });
+  for (let beats = 0; beats < 3; beats++) {
+    await n.go(1_000);
+    n.beat('a', 1);
+  }
+  expect(n.actor.getSnapshot().value).toBe('active');
+});
+
 test('a loss that is not proposed yet is taken back by an excuse', async () => {
   const losses: AbortSignal[] = [];
   const n = buildNode((_, scope) => {
@@ -197,7 +219,7 @@ test('a loss that is not proposed yet is taken back by an excuse', async () => {
   expect(losses).toHaveLength(1);
   n.actor.send({ type: 'excuse' });
   expect(losses[0]?.aborted).toBe(true);
-  expect(n.actor.getSnapshot().value).toBe('excused');
+  expect(n.actor.getSnapshot().value).toEqual({ excused: 'closing' });
 });
 
 test('who has not said hello yet is asked for it after an excuse as before', async () => {
