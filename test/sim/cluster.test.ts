@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { drawOptions } from './options.ts';
+import { drawOptions, operationKinds } from './options.ts';
 import { plantedBugs } from './planted.ts';
 import { simulate } from './run.ts';
 
@@ -16,6 +16,31 @@ describe('a simulated cluster keeps its rules and converges', () => {
     expect(result.acknowledged).toBeGreaterThan(0);
     expect(result.faults).toBeGreaterThan(0);
   });
+});
+
+test('each operation is done, and its requests and answers are lost and late', async () => {
+  const options = drawOptions(3, { safetyMs: 900_000, managers: 3, faults: [] });
+  const { failure, operations, mishaps } = await simulate({
+    ...options,
+    operations: Object.fromEntries(
+      operationKinds.map((kind) => [kind, 1]),
+    ) as typeof options.operations,
+    operationEveryMs: 500,
+    mishapRate: 0.3,
+    commandEveryMs: 60_000,
+    burstRate: 0,
+    servicesMax: 1,
+    nodes: 5,
+  });
+  if (failure !== undefined) throw failure;
+  expect(Object.keys(operations).toSorted()).toEqual(operationKinds.toSorted());
+  const kinds = ['cluster.update', 'node.pin', 'node.update', 'renewal'].flatMap((operation) =>
+    ['request', 'answer'].flatMap((way) => [
+      `${operation} ${way} lost`,
+      `${operation} ${way} late`,
+    ]),
+  );
+  expect(kinds.filter((kind) => (mishaps[kind] ?? 0) === 0)).toEqual([]);
 });
 
 test('a seed runs the same way every time', async () => {
@@ -35,6 +60,7 @@ describe('a planted bug is found', () => {
     ['no-epoch-check', 'epoch', { seeds: [0, 2005, 1038], managers: 3, faults: ['staleLeader'] }],
     ['start-twice', 'started', { seeds: [12, 13, 14] }],
     ['resurrected-task', 'advance', { seeds: [4, 5, 6], managers: 3 }],
+    ['dropped-pin', 'pins', { seeds: [12, 13, 14], managers: 3 }],
     ['needless-replacement', 'reason', { seeds: [14, 15, 16], managers: 3 }],
     [
       'engine-unnoticed',

@@ -105,6 +105,7 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/session',
     'agent/*/task/*',
     'agent/*/tasks',
+    'leader/ca',
     'leader/lease',
     'leader/members',
     'leader/node-plans/*',
@@ -113,6 +114,8 @@ describe('whatever actor crashes, the cluster converges', () => {
     'leader/services/*',
     'manager',
     'manager/leadership',
+    'renewal',
+    'renewal/certificate',
   ];
 
   test('the kinds of actors', async () => {

@@ -32,6 +32,7 @@ export class Nemesis {
       lostTails: rate,
     };
     network.lossRate = options.messageLossRate;
+    this.#cluster.mishaps.rate = options.mishapRate;
     if (rate > 0 || network.lossRate > 0) this.#mends.add(this.#cluster.troubles.begin('host'));
     if (Object.values(options.faults).some((weight) => weight > 0)) this.#next();
   }
@@ -41,6 +42,7 @@ export class Nemesis {
     for (const mend of this.#mends) mend();
     this.#cluster.log.faults = { ...noFaults, delayMs: this.#cluster.options.logDelayMs };
     this.#cluster.network.lossRate = 0;
+    this.#cluster.mishaps.rate = 0;
   }
 
   #next(): void {

@@ -51,6 +51,19 @@ export const commandKinds = [
 ] as const;
 export type CommandKind = (typeof commandKinds)[number];
 
+/** What is done to the cluster itself. */
+export const operationKinds = [
+  'rotateTokens',
+  'rotateUnlockKey',
+  'lock',
+  'rotateRoot',
+  'promote',
+  'demote',
+  'renew',
+  'reload',
+] as const;
+export type OperationKind = (typeof operationKinds)[number];
+
 /** A run in which little happened shows little. */
 export interface Goals {
   readonly acknowledged: number;
@@ -75,6 +88,11 @@ export interface SimOptions {
   /** How likely a command follows the one before at once. */
   readonly burstRate: number;
   readonly commands: Readonly<Record<CommandKind, number>>;
+  readonly operations: Readonly<Record<OperationKind, number>>;
+  /** Mean pause between two of them. */
+  readonly operationEveryMs: number;
+  /** Share of their messages that are lost or late, requests and answers alike. */
+  readonly mishapRate: number;
   /** Mean time between two faults. */
   readonly faultEveryMs: number;
   readonly faults: Readonly<Record<FaultKind, number>>;
@@ -128,6 +146,21 @@ function drawFaults(
   if (only === undefined) return { faultEveryMs, faults };
   for (const kind of allKinds) faults[kind] = Number(only.includes(kind));
   return { faultEveryMs: 3_000, faults };
+}
+
+/** Operations on the cluster, from randomness of their own. */
+function drawOperations(
+  seed: number,
+  someOf: (
+    random: Random,
+  ) => <K extends string>(kinds: readonly K[], sure: readonly K[]) => Record<K, number>,
+): Pick<SimOptions, 'operations' | 'operationEveryMs' | 'mishapRate'> {
+  const random = new Random(seed, 'operations');
+  return {
+    operations: someOf(random)(operationKinds, []),
+    operationEveryMs: random.pick([15_000, 30_000, 60_000]),
+    mishapRate: random.pick([0.05, 0.3, 0.6]),
+  };
 }
 
 /** Managers and what may befall them, from randomness of their own. */
@@ -249,6 +282,7 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     commandEveryMs: 0,
     burstRate: 0,
     commands: {} as SimOptions['commands'],
+    ...drawOperations(seed, someOf),
     ...drawFaults(random, someOf(random), bounds),
     busLatencyMs: [latencyMin, latencyMin * random.pick([1, 3, 20])],
     logDelayMs: [logMin, logMin * random.pick([1, 3, 20])],

@@ -7,6 +7,8 @@ import {
   type Decision,
 } from '../../actors/manager/committer.ts';
 import type { StateLog } from '../../bus/ports.ts';
+import type { Command } from '../../domain/commands/command.ts';
+import { commands } from '../../domain/commands/mod.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { SimHooks } from './run.ts';
 
@@ -96,6 +98,24 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   },
   /** With whatever the leader decides it lets a task run again that has ended. */
   'resurrected-task': { plant: () => meddle(resurrectOne) },
+  /** A manager that asks for a certificate has the key pinned that it asks for, and no other. */
+  'dropped-pin': {
+    plant: () =>
+      replaceMethods(commands as Record<string, Command>, {
+        'node.pin': {
+          decide: (_view, _ctx, body) => {
+            const { nodeId, pin } = body as { nodeId: string; pin: string };
+            const change = {
+              op: 'patch',
+              kind: 'node',
+              id: nodeId,
+              fields: { pins: [pin] },
+            } as const;
+            return { changes: [change], result: {} };
+          },
+        },
+      }),
+  },
   /** Whatever is changed of a node, one of the tasks that run there is replaced. */
   'needless-replacement': { plant: () => meddle(replaceOne) },
 };

@@ -54,6 +54,8 @@ const lost = ({ seed }: SeedJob, message: string): SeedReport => ({
   refused: 0,
   faults: 0,
   records: 0,
+  operations: {},
+  mishaps: {},
   convergedMs: 0,
   digest: '',
   generations: 0,

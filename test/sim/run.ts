@@ -4,6 +4,7 @@ import type { StateLog } from '../../bus/ports.ts';
 import { AcknowledgedCheck } from './check/acknowledged.ts';
 import { checkAdvance } from './check/advance.ts';
 import { ContainerCheck } from './check/containers.ts';
+import { CertificateCheck } from './check/certificates.ts';
 import { EngineCheck } from './check/engines.ts';
 import { unconverged } from './check/converged.ts';
 import { digest } from './check/digest.ts';
@@ -15,6 +16,7 @@ import { Violation } from './check/violation.ts';
 import { Nemesis } from './faults.ts';
 import type { SimOptions } from './options.ts';
 import { Client, Counter } from './workload/client.ts';
+import { Operator } from './workload/operator.ts';
 import { boot } from './world/boot.ts';
 import { Cluster } from './world/cluster.ts';
 
@@ -28,6 +30,9 @@ export interface SimResult {
   readonly refused: number;
   readonly faults: number;
   readonly records: number;
+  /** How often each operation was begun, and its messages were lost or late. */
+  readonly operations: Readonly<Record<string, number>>;
+  readonly mishaps: Readonly<Record<string, number>>;
   /** From the last heal to convergence, virtual ms. */
   readonly convergedMs: number;
   /** Hash of the final state: equal for two runs of one seed. */
@@ -43,6 +48,8 @@ export interface SimHooks {
   readonly plant?: () => () => void;
 }
 
+const plannedMs = 60_000;
+const plannedEveryMs = 3_000;
 const lookEveryMs = 1_000;
 /** The faults leave the cluster enough good moments to reach the run's goals by then. */
 const safetyLimitMs = 60 * 60_000;
@@ -55,6 +62,7 @@ const passingMs = 15_000;
 /** Runs one cluster through a phase with faults (safety) and one without (liveness). Same options, same run. */
 export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promise<SimResult> {
   const acknowledged = new AcknowledgedCheck();
+  const certificates = new CertificateCheck(() => cluster);
   const reasons = new ReasonCheck(() => cluster);
   const cluster: Cluster = new Cluster(options, {
     checks: [
@@ -64,10 +72,13 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
       checkResources,
       acknowledged.record,
       reasons.record,
+      certificates.record,
     ],
     ...hooks,
   });
   const nemesis = new Nemesis(cluster);
+  const ops = new Counter();
+  const operator = new Operator(cluster, ops, acknowledged);
   const onRejection = (reason: unknown): void => cluster.fail(reason);
   process.on('unhandledRejection', onRejection);
   const uproot = hooks.plant?.();
@@ -77,8 +88,10 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
     const isBooted = cluster.troubles.begin('host');
     await boot(cluster);
     isBooted();
-    await safety(cluster, nemesis, acknowledged);
+    await safety(cluster, nemesis, acknowledged, ops, operator);
     convergedMs = await liveness(cluster);
+    await planned(cluster, operator);
+    await liveness(cluster);
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
   } finally {
@@ -95,6 +108,8 @@ export async function simulate(options: SimOptions, hooks: SimHooks = {}): Promi
     refused: acknowledged.refused,
     faults: nemesis.faults,
     records: cluster.audit.last,
+    operations: Object.fromEntries(operator.done),
+    mishaps: Object.fromEntries(cluster.mishaps.hits),
     convergedMs,
     digest: digest(cluster.audit.store),
     trace: cluster.traced(),
@@ -105,16 +120,18 @@ async function safety(
   cluster: Cluster,
   nemesis: Nemesis,
   acknowledged: AcknowledgedCheck,
+  ops: Counter,
+  operator: Operator,
 ): Promise<void> {
   const { options } = cluster;
   const containers = new ContainerCheck(cluster);
   const engines = new EngineCheck(cluster);
-  const ops = new Counter();
   const clients = Array.from(
     { length: options.clients },
     (_, i) => new Client(cluster, i, ops, acknowledged),
   );
   for (const client of clients) client.start();
+  operator.start();
   nemesis.start();
   const { safetyMs, goals } = options;
   const reached = (): boolean =>
@@ -129,7 +146,23 @@ async function safety(
   }
   cluster.trace('phase', () => 'heal');
   nemesis.heal();
+  operator.stop();
   for (const client of clients) client.stop();
+}
+
+/**
+ * Nothing happens but operations, whose messages get lost and come late: no node may be down for them, and no task be
+ * replaced that its service's spec does not say.
+ */
+async function planned(cluster: Cluster, operator: Operator): Promise<void> {
+  const { troubles, mishaps, options } = cluster;
+  troubles.forget();
+  cluster.trace('phase', () => 'operations');
+  mishaps.rate = options.mishapRate;
+  operator.start(plannedEveryMs);
+  await cluster.run(plannedMs);
+  operator.stop();
+  mishaps.rate = 0;
 }
 
 /**

@@ -5,7 +5,7 @@ import { Violation } from './violation.ts';
 /** What a client asked for: enough to find it in the log. `op` is its number, kept as a label of the object. */
 export interface Asked {
   readonly op: number;
-  readonly kind: 'service' | 'node';
+  readonly kind: 'service' | 'node' | 'cluster';
   readonly what: 'write' | 'rollback' | 'remove';
   /** '' for an object that is to be made. */
   readonly id: string;
@@ -67,7 +67,7 @@ export class AcknowledgedCheck {
         if (!this.#removals.has(id))
           throw new Violation('explained', `record ${seq}: nobody removed service ${id}`);
       }
-      if ((kind !== 'service' && kind !== 'node') || after === undefined) continue;
+      if (kind === 'task' || after === undefined) continue;
       const op = after.spec.Labels[opLabel];
       const refusal = op === undefined ? undefined : this.#refused.get(Number(op));
       if (refusal !== undefined && before?.spec !== after.spec)
@@ -79,7 +79,6 @@ export class AcknowledgedCheck {
 function isDone({ op, kind, what, id }: Asked, change: Applied): boolean {
   if (change.kind !== kind || (id !== '' && change.id !== id)) return false;
   if (what === 'remove') return change.after === undefined;
-  if (change.kind !== 'service' && change.kind !== 'node') return false;
   return what === 'rollback'
     ? change.before?.meta.version !== change.after?.meta.version
     : change.after?.spec.Labels[opLabel] === String(op);

@@ -26,6 +26,7 @@ export function unconverged(cluster: Cluster): readonly string[] {
       const state = store.node(host.id)?.status.state;
       return state === 'ready' ? [] : [`node ${host.id} is ${state}`];
     }),
+    ...(store.cluster()?.rootRotation === undefined ? [] : ['the root is being rotated']),
     ...[...store.list('service')].flatMap((service) => unconvergedService(store, service)),
     ...[...store.list('task')]
       .filter((task) => store.service(task.serviceId) === undefined)

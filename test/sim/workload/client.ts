@@ -1,8 +1,3 @@
-import { lostLeadership } from '../../../actors/manager/faults.ts';
-import type { BusError } from '../../../bus/ports.ts';
-import type { CommandReply } from '../../../bus/protocol.ts';
-import { subjects } from '../../../bus/subjects.ts';
-import { noLeaderText } from '../../../domain/errors.ts';
 import type { Node, Service } from '../../../domain/model/objects.ts';
 import type { View } from '../../../domain/store/view.ts';
 import type { AcknowledgedCheck, Asked, Outcome } from '../check/acknowledged.ts';
@@ -14,6 +9,7 @@ import type { SimHost } from '../world/daemon.ts';
 import type { SimBus } from '../world/network.ts';
 import { SimProcess } from '../world/process.ts';
 import { Random } from '../world/random.ts';
+import { overBus } from './outcome.ts';
 import { drawImage, drawReplicas, drawService, type Wire, withOp, zones } from './specs.ts';
 
 interface Command {
@@ -23,7 +19,6 @@ interface Command {
   /** Has to be refused. */
   readonly stale?: boolean;
 }
-const busPatienceMs = 8_000;
 const burstPauseMs = 5;
 const idlePauseMs = 20_000;
 const hurryPauseMs = 50;
@@ -114,27 +109,12 @@ export class Client {
     this.#cluster.trace('command', () => `${op} ${name} ${what} ${JSON.stringify(body)}`);
     this.#check.ask(asked);
     const outcome = this.#random.chance(0.3)
-      ? await this.#overBus(name, body)
+      ? await overBus(this.#bus, name, body)
       : ((await host?.command(name, body)) ?? { kind: 'unknown', message: 'no manager' });
     this.#cluster.trace('outcome', () => `${op} ${outcomeText(outcome)}`);
     if (stale === true && outcome.kind === 'acknowledged')
       throw new Violation('stale', `command ${op} with an old version of the ${kind} was taken`);
     if (stale !== true) this.#check.answer(asked, outcome, this.#cluster.audit);
-  }
-
-  async #overBus(name: string, body: object): Promise<Outcome> {
-    try {
-      const answer = await this.#bus.request(subjects.command(name), body, busPatienceMs);
-      const reply = answer as CommandReply;
-      if (reply.ok) return { kind: 'acknowledged', index: reply.index, result: reply.result };
-      const { message } = reply.error;
-      // Another leader may have taken it too: what one did not do says nothing.
-      const unknown = [noLeaderText, lostLeadership().message].includes(message);
-      return { kind: unknown ? 'unknown' : 'refused', message };
-    } catch (error) {
-      const { code, message } = error as BusError;
-      return { kind: code === 'no-responder' ? 'refused' : 'unknown', message };
-    }
   }
 
   #draw(view: View): Command | undefined {

@@ -1,6 +1,9 @@
 import type { Manager } from '../../../actors/manager/manager.ts';
 import { lostLeadership, noAnswer } from '../../../actors/manager/faults.ts';
-import { Fault } from '../../../domain/errors.ts';
+import type { Bus, BusError } from '../../../bus/ports.ts';
+import type { CommandReply } from '../../../bus/protocol.ts';
+import { subjects } from '../../../bus/subjects.ts';
+import { Fault, noLeaderText } from '../../../domain/errors.ts';
 import type { View } from '../../../domain/store/view.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import type { SimProcess } from '../world/process.ts';
@@ -19,6 +22,24 @@ export function command(
       (error: unknown) => resolve(outcomeOf(error)),
     );
   });
+}
+
+const busPatienceMs = 8_000;
+
+/** A command as another program on the bus sees it. */
+export async function overBus(bus: Bus, name: string, body: object): Promise<Outcome> {
+  try {
+    const answer = await bus.request(subjects.command(name), body, busPatienceMs);
+    const reply = answer as CommandReply;
+    if (reply.ok) return { kind: 'acknowledged', index: reply.index, result: reply.result };
+    const { message } = reply.error;
+    // Another leader may have taken it too: what one did not do says nothing.
+    const unknown = [noLeaderText, lostLeadership().message].includes(message);
+    return { kind: unknown ? 'unknown' : 'refused', message };
+  } catch (error) {
+    const { code, message } = error as BusError;
+    return { kind: code === 'no-responder' ? 'refused' : 'unknown', message };
+  }
 }
 
 /** The state as a question to this daemon's API shows it; undefined where it was not answered. */

@@ -13,10 +13,12 @@ import { digest } from '../check/digest.ts';
 import { Violation } from '../check/violation.ts';
 import type { SimOptions } from '../options.ts';
 import { isMissing, programOf } from '../workload/programs.ts';
+import { firstRoot, pinOf } from './certificate.ts';
 import { hostId, SimHost } from './daemon.ts';
 import { SimulatedEngine } from './container-engine.ts';
 import { runUntil } from './drive.ts';
 import { noFaults, SimLog } from './log.ts';
+import { Mishaps } from './mishaps.ts';
 import { SimNetwork } from './network.ts';
 import type { SimProcess } from './process.ts';
 import { Random } from './random.ts';
@@ -33,7 +35,7 @@ const compareEveryMs = 30_000;
 export const simulatedCluster = (spec: ClusterObject['spec']): Omit<ClusterObject, 'meta'> => ({
   id: 'simulatedcluster',
   spec,
-  rootCa: { certPem: '', keyPem: '', tokens: { worker: '', manager: '' } },
+  rootCa: { ...firstRoot, tokens: { worker: '', manager: '' } },
   busIssuerSeed: '',
   defaultAddrPool: ['10.0.0.0/8'],
   subnetSize: 24,
@@ -54,6 +56,7 @@ export class Cluster {
   readonly options: SimOptions;
   readonly clock = new VirtualClock();
   readonly servers: Servers;
+  readonly mishaps: Mishaps;
   readonly troubles = new Troubles(() => this.clock.now());
   readonly network: SimNetwork;
   readonly log: SimLog;
@@ -78,11 +81,13 @@ export class Cluster {
     const isManager = (i: number): boolean => i < options.managers;
     const ids = Array.from({ length: options.nodes }, (_, i) => hostId(seed, i));
     this.servers = new Servers(ids.filter((_, i) => isManager(i)));
+    this.mishaps = new Mishaps(new Random(seed, 'mishaps'));
     this.network = new SimNetwork(
       this.clock,
       new Random(seed, 'network'),
       { latencyMinMs, latencyMaxMs },
       this.servers,
+      this.mishaps,
     );
     const logRandom = new Random(seed, 'log');
     const faults = { ...noFaults, delayMs: logDelayMs };
@@ -169,7 +174,7 @@ export class Cluster {
     return [{ op: 'put', kind: 'cluster', object }, ...nodes];
   }
 
-  nodeObject({ id, isManager }: SimHost): Change {
+  nodeObject({ id, isManager, certificate }: SimHost): Change {
     const role = isManager ? 'manager' : 'worker';
     const node: Omit<Node, 'meta'> = {
       id,
@@ -177,6 +182,7 @@ export class Cluster {
       role,
       status: { state: 'unknown', message: '', addr: '' },
       ...(isManager && {
+        pins: [pinOf(certificate.key)],
         manager: { addr: '', bus: '', route: '', reachability: 'reachable' },
       }),
     };

@@ -1,7 +1,10 @@
 import { type Agent, createAgent } from '../../../actors/agent/agent.ts';
 import type { EpochStore } from '../../../actors/agent/epoch-gate.ts';
 import { Manager } from '../../../actors/manager/manager.ts';
+import type { Executor } from '../../../actors/agent/ports.ts';
+import { membershipFrom } from '../../../bus/bodies.ts';
 import { type Epoch, isNewer } from '../../../bus/protocol.ts';
+import { subjects } from '../../../bus/subjects.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { Violation } from '../check/violation.ts';
 import type { View } from '../../../domain/store/view.ts';
@@ -10,6 +13,7 @@ import { runs } from '../../../supervisors/run.ts';
 import { Supervisor } from '../../../supervisors/supervisor.ts';
 import { grow, trees } from '../../../supervisors/trees.ts';
 import { command, read } from '../workload/outcome.ts';
+import { type Certificate, firstRoot, SimRenewal, simulatedCa, tlsOf } from './certificate.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimulatedEngine } from './container-engine.ts';
 import { simulatedExecutor } from './executor.ts';
@@ -34,6 +38,10 @@ export class SimHost {
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly disk: JournalDisk;
+  /** On the disk, as is the key of a renewal that has begun and has not ended. */
+  certificate: Certificate;
+  pendingKey: string | undefined;
+  #renewal: SimRenewal | undefined;
   /** How far this host's wall clock is off. */
   skewMs: number;
   readonly #rate: Rate;
@@ -59,6 +67,11 @@ export class SimHost {
     this.#rate = {
       originMs: this.#random.between(0, 1e9),
       speed: 1 + this.#random.between(-clockDrift, clockDrift),
+    };
+    this.certificate = {
+      issuer: firstRoot.certPem,
+      key: `first of ${this.id}`,
+      role: isManager ? 'manager' : 'worker',
     };
     this.disk = new JournalDisk(new Random(seed, `disk ${index}`));
     this.engine = cluster.makeEngine(this.id, new Random(seed, `engine ${index}`));
@@ -111,7 +124,7 @@ export class SimHost {
       'bus-auth': undefined,
       manager: this.isManager ? runs((scope) => this.#runManager(process, scope)) : undefined,
       'join-listener': undefined,
-      renewal: undefined,
+      renewal: runs((scope) => this.#runRenewal(process, scope)),
       agent: runs((scope) => this.#runAgent(process, scope)),
     };
     return new Supervisor(
@@ -125,6 +138,35 @@ export class SimHost {
       },
       (reason) => cluster.fail(reason),
     );
+  }
+
+  /** The node gets itself a new certificate now. */
+  renew(): void {
+    this.#renewal?.now();
+  }
+
+  async #runRenewal(process: SimProcess, scope: AbortSignal): Promise<void> {
+    const renewal = new SimRenewal({
+      cluster: this.#cluster,
+      host: this,
+      process,
+      registry: this.registry,
+      random: this.#random,
+      onRenewed: () => {
+        this.agent?.refresh();
+        if (this.isManager) this.reloadServer();
+      },
+    });
+    this.#renewal = renewal;
+    await renewal.run(scope);
+  }
+
+  /** What the leader says of the cluster, as `heed` in `cmd/run-agent.ts`. */
+  #heed(body: unknown): void {
+    const notice = membershipFrom(body);
+    if (notice === undefined || isNewer(this.#epoch, notice)) return;
+    const { issuer, role } = this.certificate;
+    if (notice.role !== role || (notice.renew && notice.issuer?.subject !== issuer)) this.renew();
   }
 
   /** kill -9 of the daemon. Containers run on. */
@@ -202,7 +244,7 @@ export class SimHost {
     const agent = createAgent({
       nodeId: this.id,
       bus,
-      executor: cluster.wrapExecutor(guardExecutor(simulatedExecutor(this.engine), process)),
+      executor: cluster.wrapExecutor(this.#describing(process)),
       clock: process.clock,
       wallNow: () => this.#wallNow(),
       random: () => this.#random.next(),
@@ -214,13 +256,26 @@ export class SimHost {
       onEscalate: end.fail,
     });
     this.agent = agent;
+    const unheed = bus.subscribe(subjects.node(this.id, 'membership'), ({ body }) =>
+      this.#heed(body),
+    );
     agent.start();
     try {
       await end.reached;
     } finally {
       if (this.agent === agent) this.agent = undefined;
+      unheed();
       await agent.stop();
     }
+  }
+
+  #describing(process: SimProcess): Executor {
+    const executor = guardExecutor(simulatedExecutor(this.engine), process);
+    const describe: Executor['describe'] = async (scope) => ({
+      ...(await executor.describe(scope)),
+      tls: tlsOf(this.certificate),
+    });
+    return { ...executor, describe };
   }
 
   async #runManager(process: SimProcess, scope: AbortSignal): Promise<void> {
@@ -241,6 +296,7 @@ export class SimHost {
       newId: () => this.#random.id(),
       newJoinToken: (role) => `SWMTKN-1-${role}-${this.#random.id()}`,
       newUnlockKey: () => `SWMKEY-1-${this.#random.id()}`,
+      ca: { tools: simulatedCa(this.#random), ask: () => Promise.resolve(undefined) },
       checkpointEvery: cluster.options.checkpointEvery,
       registry: this.registry,
       report: (event, fields) => cluster.report(process, `manager ${this.id}`, event, fields),

@@ -2,8 +2,9 @@ import { decodeBody } from '../../../bus/codec.ts';
 import { encodeAnswer, encodeMessage } from '../../../bus/message.ts';
 import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../../bus/ports.ts';
 import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { type Direction, Mishaps, operationOf } from './mishaps.ts';
 import type { SimProcess } from './process.ts';
-import type { Random } from './random.ts';
+import { Random } from './random.ts';
 import { Servers } from './servers.ts';
 
 export interface Link {
@@ -32,6 +33,8 @@ export class SimNetwork {
   readonly servers: Servers;
   /** Probability that a message is lost. */
   lossRate = 0;
+  /** What befalls those of operations besides. */
+  readonly mishaps: Mishaps;
   readonly #buses = new Set<SimBus>();
   readonly #subscriptions = new Set<Subscription>();
   /** Those without wildcards by their subject, the others one and all. */
@@ -43,7 +46,9 @@ export class SimNetwork {
     random: Random,
     link: Link,
     servers: Servers = new Servers(['server']),
+    mishaps = new Mishaps(new Random(0)),
   ) {
+    this.mishaps = mishaps;
     this.clock = clock;
     this.random = random;
     this.link = link;
@@ -212,15 +217,26 @@ export class SimBus implements Bus {
         this.#network.carry(this, this, this.#network.clock.now(), () => {
           if (this.#waiting.has(fail)) arrive();
         });
+      const { mishaps } = this.#network;
+      const operation = mishaps.rate === 0 ? undefined : operationOf(subject, body);
+      const pass = (direction: Direction, go: () => void): void => {
+        const fate = mishaps.draw(operation, direction);
+        if (fate === 'late') this.#network.clock.setTimeout(go, mishaps.lateMs(timeoutMs));
+        else if (fate === undefined) go();
+      };
       const reply = (answer: unknown): void => {
         const back = encodeAnswer(subject, answer, 'msgpack', () => undefined);
-        answered(() => {
-          end();
-          resolve(decodeBody(back, 'msgpack'));
-        });
+        pass('answer', () =>
+          answered(() => {
+            end();
+            resolve(decodeBody(back, 'msgpack'));
+          }),
+        );
       };
-      if (this.#network.route(this, subject, data, reply) === 0)
-        answered(() => fail(new BusError('no-responder', subject)));
+      pass('request', () => {
+        if (this.#connected && this.#network.route(this, subject, data, reply) === 0)
+          answered(() => fail(new BusError('no-responder', subject)));
+      });
     });
   }
 

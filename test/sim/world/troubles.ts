@@ -31,6 +31,11 @@ export class Troubles {
     };
   }
 
+  /** Nothing of them shows any more. */
+  forget(): void {
+    this.#all.clear();
+  }
+
   /** Whether the host, or all of them, had such trouble at `since` or later. */
   since(kind: TroubleKind, hostId: string, since: number): boolean {
     for (const trouble of this.#all)
