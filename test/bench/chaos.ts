@@ -2,7 +2,8 @@ import process from 'node:process';
 import { chaos } from '../soak/chaos.ts';
 
 /**
- * Ten minutes of kills, power-offs, partitions and SIGSTOPs, one after the other, under a stream of commands: what
+ * Ten minutes of kills, power-offs, partitions and SIGSTOPs, one after the other, under a stream of
+ * commands and operations on the cluster: what
  * `test/soak/chaos.ts` says. One run; the seed is drawn, or that of the variable CHAOS_SEED.
  */
 export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {

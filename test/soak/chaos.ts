@@ -3,9 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../sim/world/random.ts';
 import { SLEEP, until } from '../support/engine.ts';
-import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
+import { type Host, type Hosts, type Part, startHosts } from '../support/hosts.ts';
 import { join, managersSeenBy, swarmOfManagers, untilManagers } from '../support/swarm-hosts.ts';
 import { Doubles } from './doubles.ts';
+import { Operations } from './operations.ts';
 import { Owners, Rounds } from './owner.ts';
 
 export interface ChaosOptions {
@@ -16,6 +17,9 @@ export interface ChaosResult {
   readonly seed: number;
   readonly faults: number;
   readonly faultsOnLeaders: number;
+  /** Commands on the cluster itself that were done, and that failed, as the CLI said. */
+  readonly operations: number;
+  readonly operationsFailed: number;
   readonly acked: number;
   readonly unknown: number;
   /** Acknowledged commands of which the state knows nothing. */
@@ -35,7 +39,10 @@ const leaderChance = 0.4;
 const faultMs = { min: 500, max: 5_000 } as const;
 const gapMs = { min: 500, max: 3_500 } as const;
 
-/** Three managers and two workers on hosts of their own, and a fault after the other, each taken back. */
+/**
+ * Three managers and two workers on hosts of their own, and a fault after the other, each taken back, while the cluster is
+ * operated: roots and keys are rotated, nodes promoted and demoted, a service updated.
+ */
 export async function chaos(
   { seed, seconds }: ChaosOptions,
   progress: (line: string) => void,
@@ -68,13 +75,17 @@ async function storm(
   users.run();
   const doubles = new Doubles(hosts.all, 'tasks', progress);
   const watching = doubles.watch();
-  const trouble = new Trouble(hosts, some, new Random(seed, 'chaos'), doubles);
+  const workersOnly = hosts.all.slice(managers);
+  const operations = new Operations(some, workersOnly, new Random(seed, 'operations'), progress);
+  operations.run();
+  const unlock = (host: Host): Promise<void> => operations.unlock(host);
+  const trouble = new Trouble(hosts, some, new Random(seed, 'chaos'), doubles, unlock);
   const end = performance.now() + seconds * 1_000;
   try {
     while (performance.now() < end)
       progress(`${await trouble.next()}; ${users.tally().acked} acknowledged`);
   } finally {
-    await users.stop();
+    await Promise.all([users.stop(), operations.stop()]);
   }
   const began = performance.now();
   await untilManagers(some);
@@ -89,6 +100,8 @@ async function storm(
     seed,
     faults: trouble.count,
     faultsOnLeaders: trouble.onLeaders,
+    operations: operations.done,
+    operationsFailed: operations.failed,
     acked,
     unknown,
     lost,
@@ -112,16 +125,17 @@ class Trouble {
   readonly #managers: readonly Host[];
   readonly #random: Random;
   readonly #doubles: Doubles;
+  readonly #unlock: (host: Host) => Promise<void>;
   readonly #faults: Readonly<Record<string, Fault>> = {
     'kill -9 of the daemon': async (host, ms) => {
       await host.killDaemon();
       await sleep(ms);
-      await host.startDaemon();
+      await this.#startDaemon(host);
     },
     'SIGTERM to the daemon': async (host, ms) => {
       await host.stopDaemon();
       await sleep(ms);
-      await host.startDaemon();
+      await this.#startDaemon(host);
     },
     'kill -9 of nats-server': async (host, ms) => {
       if (host.pid('server') > 0) await host.killServer();
@@ -131,7 +145,7 @@ class Trouble {
       await host.powerOff();
       await sleep(ms);
       await host.boot();
-      await host.startDaemon();
+      await this.#startDaemon(host);
     },
     partition: async (host, ms) => {
       await this.#hosts.cut(host);
@@ -145,9 +159,22 @@ class Trouble {
     },
     'SIGSTOP of the daemon': (host, ms) => this.#pause(host, 'daemon', ms),
     'SIGSTOP of nats-server': (host, ms) => this.#pause(host, 'server', ms),
+    'kill -9 of the engine': async (host, ms) => {
+      await host.engine.kill();
+      await sleep(ms);
+      await host.engine.start();
+    },
+    'SIGSTOP of the engine': (host, ms) => this.#pause(host, 'engine', 3 * ms),
   };
 
-  constructor(hosts: Hosts, some: readonly Host[], random: Random, doubles: Doubles) {
+  constructor(
+    hosts: Hosts,
+    some: readonly Host[],
+    random: Random,
+    doubles: Doubles,
+    unlock: (host: Host) => Promise<void>,
+  ) {
+    this.#unlock = unlock;
     this.#hosts = hosts;
     this.#managers = some;
     this.#random = random;
@@ -169,7 +196,12 @@ class Trouble {
     return `fault ${this.count}: ${what} on ${host.name}${leader === undefined ? '' : ', the leader'}`;
   }
 
-  async #pause(host: Host, part: 'daemon' | 'server', ms: number): Promise<void> {
+  async #startDaemon(host: Host): Promise<void> {
+    await host.startDaemon();
+    await this.#unlock(host);
+  }
+
+  async #pause(host: Host, part: Part, ms: number): Promise<void> {
     if (host.pid(part) === 0) return;
     await host.pause(part);
     await sleep(ms);

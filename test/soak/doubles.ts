@@ -86,12 +86,12 @@ export class Doubles {
     }
   }
 
-  /** Where the containers of each slot run; of hosts whose engine answers. */
+  /** Where the containers of each slot run; of hosts that are well: an engine that stands still would not answer. */
   async #slots(): Promise<ReadonlyMap<string, readonly Host[]>> {
     const slots = new Map<string, Host[]>();
     await Promise.all(
       this.#hosts.map(async (host) => {
-        if (!host.powered) return;
+        if (!host.powered || this.#wellFrom.get(host) === Number.POSITIVE_INFINITY) return;
         const { code, stdout } = await host.engine.docker(
           'ps',
           `--filter=label=com.docker.swarm.service.name=${this.#service}`,
