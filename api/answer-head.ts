@@ -1,15 +1,17 @@
 import { limits } from '../domain/limits.ts';
 import { isHopByHop } from './headers.ts';
+import { type BodyReader, ChunkedBody, fieldLine, SizedBody } from './hijack-body.ts';
 
 export interface AnswerHead {
   /** For a client whose connection ends with the answer; the framing of the body stays as it is. */
   readonly text: string;
   /** Bytes of the answer that the head took. */
   readonly length: number;
+  /** Finds the end of the body; undefined where that is the connection's end. */
+  readonly body: BodyReader | undefined;
 }
 
 const statusLine = /^HTTP\/1\.[01] [2-5][0-9][0-9](?: [\t\x20-\x7e\x80-\xff]*)?$/;
-const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * Reads the head of an engine's answer whose body goes on to the client as it is. Undefined while it is not whole;
@@ -26,8 +28,23 @@ export function answerHead(data: Buffer): AnswerHead | undefined {
     if (name === undefined) throw new Error('not a header');
     return name === 'transfer-encoding' || !isHopByHop(name);
   });
-  return {
-    text: `${[status, ...kept, 'Connection: close'].join('\r\n')}\r\n\r\n`,
-    length: end + 4,
-  };
+  const text = `${[status, ...kept, 'Connection: close'].join('\r\n')}\r\n\r\n`;
+  return { text, length: end + 4, body: bodyOf(status, kept) };
+}
+
+function bodyOf(status: string, fields: readonly string[]): BodyReader | undefined {
+  const values = (name: string): readonly string[] =>
+    fields
+      .filter((line) => line.toLowerCase().startsWith(`${name}:`))
+      .map((line) => line.slice(name.length + 1).trim());
+  const [coding, ...moreCodings] = values('transfer-encoding');
+  const [length, ...moreLengths] = values('content-length');
+  const told = Number(coding !== undefined) + Number(length !== undefined);
+  if (told > 1 || moreCodings.length > 0 || moreLengths.length > 0)
+    throw new Error('two lengths of the body');
+  if (/ (?:204|304)\b/.test(status)) return new SizedBody(0);
+  if (coding?.toLowerCase() === 'chunked') return new ChunkedBody();
+  if (coding !== undefined || (length !== undefined && !/^[0-9]{1,15}$/.test(length)))
+    throw new Error('not a length of the body');
+  return length === undefined ? undefined : new SizedBody(Number(length));
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { HttpError } from './errors.ts';
 
 /** What a piece of input brought: bytes of the body, and what lies behind its end. */
@@ -32,8 +33,13 @@ export class SizedBody implements BodyReader {
 const lineBytesMax = 4_096;
 const newline = 10;
 
-/** A chunked body (RFC 9112 §7.1); trailers are dropped. */
+/** A header or a trailer, without what could be read as another line. */
+export const fieldLine = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t\x20-\x7e\x80-\xff]*$/;
+
+/** A chunked body (RFC 9112 §7.1). */
 export class ChunkedBody implements BodyReader {
+  /** The lines behind the last chunk, each with its end; complete when the body is done. */
+  trailers = '';
   #line = Buffer.alloc(0);
   #left = 0;
   #state: 'size' | 'data' | 'after-data' | 'trailers' | 'done' = 'size';
@@ -72,6 +78,13 @@ export class ChunkedBody implements BodyReader {
       if (line !== '\r\n') throw malformed();
       this.#state = 'size';
     } else if (line === '\r\n') this.#state = 'done';
+    else this.#onTrailer(line);
+  }
+
+  #onTrailer(line: string): void {
+    this.trailers += line;
+    if (!fieldLine.test(line.slice(0, -2)) || this.trailers.length > lineBytesMax)
+      throw malformed();
   }
 
   #onSize(line: string): void {
@@ -83,3 +96,9 @@ export class ChunkedBody implements BodyReader {
 }
 
 const malformed = (): HttpError => new HttpError(400, 'malformed chunked encoding');
+
+/** The length of the body must be told in one way (`hasOneLength`). */
+export const bodyOf = (req: IncomingMessage): SizedBody | ChunkedBody =>
+  req.headers['transfer-encoding'] === undefined
+    ? new SizedBody(Number(req.headers['content-length'] ?? 0))
+    : new ChunkedBody();

@@ -1,10 +1,10 @@
 import { type ClientRequest, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Deps } from './call.ts';
-import { download, isDownload } from './download.ts';
+import { carry, isBulk } from './carry.ts';
 import { describeError } from './errors.ts';
 import { answerHeaders, hasOneLength, requestHeaders } from './headers.ts';
-import { type BodyReader, ChunkedBody, SizedBody } from './hijack-body.ts';
+import { type BodyReader, bodyOf } from './hijack-body.ts';
 import { parseTarget } from './path.ts';
 import { isOwnPath } from './own-paths.ts';
 import { pump, reread } from './pump.ts';
@@ -36,7 +36,7 @@ export class FrontRequest extends IncomingMessage {
     const { path } = splitVersion(target.path);
     if (isOwnPath(path)) return false;
     if (this.#isUpgrade) return true;
-    return (this.method === 'POST' && hijacking.test(path)) || isDownload(this, path);
+    return (this.method === 'POST' && hijacking.test(path)) || isBulk(this, path);
   }
 }
 
@@ -50,8 +50,8 @@ export function hijack(
   client.setTimeout(0);
   const target = parseTarget(req.url ?? '');
   const path = target.kind === 'ok' ? target.raw : '/';
-  if (target.kind === 'ok' && isDownload(req, splitVersion(target.path).path)) {
-    download(deps.engine, req, path, client, (error) => writeError(client, error));
+  if (target.kind === 'ok' && isBulk(req, splitVersion(target.path).path)) {
+    carry(deps.engine, req, path, client, head, writeError);
     return;
   }
   const headers = requestHeaders(req);
@@ -92,11 +92,6 @@ export function hijack(
   if (req.headers.expect !== undefined) client.write('HTTP/1.1 100 Continue\r\n\r\n');
   input.start(head);
 }
-
-const bodyOf = (req: IncomingMessage): BodyReader =>
-  req.headers['transfer-encoding'] === undefined
-    ? new SizedBody(Number(req.headers['content-length'] ?? 0))
-    : new ChunkedBody();
 
 /**
  * Sends the request's body to the engine and holds back what comes behind it: that goes nowhere unless the engine

@@ -1,21 +1,27 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import { limits } from '../domain/limits.ts';
 
+/** Writes, and calls `sent` when the last of it has gone to the system. */
+export type Write = (data: Buffer, sent: () => void) => void;
+
 /**
  * What is read goes to `to` in one buffer that is used again and again; where `to` is behind, `from` waits. Sockets that
  * make a new buffer for each read keep the garbage collector busy, the more the larger the state of the swarm is.
  */
-export function pump(from: () => Socket, to: () => Socket): OnReadOpts & { readonly hand: Hand } {
+export function pump(
+  from: () => Socket,
+  to: () => Socket,
+  write: Write = (data, sent) => void to().write(data, sent),
+): OnReadOpts & { readonly send: (data: Buffer) => boolean } {
   const buffer = Buffer.allocUnsafeSlow(limits.pumpBufferBytes);
-  const hand = (data: Buffer): boolean => {
-    to().write(data, () => from().resume());
+  const resume = (): void => void from().resume();
+  const send = (data: Buffer): boolean => {
+    write(data, resume);
     // the buffer is free again when all of it has gone to the system
-    return to().writableLength === 0;
+    return to().destroyed || to().writableLength === 0;
   };
-  return { buffer, callback: (size) => hand(buffer.subarray(0, size)), hand };
+  return { buffer, callback: (size) => send(buffer.subarray(0, size)), send };
 }
-/** Answers whether more may be read now. */
-type Hand = (data: Buffer) => boolean;
 
 /** The connection itself, which Node's types do not tell of. */
 interface Holder {

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { ask, FakeSwarm, type Front, raw, startFront } from '../support/api.ts';
 import { FakeEngine } from '../support/http-engine.ts';
@@ -102,6 +102,141 @@ test('a client that is gone ends its download at the engine', async () => {
   const req = request({ socketPath: front.socket, path: '/containers/x/export' }).end();
   req.on('error', () => undefined);
   await once(req, 'response');
+  req.destroy();
+  await gone;
+});
+
+const whole = Buffer.concat(bulk);
+
+test.each([
+  ['POST', '/images/load?quiet=1', undefined],
+  ['POST', '/v1.48/build?t=a', whole.length],
+  ['PUT', '/containers/x/archive?path=a', undefined],
+  ['POST', '/images/create?fromSrc=-', whole.length],
+])(
+  'the body of %s %s goes through as it is, at the pace of the engine',
+  async (method, path, length) => {
+    const begun = new Promise<IncomingMessage>((resolve) => {
+      engine.handle = (req, res) => {
+        resolve(req);
+        req.on('end', () => res.writeHead(200, { 'X-Docker': 'a' }).end('done'));
+      };
+    });
+    const headers = length === undefined ? {} : { 'Content-Length': length };
+    const req = request({ socketPath: front.socket, method, path, headers, agent: false });
+    const answered = once(req, 'response');
+    let sent = 0;
+    const send = async (): Promise<void> => {
+      for (const piece of bulk) {
+        if (!req.write(piece)) await once(req, 'drain');
+        sent += 1;
+      }
+      req.end();
+    };
+    const sending = send();
+    const arriving = await begun;
+    for (let last = -1; last !== sent; ) {
+      last = sent;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(sent).toBeLessThan(100);
+    const chunks: Buffer[] = [];
+    for await (const chunk of arriving as AsyncIterable<Buffer>) chunks.push(chunk);
+    expect(Buffer.concat(chunks).equals(whole)).toBe(true);
+    await sending;
+    const [res] = (await answered) as [IncomingMessage];
+    expect(res.headers).toMatchObject({ 'x-docker': 'a', connection: 'close' });
+    expect(Buffer.concat(await res.toArray()).toString()).toBe('done');
+    expect(engine.seen).toEqual([`${method} ${path}`]);
+    while (engine.sockets.size > 0) await once([...engine.sockets][0] as Socket, 'close');
+  },
+);
+
+const load = (fields: string): string =>
+  `POST /images/load HTTP/1.1\r\nHost: x\r\n${fields}\r\n\r\n`;
+const second = 'POST /swarm/init HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
+
+test.each([
+  ['Content-Length: 3', 'abc'],
+  ['Transfer-Encoding: chunked', '3;x=y\r\nabc\r\n0\r\nX-Up: 5\r\n\r\n'],
+])('what follows a body told with %s goes nowhere', async (field, body) => {
+  let got = '';
+  engine.handle = (req, res) => {
+    req.on('data', (data: Buffer) => (got += data.toString()));
+    req.on('end', () => res.end(`got ${got}`));
+  };
+  for (const pieces of [[`${load(field)}${body}${second}`], [load(field), body, second]]) {
+    got = '';
+    const text = await raw(front.socket, ...pieces);
+    expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*got abc/);
+    expect(text.match(/HTTP/g)).toHaveLength(1);
+  }
+  expect(engine.seen).toEqual(['POST /images/load', 'POST /images/load']);
+  expect(swarm.inits).toEqual([]);
+});
+
+test('a body that is none is refused, and its request ends at the engine', async () => {
+  const malformed = /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*malformed chunked encoding/;
+  const head = load('Transfer-Encoding: chunked');
+  expect(await raw(front.socket, `${head}3\r\nabcd\r\n`)).toMatch(malformed);
+  const gone = new Promise<void>((resolve) => {
+    engine.handle = (req) =>
+      req
+        .on('close', () => resolve())
+        .on('error', () => undefined)
+        .resume();
+  });
+  const socket = connect(front.socket);
+  socket.write(`${head}3\r\nabc\r\n`);
+  while (engine.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  socket.write('no size\r\n');
+  expect(Buffer.concat(await socket.toArray()).toString()).toMatch(malformed);
+  await gone;
+});
+
+test.each([
+  'Content-Length: 3\r\nTransfer-Encoding: chunked',
+  'Content-Length: 3\r\nContent-Length: 4',
+])('a body whose length is told in two ways reaches nobody: %j', async (fields) => {
+  expect(await raw(front.socket, load(`Connection: close\r\n${fields}`), '0\r\n\r\n')).toMatch(
+    /^HTTP\/1\.1 400 /,
+  );
+  expect(engine.seen).toEqual([]);
+});
+
+test('an answer before the end of the body is heard', async () => {
+  engine.handle = (_req, res) => res.writeHead(500).end('no space');
+  const req = request({
+    socketPath: front.socket,
+    method: 'POST',
+    path: '/images/load',
+    agent: false,
+  });
+  req.on('error', () => undefined);
+  for (const piece of bulk.slice(0, 50)) req.write(piece);
+  const [res] = (await once(req, 'response')) as [IncomingMessage];
+  expect(res.statusCode).toBe(500);
+  expect(Buffer.concat(await res.toArray()).toString()).toBe('no space');
+  req.destroy();
+});
+
+test('a client that is gone ends its upload at the engine', async () => {
+  const gone = new Promise<void>((resolve) => {
+    engine.handle = (req) =>
+      req
+        .on('close', () => resolve())
+        .on('error', () => undefined)
+        .resume();
+  });
+  const req = request({
+    socketPath: front.socket,
+    method: 'POST',
+    path: '/images/load',
+    agent: false,
+  });
+  req.on('error', () => undefined);
+  req.write('half');
+  while (engine.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   req.destroy();
   await gone;
 });

@@ -31,6 +31,14 @@ test.each(sizes)('a chunked body in pieces of %d', (size) => {
   expect(reader.isDone).toBe(true);
 });
 
+test('trailers are kept, and checked', () => {
+  const reader = new ChunkedBody();
+  reader.read(Buffer.from('0\r\nX-A: 1\r\nx-b:\r\n\r\n'));
+  expect(reader.trailers).toBe('X-A: 1\r\nx-b:\r\n');
+  for (const line of ['no trailer\r\n', ' X: folded\r\n', `X: ${'a'.repeat(3_000)}\r\n`.repeat(2)])
+    expect(() => new ChunkedBody().read(Buffer.from(`0\r\n${line}\r\n`))).toThrow('malformed');
+});
+
 test.each([
   'x\r\n',
   '\r\n',
