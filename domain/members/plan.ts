@@ -88,9 +88,9 @@ function planSeveral(
   if (stranger !== undefined) return { step: 'forget', server: stranger.peer };
   const left = survey.servers.find(({ nodeId }) => nodeId !== '' && isGone(view, nodeId));
   if (left !== undefined) return wait(`the server of node ${left.nodeId} has not stopped yet`);
-  const [first] = going;
+  const first = going.find((node) => hasLeft(node, survey)) ?? going[0];
   if (first !== undefined) {
-    const others = [...staying, ...going.slice(1)].filter(isVoter);
+    const others = [...staying, ...going.filter((node) => node !== first)].filter(isVoter);
     if (others.length === 1) return { step: 'close', form: 'alone' };
     return planRelease(first, survey);
   }
@@ -134,6 +134,10 @@ function planRelease(node: Placed, survey: LogSurvey): MemberStep {
     ? { step: 'lead-elsewhere' }
     : { step: 'forget', server: own.peer };
 }
+
+/** Its server is out of the group already: until it is released too, it would be counted among those that go on. */
+const hasLeft = ({ id }: Placed, { servers }: LogSurvey): boolean =>
+  servers.every(({ nodeId }) => nodeId !== '' && nodeId !== id);
 
 const majority = (count: number): number => Math.floor(count / 2) + 1;
 

@@ -175,6 +175,18 @@ test('both leaders on one host: the log is to be led elsewhere', () => {
   expect(planMembers(view(three), 'a', unsettled)).toEqual({ step: 'none' });
 });
 
+test('of two that are to go, one whose server has left already goes first: the group is never left with a single server', () => {
+  const both = view({ a: {}, b: { to: 'worker' }, c: { to: 'worker' } });
+  const servers = [server('a'), server('b')];
+  const left = survey({ servers, replicas: 2, leader: 'a' });
+  expect(planMembers(both, 'a', left)).toEqual({ step: 'release', nodeId: 'c' });
+  const released = view({ a: {}, b: { to: 'worker' } });
+  expect(planMembers(released, 'a', left)).toEqual({ step: 'close', form: 'alone' });
+  // whose the third one is is not known: it may be one of theirs
+  const unknown = survey({ servers: [...servers, server('', false, 'x')], leader: 'a' });
+  expect(planMembers(both, 'a', unknown)).not.toMatchObject({ step: 'release' });
+});
+
 const going = { a: {}, b: {}, c: { to: 'worker' } } as const;
 
 test('a manager is let go while the others have all it has, and the group is without it', () => {
