@@ -15,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   failover: () => import('./failover.ts'),
   idle: () => import('./idle.ts'),
   join: () => import('./join.ts'),
+  logs: () => import('./logs.ts'),
   passthrough: () => import('./passthrough.ts'),
   powercut: () => import('./powercut.ts'),
   reconnect: () => import('./reconnect.ts'),
