@@ -189,6 +189,11 @@ const isLocked = (daemon: Daemon): boolean =>
     'ENCRYPTED',
   );
 
+/** Which unlock key of the cluster the keys on the disk are under. */
+const lockVersionOf = (daemon: Daemon): unknown =>
+  (JSON.parse(readFileSync(join(daemon.stateDir, 'keys.json'), 'utf8')) as { version?: number })
+    .version;
+
 test('every manager locks; one that was off has the key of before; a worker never locks', async () => {
   await init('--autolock');
   await pair.join(pair.worker, 'manager');
@@ -205,6 +210,8 @@ test('every manager locks; one that was off has the key of before; a worker neve
     expect((await unlock(pair.worker, after)).stderr).toContain('invalid key provided');
     expect(await unlock(pair.worker, before)).toMatchObject({ code: 0, stderr: '' });
     await copies(3);
+    const hasNewKey = () => lockVersionOf(pair.worker) === lockVersionOf(pair.manager);
+    await until(hasNewKey, 20_000, 'the keys to be under the new unlock key');
     await restart(pair.worker);
     expect(await unlock(pair.worker, after)).toMatchObject({ code: 0, stderr: '' });
     await pair.allReady(3);
