@@ -76,6 +76,8 @@ export async function untilCopied(
  */
 export class Passage<S extends Seat> {
   readonly #ports: PassagePorts<S>;
+  /** This manager is on its way to another generation: what its seat in this one comes to is nothing any more. */
+  #isLeaving = false;
 
   constructor(ports: PassagePorts<S>) {
     this.#ports = ports;
@@ -116,11 +118,17 @@ export class Passage<S extends Seat> {
    * its log: the next generation begins here, with what this one knows.
    */
   async retreat(manager: Pick<Manager, 'snapshot'>): Promise<void> {
+    const { seat } = this.#ports;
+    this.#isLeaving = true;
+    await this.#found(seat().generation + 1, 'alone', manager.snapshot());
+  }
+
+  /** Whoever begins a generation counts in it, whether or not it has heard that it counted in the one before. */
+  async #found(generation: number, form: LogForm['form'], checkpoint: Checkpoint): Promise<void> {
     const { seat, save, begin } = this.#ports;
-    const generation = seat().generation + 1;
-    const checkpoint = manager.snapshot();
     await begin(generation, checkpoint);
-    save({ ...seat(), generation, form: 'alone', founding: { after: checkpoint.seq } });
+    const { joining: _, ...own } = seat();
+    save({ ...(own as S), generation, form, founding: { after: checkpoint.seq } });
   }
 
   /** The other managers did not come, and nothing was written: the log goes on here, in one more generation. */
@@ -140,18 +148,17 @@ export class Passage<S extends Seat> {
    * may never learn that its last record was written. Rejects when the scope ends.
    */
   async leave(manager: Pick<Manager, 'view' | 'snapshot'>, scope: AbortSignal): Promise<void> {
-    const { seat, save, begin, begun, notePeers } = this.#ports;
+    const { seat, save, begun, notePeers } = this.#ports;
     const next = manager.view().cluster()?.log?.next;
     if (next === undefined) return;
+    this.#isLeaving = true;
     if (next.founder !== seat().nodeId) {
       await begun(next.generation, scope);
       return save({ ...seat(), generation: 0, form: 'several', joining: true });
     }
     const checkpoint = manager.snapshot();
     notePeers(manager.view());
-    await begin(next.generation, checkpoint);
-    const { generation, form } = next;
-    save({ ...seat(), generation, form, founding: { after: checkpoint.seq } });
+    await this.#found(next.generation, next.form, checkpoint);
   }
 
   /** When the log counts on its server, this manager counts, too. */
@@ -162,6 +169,7 @@ export class Passage<S extends Seat> {
         await copied(scope);
         const { nodeId, generation } = seat();
         await manager.command('manager.seated', { nodeId });
+        if (this.#isLeaving) return;
         report('manager_seated', { generation });
         const { joining: _, ...seated } = seat();
         save(seated as S);

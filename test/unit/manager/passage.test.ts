@@ -1,0 +1,54 @@
+import { expect, test } from '@jest/globals';
+import { Passage, type PassagePorts, type Seat } from '../../../actors/manager/passage.ts';
+import type { Manager } from '../../../actors/manager/manager.ts';
+import { settle } from '../../support/settle.ts';
+
+const scope = new AbortController().signal;
+
+/** The disk of a manager `a` that has been let in, but does not know yet. */
+function disk() {
+  let seat: Seat = { nodeId: 'a', generation: 2, form: 'several', joining: true };
+  const journals = new Set([2]);
+  const ports: Partial<PassagePorts<Seat>> = {
+    seat: () => seat,
+    save: (next) => {
+      seat = next;
+    },
+    begin: (generation) => {
+      journals.add(generation);
+      return Promise.resolve();
+    },
+    keepOnly: (generation) => {
+      for (const other of journals) if (other !== generation) journals.delete(other);
+    },
+    copied: () => Promise.resolve(),
+    notePeers: () => undefined,
+    report: () => undefined,
+  };
+  const passage = new Passage(ports as PassagePorts<Seat>);
+  return { passage, seat: () => seat, journals };
+}
+
+const next = { generation: 3, form: 'alone', founder: 'a' } as const;
+const manager = {
+  view: () => ({ cluster: () => ({ log: { generation: 2, form: 'several', next } }) }),
+  snapshot: () => ({ seq: 73 }),
+} as unknown as Pick<Manager, 'view' | 'snapshot'>;
+
+test.each(['leave', 'retreat'] as const)(
+  'the answer that a manager counts comes when the next generation has begun (%s): that one is kept',
+  async (way) => {
+    const { passage, seat, journals } = disk();
+    let answer = (): void => undefined;
+    const told = new Promise<{ index: number; result: unknown }>((resolve) => {
+      answer = () => resolve({ index: 73, result: {} });
+    });
+    const sitting = passage.sit({ command: () => told }, scope);
+    await settle();
+    const leaving = passage[way](manager, scope);
+    answer();
+    await Promise.all([sitting, leaving]);
+    expect([...journals]).toContain(3);
+    expect(seat()).toEqual({ nodeId: 'a', generation: 3, form: 'alone', founding: { after: 73 } });
+  },
+);
