@@ -122,7 +122,6 @@ async function notUsed(
   await starts.setHold({ kind: 'older', why, managers: known });
   const { founding: _, ...rest } = identity;
   const next: Identity = { ...rest, joining: true };
-  wiring.onIdentity(next);
   const parts = known > 2 ? (['store', 'journal'] as const) : (['journal'] as const);
   const dir = setStateAside(files, identity.generation, Date.now(), parts);
   await seen.forget();

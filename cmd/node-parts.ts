@@ -41,6 +41,8 @@ export interface NodeHooks {
   readonly onIdentity: (identity: Identity) => void;
   /** This manager is to begin anew elsewhere in the log. */
   readonly onSeat: (identity: Identity) => void;
+  /** This manager is to be started again, with what is on its disk now. */
+  readonly onRestart: (identity: Identity) => void;
   readonly onMoved: (addresses: OwnAddresses) => void;
   /** The certificate says this now. */
   readonly onRole: (role: 'manager' | 'worker') => void;
@@ -114,7 +116,7 @@ export class NodeParts {
       onLock: () => {
         if (files.pendingKey() !== undefined) this.renew();
       },
-      onRestart: (next) => this.#hooks.onSeat(next),
+      onRestart: (next) => this.#hooks.onRestart(next),
       starts: this.starts,
       seen: new SeenDisks(files),
       onManager: (manager) => this.#setManager(manager),

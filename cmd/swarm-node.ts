@@ -66,6 +66,7 @@ export class SwarmNode implements Swarm {
         if (this.#identity !== undefined) this.#note(identity);
       },
       onSeat: (identity) => void this.#inTurn(() => this.#reseat(identity)),
+      onRestart: (identity) => void this.#inTurn(() => this.#restartManager(identity)),
       onMoved: (addresses) => void this.#inTurn(() => this.#move(addresses)),
       onRole: (role) => void this.#inTurn(() => this.#changeRole(role)),
       onChanges: (applied) => {
@@ -145,7 +146,7 @@ export class SwarmNode implements Swarm {
   }
 
   follow(): Promise<void> {
-    return this.#inTurn(async () => this.#reseat(await this.#parts.follow()));
+    return this.#inTurn(async () => this.#restartManager(await this.#parts.follow()));
   }
 
   async command(name: string, body: unknown): Promise<unknown> {
@@ -394,10 +395,17 @@ export class SwarmNode implements Swarm {
   /** This manager goes on elsewhere in the log: its parts begin anew. */
   async #reseat(identity: Identity): Promise<void> {
     if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
+    const isAnew = this.#identity.generation === identity.generation && identity.joining === true;
     await this.#parts.remove(managerParts);
     // a server that the log's group goes on without never comes back under its name
-    if (this.#identity.generation === identity.generation && identity.joining === true)
-      forgetStore(this.#options.files, identity.generation);
+    if (isAnew) forgetStore(this.#options.files, identity.generation);
+    await this.#restartManager(identity);
+  }
+
+  /** The manager's parts begin anew, with what is on the disk. */
+  async #restartManager(identity: Identity): Promise<void> {
+    if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
+    await this.#parts.remove(managerParts);
     this.#note(identity);
     this.#parts.addManager(identity);
   }
