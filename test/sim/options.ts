@@ -158,7 +158,7 @@ function drawOperations(
   const random = new Random(seed, 'operations');
   return {
     operations: someOf(random)(operationKinds, []),
-    operationEveryMs: random.pick([15_000, 30_000, 60_000]),
+    operationEveryMs: random.pick([30_000, 60_000, 120_000]),
     mishapRate: random.pick([0.05, 0.3, 0.6]),
   };
 }

@@ -48,8 +48,8 @@ export interface SimHooks {
   readonly plant?: () => () => void;
 }
 
-const plannedMs = 60_000;
-const plannedEveryMs = 3_000;
+const plannedMs = 20_000;
+const plannedEveryMs = 2_000;
 const lookEveryMs = 1_000;
 /** The faults leave the cluster enough good moments to reach the run's goals by then. */
 const safetyLimitMs = 60 * 60_000;
