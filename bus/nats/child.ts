@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assert } from '../../domain/assert.ts';
+import { replaceFile } from '../durable-file.ts';
 import { ServerError } from './errors.ts';
 
 export interface Exit {
@@ -52,7 +53,7 @@ export async function recordChild(recordFile: string, pid: number): Promise<void
   const server = await processId(pid);
   const daemon = await processId(process.pid);
   if (server === undefined || daemon === undefined) return;
-  await writeFile(recordFile, JSON.stringify({ server, daemon }), { mode: 0o600 });
+  await replaceFile(recordFile, JSON.stringify({ server, daemon }));
 }
 
 /**
