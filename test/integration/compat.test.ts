@@ -46,7 +46,9 @@ test.each(table.map((row, n) => [`${n} ${title(row)}`, row] as const))(
   '%s',
   async (_title, row) => {
     if (row.settled === true) await Promise.all([settle(swarm), settle(natswarm)]);
-    const [theirs, ours] = await Promise.all([outcome(swarm, row), outcome(natswarm, row)]);
+    // what is not compared is not waited for
+    const their = row.natswarm === undefined ? outcome : run;
+    const [theirs, ours] = await Promise.all([their(swarm, row), outcome(natswarm, row)]);
     if (row.natswarm !== undefined) expect(ours).toMatch(row.natswarm);
     else expect(ours).toBe(theirs);
   },
