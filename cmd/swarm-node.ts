@@ -65,8 +65,8 @@ export class SwarmNode implements Swarm {
       onIdentity: (identity) => {
         if (this.#identity !== undefined) this.#note(identity);
       },
-      onSeat: (identity) => void this.#inTurn(() => this.#reseat(identity)),
-      onRestart: (identity) => void this.#inTurn(() => this.#restartManager(identity)),
+      onSeat: (identity) => void this.#inTurn(() => this.#restartManager(identity, true)),
+      onRestart: (identity) => void this.#inTurn(() => this.#restartManager(identity, false)),
       onMoved: (addresses) => void this.#inTurn(() => this.#move(addresses)),
       onRole: (role) => void this.#inTurn(() => this.#changeRole(role)),
       onChanges: (applied) => {
@@ -146,7 +146,7 @@ export class SwarmNode implements Swarm {
   }
 
   follow(): Promise<void> {
-    return this.#inTurn(async () => this.#restartManager(await this.#parts.follow()));
+    return this.#inTurn(async () => this.#restartManager(await this.#parts.follow(), false));
   }
 
   async command(name: string, body: unknown): Promise<unknown> {
@@ -392,20 +392,14 @@ export class SwarmNode implements Swarm {
     this.#begin({ ...before, ...addresses });
   }
 
-  /** This manager goes on elsewhere in the log: its parts begin anew. */
-  async #reseat(identity: Identity): Promise<void> {
-    if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
-    const isAnew = this.#identity.generation === identity.generation && identity.joining === true;
+  /** The manager's parts begin anew: elsewhere in the log, or with what is on the disk. */
+  async #restartManager(identity: Identity, isElsewhere: boolean): Promise<void> {
+    const before = this.#identity;
+    if (before?.nodeId !== identity.nodeId || !isManager(before)) return;
     await this.#parts.remove(managerParts);
     // a server that the log's group goes on without never comes back under its name
-    if (isAnew) forgetStore(this.#options.files, identity.generation);
-    await this.#restartManager(identity);
-  }
-
-  /** The manager's parts begin anew, with what is on the disk. */
-  async #restartManager(identity: Identity): Promise<void> {
-    if (this.#identity?.nodeId !== identity.nodeId || !isManager(this.#identity)) return;
-    await this.#parts.remove(managerParts);
+    if (isElsewhere && before.generation === identity.generation && identity.joining === true)
+      forgetStore(this.#options.files, identity.generation);
     this.#note(identity);
     this.#parts.addManager(identity);
   }

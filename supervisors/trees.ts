@@ -13,6 +13,15 @@ export interface Tree {
   }[];
 }
 
+/** Of parts that start from what others keep: a leader's from the store, an agent's from the engine and the leader. */
+const fiveIn30s = {
+  strategy: 'oneForOne',
+  intensity: 5,
+  periodMs: 30_000,
+  backoffMinMs: 100,
+  backoffMaxMs: 4_000,
+} as const;
+
 /**
  * natswarm's trees. Intensities multiply through levels, so the inner ones are small. The outermost is large against
  * what its backoff allows (eight restarts a minute at the cap), so that a lasting trouble outside, such as a full
@@ -45,13 +54,7 @@ export const trees = {
    * journal and log.
    */
   leader: {
-    flags: {
-      strategy: 'oneForOne',
-      intensity: 5,
-      periodMs: 30_000,
-      backoffMinMs: 100,
-      backoffMaxMs: 4_000,
-    },
+    flags: fiveIn30s,
     children: [
       { id: 'scheduler', restart: 'permanent' },
       { id: 'ca', restart: 'permanent' },
@@ -60,13 +63,7 @@ export const trees = {
   },
   /** Losing the session restarts no task. */
   agent: {
-    flags: {
-      strategy: 'oneForOne',
-      intensity: 5,
-      periodMs: 30_000,
-      backoffMinMs: 100,
-      backoffMaxMs: 4_000,
-    },
+    flags: fiveIn30s,
     children: [
       { id: 'session', restart: 'permanent' },
       { id: 'engine', restart: 'permanent' },
