@@ -70,6 +70,8 @@ describe.each(['kill', 'cut'] as const)('%s', (how) => {
 test('demoted and promoted again and again it counts each time; two at once', async () => {
   for (let i = 0; i < 5; i++) {
     await one.mustDocker('node', 'demote', three.name);
+    const isReleased = async () => (await managersSeenBy(one))['h3'] === '';
+    await until(isReleased, 60_000, 'its place as a manager to be given up');
     await one.mustDocker('node', 'promote', three.name);
     expect((await managersSeenBy(one))['h3']).toMatch(/Reachable|Leader/);
   }
