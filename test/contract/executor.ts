@@ -28,6 +28,11 @@ export interface ExecutorHarness {
   /** A new executor on the same engine, as after a restart of the agent. */
   executor(): Executor;
   taskSpec(behaviour: Behaviour): { readonly container: ContainerSpec; readonly memory?: number };
+  /**
+   * The container's own program hears signals. The engine answers a start a moment before: a signal
+   * then meets its runtime, runc, which ends with 2 at SIGTERM (Go's runtime, `dieFromSignal`).
+   */
+  hears(pid: number): Promise<void>;
   /** Somebody gives the task's container another name. */
   rename(taskId: string, name: string): Promise<void>;
   /** The engine dies and leaves its containers running. */
@@ -43,6 +48,8 @@ export interface ExecutorHarness {
 
 const nodeId = 'n'.padEnd(25, '0');
 const secondNs = 1e9;
+/** These run until a signal ends them. */
+const lasting: ReadonlySet<Behaviour['kind']> = new Set(['forever', 'signalled', 'stubborn']);
 const all: LogOptions = {
   stdout: true,
   stderr: true,
@@ -90,7 +97,9 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
       const made = task(behaviour, more);
       const controller = executor.controller(made);
       await controller.prepare(scope());
-      return { made, controller, run: await controller.start(scope()) };
+      const run = await controller.start(scope());
+      if (lasting.has(behaviour.kind)) await h.hears(run.container.pid);
+      return { made, controller, run };
     }
 
     beforeAll(async () => {

@@ -69,6 +69,7 @@ function simulated(seed: number): ExecutorHarness {
     taskSpec: (behaviour) => ({
       container: { Image: 'sleep:1', Command: [JSON.stringify(behaviour)] },
     }),
+    hears: async () => undefined, // here they do from their start
     rename: async () => undefined, // containers have no names here
     down: async () => engine.down(),
     up: async () => engine.up(),
