@@ -4,11 +4,15 @@ import type { Swarm } from './ports.ts';
 /** As long as Docker's daemon makes a client wait for a join, and for a node that is down it is not worth it, ms. */
 const patienceMs = { ready: 20_000, down: 3_000 } as const;
 
-/** The node is a manager that counts, or it is gone, or not to be one any more. */
-function isSettled(view: View, id: string): boolean {
+/**
+ * The node is a manager that counts and whose place is not given up, or it is gone, or not to be one any more. A demotion of just before
+ * marks the place in the state before anything is taken from it: without that mark nothing was, and nothing will be.
+ */
+export function isSettled(view: View, id: string): boolean {
   const node = view.node(id);
   if (node === undefined || node.spec.Role !== 'manager') return true;
-  return node.manager !== undefined && node.manager.joining === undefined;
+  const { manager } = node;
+  return manager !== undefined && manager.joining === undefined && manager.leaving === undefined;
 }
 
 /**

@@ -87,8 +87,14 @@ export class SeatKeeper {
     const { identity, files } = this.#wiring;
     let known = 0;
     const own = (): string => publicKeyPin(files.certificate('node'));
+    // one that is let go for good hears so from its certificate
+    const isToBePlacedAnew = (): boolean => {
+      const node = manager.view().node(identity.nodeId);
+      return node?.role === 'manager' && node.manager === undefined;
+    };
     const amiss = (): boolean =>
       manager.leaderId() === '' ||
+      isToBePlacedAnew() ||
       manager.view().node(identity.nodeId)?.pins?.includes(own()) === false ||
       placedManagers(manager.view()).some((node) => node.manager.reachability === 'unreachable');
     while (!scope.aborted) {

@@ -95,6 +95,14 @@ export class MembersDuty {
     switch (step.step) {
       case 'close':
         return this.#close(step.form, survey);
+      case 'mark-leaving':
+        report('manager_leaving', { member: step.nodeId });
+        return this.#commit(survey, step, (view) => {
+          const manager = view.node(step.nodeId)?.manager;
+          return manager === undefined
+            ? []
+            : [patch(step.nodeId, { manager: { ...manager, leaving: true } })];
+        });
       case 'release':
         report('manager_released', { member: step.nodeId });
         return this.#commit(survey, step, (view) => {
@@ -209,15 +217,19 @@ export class MembersDuty {
     await propose((current) => ({
       changes: placedManagers(current)
         .filter((node) => this.#differs(node))
-        .map(({ id, manager }) => ({
-          op: 'patch',
-          kind: 'node',
-          id,
-          fields: { manager: { ...manager, reachability: this.#seen(id) } },
-        })),
+        .map(({ id, manager }) =>
+          patch(id, { manager: { ...manager, reachability: this.#seen(id) } }),
+        ),
       result: undefined,
     }));
   }
 }
 
 const none: MemberStep = { step: 'none' };
+
+const patch = (id: string, fields: Partial<Node>): Change => ({
+  op: 'patch',
+  kind: 'node',
+  id,
+  fields,
+});

@@ -17,18 +17,22 @@ function nodeOf(view: View, id: string): Node {
   return node;
 }
 
-/** Swarm's rules: the last manager stays, and so does one without which the others would be no majority. */
+/**
+ * Swarm's rules: the last manager stays, and so does one without which the others would be no majority. Nobody stays for one whose
+ * place is given up, though it is wanted again.
+ */
 function checkDemotion(view: View, node: Node): void {
-  let managers = 0;
+  let staying = 0;
   let voters = 0;
   let reachable = 0;
   for (const other of view.list('node')) {
-    if (other.spec.Role === 'manager') managers += 1;
-    if (other.id === node.id || !isVoter(other)) continue;
+    if (other.id === node.id) continue;
+    if (other.spec.Role === 'manager' && other.manager?.leaving !== true) staying += 1;
+    if (!isVoter(other)) continue;
     voters += 1;
     if (other.manager?.reachability === 'reachable') reachable += 1;
   }
-  if (managers === 1)
+  if (staying === 0)
     throw new Fault('FailedPrecondition', 'attempting to demote the last manager of the swarm');
   if (isVoter(node) && reachable < Math.floor(voters / 2) + 1)
     throw new Fault(

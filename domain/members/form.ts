@@ -1,4 +1,5 @@
 import type { LogForm, ManagerPlace, Node } from '../model/objects.ts';
+import type { NodeSpec } from '../model/spec.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 
@@ -27,6 +28,10 @@ const isPlaced = (node: Node): node is Placed => node.manager !== undefined;
 /** Managers that have told where they are, by ID: those that join and those that are to go among them. */
 export const placedManagers = (view: View): readonly Placed[] =>
   [...view.managers()].filter(isPlaced);
+
+/** Whether the manager's place is to be given up: once that has begun it ends so, and a node that is wanted again gets a new one. */
+export const isGoing = ({ spec, manager }: Placed): boolean =>
+  spec.Role === 'worker' || manager.leaving === true;
 
 /** Whether the node counts when managers decide something by majority. */
 export const isVoter = (node: Node): boolean =>
@@ -63,18 +68,24 @@ export function enterGeneration(view: View, self: string, form: LogForm): readon
   const left = form.form === 'several' ? [] : placedManagers(view).filter(({ id }) => id !== self);
   return [
     { op: 'patch', kind: 'cluster', id: cluster.id, fields: { log: form } },
-    ...left.filter(isVoter).map(releaseOf),
+    ...left.filter(isVoter).map((node) => releaseOf(node, isWantedAgain(node) ? {} : worker)),
   ];
 }
 
-/** A manager becomes a worker. */
-export const releaseOf = ({ id, spec }: Node): Change => ({
+const worker = { Role: 'worker' } as const;
+
+/** It gives up its place, and is to have another one. */
+const isWantedAgain = ({ spec, manager }: Node): boolean =>
+  spec.Role === 'manager' && manager?.leaving === true;
+
+/** A manager gives up its place and is what it is to be: a worker, or a manager that has no place yet. */
+export const releaseOf = ({ id, spec }: Node, as: Partial<NodeSpec> = {}): Change => ({
   op: 'patch',
   kind: 'node',
   id,
   fields: {
-    role: 'worker',
-    spec: { ...spec, Role: 'worker' },
+    role: as.Role ?? spec.Role,
+    spec: { ...spec, ...as },
     manager: undefined,
     pins: undefined,
     pinsSeenAt: undefined,

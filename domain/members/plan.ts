@@ -1,6 +1,6 @@
 import type { LogForm } from '../model/objects.ts';
 import type { View } from '../store/view.ts';
-import { formOf, isVoter, type Placed, placedManagers } from './form.ts';
+import { formOf, isGoing, isVoter, type Placed, placedManagers } from './form.ts';
 
 /** A server of the log's group. */
 export interface LogServer {
@@ -35,7 +35,9 @@ export type MemberStep =
   | { readonly step: 'wait'; readonly why: string }
   /** This generation is to be closed, and the next to begin here. */
   | { readonly step: 'close'; readonly form: LogForm['form'] }
-  /** The manager has no part in the log any more: it becomes a worker. */
+  /** From this record on a manager's place is given up: its server may be forgotten. */
+  | { readonly step: 'mark-leaving'; readonly nodeId: string }
+  /** The manager has no part in the log any more: it becomes a worker, or gets a new place. */
   | { readonly step: 'release'; readonly nodeId: string }
   /** The group goes on without a server: one that does not come back, or whose manager is to go. */
   | { readonly step: 'forget'; readonly server: string }
@@ -58,8 +60,8 @@ export function planMembers(view: View, self: string, survey: LogSurvey | undefi
   const { form, closed } = formOf(view);
   if (closed) return none;
   const placed = placedManagers(view);
-  const going = placed.filter(({ spec }) => spec.Role === 'worker');
-  const staying = placed.filter(({ spec }) => spec.Role === 'manager');
+  const going = placed.filter(isGoing);
+  const staying = placed.filter((node) => !isGoing(node));
   if (going.some(({ id }) => id === self))
     return staying.some((node) => node.id !== self && isVoter(node)) ? { step: 'yield' } : none;
   return form === 'alone'
@@ -88,12 +90,15 @@ function planSeveral(
   if (stranger !== undefined) return { step: 'forget', server: stranger.peer };
   const left = survey.servers.find(({ nodeId }) => nodeId !== '' && isGone(view, nodeId));
   if (left !== undefined) return wait(`the server of node ${left.nodeId} has not stopped yet`);
-  const first = going.find((node) => hasLeft(node, survey)) ?? going[0];
-  if (first !== undefined) {
-    const others = [...staying, ...going.filter((node) => node !== first)].filter(isVoter);
-    if (others.length === 1) return { step: 'close', form: 'alone' };
-    return planRelease(first, survey);
-  }
+  const letGo = inOrder(going, survey).map((node): MemberStep => {
+    const others = [...staying, ...going.filter((other) => other !== node)].filter(isVoter);
+    return others.length === 1 ? { step: 'close', form: 'alone' } : planRelease(node, survey);
+  });
+  const [first, ...more] = letGo;
+  if (first !== undefined && first.step !== 'wait') return first;
+  // one that has to wait may wait for nothing else than that another one's server is taken out
+  const next = more.find(({ step: each }) => each === 'mark-leaving' || each === 'forget') ?? first;
+  if (next !== undefined) return next;
   const step = planReplicas(survey);
   if (step.step !== 'none' || survey.leader !== self) return step;
   const others = survey.servers.some(({ nodeId, online }) => nodeId !== self && online);
@@ -126,13 +131,23 @@ function planRelease(node: Placed, survey: LogSurvey): MemberStep {
   const current = rest.filter(({ online, copy }) => online && copy === 'current').length;
   if (up < needed || current < majority(copies))
     return wait(`${up} of ${members} servers of the log would be left without ${node.id}`);
-  if (!own.online) return { step: 'forget', server: own.peer };
+  // whoever is told of a promotion from here on has to know that this place is no more, whichever leader takes the server out
+  const forget: MemberStep =
+    node.manager.leaving === true
+      ? { step: 'forget', server: own.peer }
+      : { step: 'mark-leaving', nodeId: node.id };
+  if (!own.online) return forget;
   if (survey.unsettledUp !== undefined) return wait(survey.unsettledUp);
   const step = planReplicas(survey);
   if (step.step !== 'none') return step;
-  return survey.leader === node.id
-    ? { step: 'lead-elsewhere' }
-    : { step: 'forget', server: own.peer };
+  return survey.leader === node.id ? { step: 'lead-elsewhere' } : forget;
+}
+
+/** What has begun goes on first: those that have left, then those that are about to. */
+function inOrder(going: readonly Placed[], survey: LogSurvey): readonly Placed[] {
+  const rank = (node: Placed): number =>
+    hasLeft(node, survey) ? 0 : node.manager.leaving === true ? 1 : 2;
+  return [...going].sort((a, b) => rank(a) - rank(b));
 }
 
 /** Its server is out of the group already: until it is released too, it would be counted among those that go on. */

@@ -112,6 +112,8 @@ export interface ManagerPlace {
   readonly route: string;
   /** It gets the state for the first time: it does not count as a manager yet. */
   readonly joining?: true;
+  /** The log goes on without its server, or is about to: this place is given up, whatever the node is to be by now. */
+  readonly leaving?: true;
   readonly reachability: 'unknown' | 'reachable' | 'unreachable';
   /** Of its server, as it has told last. */
   readonly start?: Start;

@@ -37,3 +37,51 @@ test.each(losses)('$operation with $managers managers, host $victim is lost', as
     if (failure !== undefined) throw new Error(`${JSON.stringify(moment)}: ${failure.message}`);
   }
 });
+
+/** A user thinks better of it, at each moment on the way; the last host is the one that it is about. */
+const turns = (
+  [
+    ['return', 2],
+    ['return', 3],
+    ['return', 4],
+    ['withdraw', 1],
+    ['withdraw', 3],
+  ] as const
+).flatMap(([operation, managers]) => [{ operation, managers }]);
+
+const turnLosses = turns
+  .filter(({ managers }) => managers < 4)
+  .flatMap((turn) =>
+    Array.from(
+      { length: turn.managers + (turn.operation === 'withdraw' ? 1 : 0) },
+      (_, victim) => ({
+        ...turn,
+        victim,
+      }),
+    ),
+  );
+
+test.each(turnLosses)(
+  '$operation with $managers managers, host $victim is lost on the way',
+  async (loss) => {
+    for (let step = 0; step < 12; step++) {
+      const trouble = troubles[(loss.victim + step) % troubles.length] ?? 'kill';
+      const turnAtMs = step * 200;
+      const atMs = Math.max(0, turnAtMs + (((step * 7) % 5) - 1) * 100);
+      const moment: Moment = { seed: 1, ...loss, trouble, turnAtMs, atMs };
+      const { failure } = await simulateMoment(moment);
+      if (failure !== undefined) throw new Error(`${JSON.stringify(moment)}: ${failure.message}`);
+    }
+  },
+);
+
+test.each(turns)('$operation with $managers managers, at any moment', async (turn) => {
+  const whole = turn.operation === 'return' ? 'demote' : 'join';
+  const calm = await simulateMoment({ ...turn, seed: 1, operation: whole });
+  expect(calm.failure).toBeUndefined();
+  for (let turnAtMs = 0; turnAtMs < calm.tookMs + 2 * stepMs; turnAtMs += 50) {
+    const moment: Moment = { seed: 1, ...turn, turnAtMs };
+    const { failure } = await simulateMoment(moment);
+    if (failure !== undefined) throw new Error(`${JSON.stringify(moment)}: ${failure.message}`);
+  }
+});

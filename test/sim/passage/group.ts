@@ -1,11 +1,14 @@
 import type { LogGroup } from '../../../bus/ports.ts';
 import type { LogServer } from '../../../domain/members/plan.ts';
+import { pause } from '../../../supervisors/clock.ts';
 import type { PassageHost } from './host.ts';
 import type { PassageWorld } from './world.ts';
 
 /** As long as a copy takes, and a new server until it knows what the others know, ms. */
 const copyMs = 700;
 const newMs = 1_000;
+/** Until the servers have agreed that one of them is none any more, ms. */
+const agreeMs = 200;
 
 const nodeOf = (peer: string): string => peer.split('#')[0] ?? '';
 
@@ -48,6 +51,7 @@ export function logGroup(world: PassageWorld, host: PassageHost, generation: num
     },
     forget: async (peer) => {
       await members();
+      await pause(world.clock, agreeMs, new AbortController().signal);
       world.forget(generation, peer);
     },
     handLead: async (to) => {

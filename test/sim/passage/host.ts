@@ -10,7 +10,7 @@ import { hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint } from '../../../bus/ports.ts';
 import type { StartAnswer, StartTold } from '../../../bus/protocol.ts';
 import { upcoming } from '../../../domain/members/form.ts';
-import { type DiskMark, laterMark, type Start } from '../../../domain/members/starts.ts';
+import { type DiskMark, laterMark } from '../../../domain/members/starts.ts';
 import { pause } from '../../../supervisors/clock.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { command } from '../workload/outcome.ts';
@@ -18,6 +18,7 @@ import { guardLog } from '../world/guards.ts';
 import { JournalDisk } from '../world/journal.ts';
 import { SimProcess } from '../world/process.ts';
 import { Random } from '../world/random.ts';
+import type { SimStore, Snapshot, Starts } from './disk.ts';
 import { logGroup } from './group.ts';
 import { writeJournal } from './write-journal.ts';
 import type { PassageWorld } from './world.ts';
@@ -28,25 +29,6 @@ const pauseMs = { seek: 500, watch: 2_000, again: 300, seat: 100 } as const;
 const patienceMs = 30_000;
 /** A journal that was not synced is on the disk after this time at the latest, ms. */
 const writeBackMs = 5_000;
-
-/** The store of a server; `end`: how much of the log it has; `start`: as in the file within it. */
-interface SimStore {
-  readonly incarnation: number;
-  end: number;
-  start?: number;
-}
-interface Starts {
-  readonly starts: readonly Start[];
-  readonly count: number;
-}
-/** A whole disk as it was. */
-export interface Snapshot {
-  readonly seat: Seat | undefined;
-  readonly stores: ReadonlyMap<number, SimStore>;
-  readonly journals: ReadonlyMap<number, JournalDisk>;
-  readonly starts: Starts;
-  readonly seen: ReadonlyMap<string, DiskMark>;
-}
 
 /** The machine of a manager: what is on its disk, and the daemon that runs, if one does. */
 export class PassageHost {
@@ -472,7 +454,19 @@ export class PassageHost {
         if (other?.view().node(this.id)?.role !== 'manager') continue;
         if (other.generation > manager.generation)
           return this.#take(process, upcoming(other.view()).generation);
+        const isPlaced = other.view().node(this.id)?.manager !== undefined;
+        const isNewer = other.view().index >= manager.view().index;
+        if (other.generation === manager.generation && isNewer && !isPlaced)
+          return this.#takeAnew(process, manager.generation);
       }
+  }
+
+  /** It was let go, and is wanted again: as when the manager's parts begin anew, with another server. */
+  #takeAnew(process: SimProcess, generation: number): void {
+    this.#take(process, generation);
+    if (!process.alive) return;
+    this.stores.delete(generation);
+    this.#restart(pauseMs.seat);
   }
 
   #take(process: SimProcess, generation: number): void {

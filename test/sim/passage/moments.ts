@@ -1,4 +1,5 @@
-import { isVoter } from '../../../domain/members/form.ts';
+import { isSettled } from '../../../api/promotion.ts';
+import { isGoing, isVoter, placedManagers } from '../../../domain/members/form.ts';
 import { isMajority } from '../../../actors/manager/quorum.ts';
 import { Violation } from '../check/violation.ts';
 import { Random } from '../world/random.ts';
@@ -6,7 +7,8 @@ import type { PassageHost } from './host.ts';
 import { found, isSeated, newestView, setRole, unsettled } from './run.ts';
 import { PassageWorld } from './world.ts';
 
-export type Operation = 'join' | 'demote' | 'leave' | 'nothing';
+/** `return`: demoted, and promoted again on the way; `withdraw`: promoted, and demoted again on the way. */
+export type Operation = 'join' | 'demote' | 'leave' | 'return' | 'withdraw' | 'nothing';
 export const troubles = ['kill', 'power', 'cut'] as const;
 
 /** An operation on the managers, and a host that is lost in the middle of it. */
@@ -15,6 +17,8 @@ export interface Moment {
   /** Managers that there are before. */
   readonly managers: number;
   readonly operation: Operation;
+  /** How long after its begin a `return` or `withdraw` is turned round, virtual ms. */
+  readonly turnAtMs?: number;
   /** Another one at the same time, on another manager. */
   readonly second?: Operation;
   /** The host that is lost, by its number: the last one is the one that the operation is about. */
@@ -36,6 +40,11 @@ export interface MomentResult {
 const lostMs = 60_000;
 const goOnMs = 25_000;
 const settleMs = 120_000;
+/** How often a user asks again, and an answered promotion is looked at, ms. */
+const everyMs = { ask: 100, look: 20 } as const;
+type Role = 'manager' | 'worker';
+const isComing = (operation: Operation | undefined): boolean =>
+  operation === 'join' || operation === 'withdraw';
 const joiningSeat = { generation: 0, form: 'several', joining: true } as const;
 
 export function drawMoment(seed: number): Moment {
@@ -79,21 +88,25 @@ class MomentRun {
   readonly #moment: Moment;
   readonly #acknowledged: string[] = [];
   readonly #subject: PassageHost;
+  /** Server of the subject, when it was said that the subject is a manager again. */
+  #promised: string | undefined;
+  #isTurned = false;
   #ackedAt = 0;
   #begin = 0;
 
   constructor(moment: Moment) {
     this.#moment = moment;
     const { seed, managers, operation, second } = moment;
-    const joiners = [operation, second].filter((each) => each === 'join').length;
+    const joiners = [operation, second].filter(isComing).length;
     this.world = new PassageWorld({ seed, hosts: managers + joiners });
-    const index = operation === 'join' ? managers : managers - 1;
+    const index = isComing(operation) ? managers : managers - 1;
     this.#subject = this.world.hosts[index] as PassageHost;
   }
 
   async run(): Promise<void> {
     const { managers, operation, second, atMs } = this.#moment;
     await this.#grow(managers);
+    if (operation === 'withdraw') await setRole(this.world, this.#subject, 'worker');
     this.#write();
     this.#follow();
     await this.world.run(3_000);
@@ -127,6 +140,62 @@ class MomentRun {
     if (operation === 'leave') host.become(undefined);
     // as a user who demotes the node that has left
     if (operation === 'demote' || operation === 'leave') void setRole(this.world, host, 'worker');
+    if (operation === 'return') this.#turn(host, ['worker', 'manager']);
+    if (operation === 'withdraw') this.#turn(host, ['manager', 'worker']);
+  }
+
+  /** The same user asks for the one role, and then, when that is acknowledged, for the other one. */
+  #turn(host: PassageHost, [first, then]: readonly [Role, Role]): void {
+    const { clock } = this.world;
+    const turnAt = clock.now() + (this.#moment.turnAtMs ?? 0);
+    this.#ask(host, first, () =>
+      clock.setTimeout(
+        () =>
+          this.#ask(host, then, () => {
+            this.#isTurned = true;
+            if (then === 'manager') this.#watchPromise(host, newestView(this.world)?.index ?? 0);
+          }),
+        Math.max(0, turnAt - clock.now()),
+      ),
+    );
+  }
+
+  /** As `docker node promote` and `demote`, again until it is acknowledged. */
+  #ask(host: PassageHost, role: Role, done: () => void): void {
+    const { world } = this;
+    const again = (): void => void world.clock.setTimeout(ask, everyMs.ask);
+    const ask = (): void => {
+      const leader = world.hosts.find(({ manager }) => manager?.isLeading() === true);
+      const node = leader?.manager?.view().node(host.id);
+      if (leader === undefined || node === undefined) return again();
+      if (node.spec.Role === role) return done();
+      const spec = { ...node.spec, Role: role };
+      void leader
+        .command('node.update', { id: node.id, version: node.meta.version, spec })
+        .then(({ kind }) => {
+          world.say(host.id, `to be a ${role}: ${kind}`, {});
+          // one that is not known to be done is seen to be, or asked for again
+          return kind === 'acknowledged' ? ask() : again();
+        });
+    };
+    ask();
+  }
+
+  /** From the promotion's answer on the log has the manager's copy, and it is not taken away again. */
+  #watchPromise(host: PassageHost, from: number): void {
+    const { world } = this;
+    const view = newestView(world);
+    // who is asked has read the log to its end
+    const isNew = view !== undefined && view.index >= from;
+    if (this.#promised === undefined && isNew && isSettled(view, host.id)) {
+      this.#promised = host.serverOf(host.seat?.generation ?? 0);
+      world.say(host.id, 'promotion answered', { server: this.#promised });
+    }
+    const generation = host.seat?.generation ?? 0;
+    const { copies } = world.members(generation);
+    if (this.#promised !== undefined && !copies.has(this.#promised))
+      world.fail(new Violation('moment', 'answered as a manager, and the log has no copy of it'));
+    world.clock.setTimeout(() => this.#watchPromise(host, from), everyMs.look);
   }
 
   #secondSubject(): PassageHost {
@@ -135,7 +204,7 @@ class MomentRun {
     return (second === 'join' ? hosts.at(-1) : hosts[managers - 2]) as PassageHost;
   }
 
-  /** Whoever is not to be a manager any more, and hears of it, becomes a worker. */
+  /** Whoever is not to be a manager any more, and hears of it, becomes a worker; and the other way round. */
   #follow(): void {
     const { world } = this;
     const newest = newestView(world);
@@ -143,6 +212,9 @@ class MomentRun {
       const isCut = world.isCutOff(host.id);
       if (newest?.node(host.id)?.role === 'worker' && host.seat !== undefined && !isCut)
         host.become(undefined);
+      const isTurning = host === this.#subject && this.#moment.turnAtMs !== undefined;
+      const isUnseated = host.seat === undefined && newest?.node(host.id)?.role === 'manager';
+      if (isTurning && isUnseated && !isCut) host.become({ nodeId: host.id, ...joiningSeat });
     }
     world.clock.setTimeout(() => this.#follow(), 200);
   }
@@ -177,12 +249,13 @@ class MomentRun {
     const { victim, trouble } = this.#moment;
     const host = world.hosts[victim ?? -1];
     if (host === undefined) return;
-    const voters = [...(newestView(world)?.managers() ?? [])].filter(isVoter);
+    const newest = newestView(world);
+    const voters = (newest === undefined ? [] : placedManagers(newest)).filter(isVoter);
     const ids = voters.map(({ id }) => id);
     const isGone = (id: string): boolean => id === host.id || world.host(id)?.seat === undefined;
     const left = new Set(ids.filter((id) => !isGone(id)));
     // one that is to go counts until it is gone, and the others have to be a majority without it
-    const staying = voters.filter(({ spec }) => spec.Role === 'manager').map(({ id }) => id);
+    const staying = voters.filter((node) => !isGoing(node)).map(({ id }) => id);
     const isOwed = isMajority(ids, left) && isMajority(staying, left);
     world.say(host.id, `lost: ${trouble}`, { voters: ids, isOwed });
     if (trouble === 'cut') world.cutOff(host.id, lostMs);
@@ -219,6 +292,11 @@ class MomentRun {
     const node = newestView(this.world)?.node(host.id);
     if (operation === 'join') return isSeated(this.world)(host) ? '' : 'the joiner is not seated';
     if (operation === 'nothing') return '';
+    if (operation === 'return' || operation === 'withdraw') {
+      if (!this.#isTurned) return 'the user has not been heard';
+      if (operation === 'return')
+        return this.#promised === undefined ? 'the promotion is not answered' : '';
+    }
     return node?.role === 'worker' && host.seat === undefined ? '' : 'it is a manager still';
   }
 }

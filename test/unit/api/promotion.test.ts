@@ -45,6 +45,18 @@ test('whoever promotes a node is answered when the manager counts', async () => 
   expect(listeners.size).toBe(0);
 });
 
+test('a demotion of just before has begun: whoever promotes is answered when the new place counts', async () => {
+  const { become, isDone } = waiting({ ...promoted, manager: { ...place, leaving: true } });
+  await settle();
+  await become({ ...promoted, manager: { ...place, leaving: true } });
+  expect(isDone()).toBe(false);
+  await become(promoted);
+  await become({ ...promoted, manager: { ...place, joining: true } });
+  expect(isDone()).toBe(false);
+  await become({ ...promoted, manager: place });
+  expect(isDone()).toBe(true);
+});
+
 test.each([
   ['gone', undefined],
   ['not to be one any more', { ...promoted, spec: { Role: 'worker' } }],

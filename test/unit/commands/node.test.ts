@@ -62,6 +62,23 @@ test.each(refused)('refused update: %j', (fields, text) => {
   expect(faultOf(() => world.run('node.update', input))).toBe(text);
 });
 
+test('a manager whose place is given up is no other one for the last that stays', () => {
+  const world = withWorker();
+  const manager2 = { ...place, reachability: 'reachable', leaving: true } as const;
+  const spec = { Labels: {}, Availability: 'active', Role: 'manager' } as const;
+  const object = { ...nodeDraft('n3', { spec, role: 'manager', manager: manager2 }) };
+  world.apply([{ op: 'put', kind: 'node', object }]);
+  const demote = { id: 'n1', version: 1, spec: workerSpec };
+  expect(faultOf(() => world.run('node.update', demote))).toBe(
+    'FailedPrecondition: attempting to demote the last manager of the swarm',
+  );
+  // itself it may be demoted once more
+  world.apply([seated('n1', 'reachable')]);
+  const version = world.store.node('n3')?.meta.version;
+  world.run('node.update', { id: 'n3', version, spec: workerSpec });
+  expect(roles(world, 'n3')).toEqual(['worker', 'manager']);
+});
+
 const place = { addr: 'h:2377', bus: 'h:7946', route: 'h:7947' };
 const seated = (id: string, reachability: 'reachable' | 'unreachable') => ({
   op: 'put' as const,

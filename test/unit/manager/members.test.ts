@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { isSettled } from '../../../api/promotion.ts';
 import type { LogGroup } from '../../../bus/ports.ts';
 import type { Decision } from '../../../actors/manager/committer.ts';
 import { MembersDuty } from '../../../actors/manager/members.ts';
@@ -12,10 +13,11 @@ import { nodeDraft, World } from '../commands/helpers.ts';
 const manager = (id: string): Draft<'node'> =>
   nodeDraft(id, {
     spec: { Labels: {}, Role: 'manager', Availability: 'active' },
+    role: 'manager',
     manager: { addr: `${id}:1`, bus: `${id}:2`, route: `${id}:3`, reachability: 'reachable' },
   });
 
-function build(group?: Pick<LogGroup, 'survey'>) {
+function build(group?: Partial<LogGroup>) {
   const clock = new VirtualClock();
   const world = new World(
     { op: 'delete', kind: 'node', id: 'n1' },
@@ -88,6 +90,70 @@ test('a manager that is not heard is shown as unreachable within two seconds, on
   expect(duty.heed()).toBe(true);
   await duty.plan();
   expect([reachability('b'), reachability('c')]).toEqual(['reachable', 'reachable']);
+});
+
+describe('a manager is demoted, and promoted again', () => {
+  const server = (nodeId: string) =>
+    ({ peer: nodeId, nodeId, online: true, copy: 'current' }) as const;
+  const wish = (world: World, Role: 'manager' | 'worker') => {
+    const spec = { Labels: {}, Role, Availability: 'active' } as const;
+    world.apply([{ op: 'patch', kind: 'node', id: 'c', fields: { spec } }]);
+  };
+  /** Three managers; `forget` ends when it is told to. */
+  const several = () => {
+    let servers = ['a', 'b', 'c'].map(server);
+    const forgotten: string[] = [];
+    const end = new AbortController();
+    const ended = new Promise((resolve) => end.signal.addEventListener('abort', resolve));
+    const group = {
+      survey: () => Promise.resolve({ replicas: servers.length, servers, leader: 'b' }),
+      forget: async (peer: string) => {
+        forgotten.push(peer);
+        await ended;
+        servers = servers.filter((each) => each.peer !== peer);
+      },
+    };
+    const built = build(group);
+    const { world } = built;
+    const id = world.store.cluster()?.id ?? '';
+    const log = { generation: 2, form: 'several' } as const;
+    world.apply([
+      { op: 'patch', kind: 'cluster', id, fields: { log } },
+      ...['b', 'c'].map((each) => ({ op: 'put', kind: 'node', object: manager(each) }) as const),
+    ]);
+    const isAnswered = (): boolean => isSettled(world.store, 'c');
+    return { ...built, forgotten, end, isAnswered };
+  };
+
+  test('before anything was taken from it: it goes on as it is', async () => {
+    const { world, duty, forgotten, isAnswered } = several();
+    wish(world, 'worker');
+    wish(world, 'manager');
+    expect(isAnswered()).toBe(true);
+    await duty.plan();
+    await duty.plan();
+    expect(forgotten).toEqual([]);
+    expect(isAnswered()).toBe(true);
+  });
+
+  test('while its server is being taken out: it is not answered for until it has a new place', async () => {
+    const { world, duty, forgotten, end, isAnswered } = several();
+    wish(world, 'worker');
+    await duty.plan();
+    expect(forgotten).toEqual([]);
+    const taking = duty.plan();
+    await settle();
+    expect(forgotten).toEqual(['c']);
+    wish(world, 'manager');
+    expect(isAnswered()).toBe(false);
+    end.abort();
+    await taking;
+    expect(isAnswered()).toBe(false);
+    await duty.plan();
+    expect(world.store.node('c')).toMatchObject({ role: 'manager', spec: { Role: 'manager' } });
+    expect(world.store.node('c')?.manager).toBeUndefined();
+    expect(isAnswered()).toBe(false);
+  });
 });
 
 describe('a joiner that is lost after the log went over to it', () => {

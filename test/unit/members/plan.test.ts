@@ -1,10 +1,11 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import {
   lacksCopy,
   type LogServer,
   type LogSurvey,
   planMembers,
 } from '../../../domain/members/plan.ts';
+import { enterGeneration, releaseOf } from '../../../domain/members/form.ts';
 import type { Cluster, Node } from '../../../domain/model/objects.ts';
 import { nodeDraft, World } from '../commands/helpers.ts';
 
@@ -12,6 +13,7 @@ interface Member {
   /** What it is to be; default: manager. */
   readonly to?: Node['spec']['Role'];
   readonly joining?: true;
+  readonly leaving?: true;
 }
 
 /** A cluster whose managers are those named; `a` leads. */
@@ -28,15 +30,17 @@ function view(
 
 function withMembers(members: Readonly<Record<string, Member>>): Pick<World, 'store' | 'apply'> {
   const nodes = Object.entries(members).map(
-    ([id, { to = 'manager', joining }]): Partial<Node> & { id: string } => ({
+    ([id, { to = 'manager', joining, leaving }]): Partial<Node> & { id: string } => ({
       id,
       spec: { Labels: {}, Role: to, Availability: 'active' },
+      role: 'manager',
       manager: {
         addr: `${id}:2377`,
         bus: `${id}:7946`,
         route: `${id}:7947`,
         reachability: 'reachable',
         ...(joining && { joining }),
+        ...(leaving && { leaving }),
       },
     }),
   );
@@ -188,9 +192,12 @@ test('of two that are to go, one whose server has left already goes first: the g
 });
 
 const going = { a: {}, b: {}, c: { to: 'worker' } } as const;
+const leaving = { ...going, c: { to: 'worker', leaving: true } } as const;
+const markC = { step: 'mark-leaving', nodeId: 'c' } as const;
 
 test('a manager is let go while the others have all it has, and the group is without it', () => {
-  expect(planMembers(view(going), 'a', survey())).toEqual({ step: 'forget', server: 'c-1' });
+  expect(planMembers(view(going), 'a', survey())).toEqual(markC);
+  expect(planMembers(view(leaving), 'a', survey())).toEqual({ step: 'forget', server: 'c-1' });
   const servers = [server('a'), server('b')];
   const after = survey({ servers, unsettledUp: 'the log has 2 of 3 replicas' });
   expect(planMembers(view(going), 'a', after)).toEqual({ step: 'release', nodeId: 'c' });
@@ -205,10 +212,7 @@ test('the log is led elsewhere before its leader is taken out', () => {
 test('a manager is let go while another is away, if the others go on without both', () => {
   const four = { ...going, d: {} } as const;
   const servers = [server('a'), server('b', false), server('c'), server('d')];
-  expect(planMembers(view(four), 'a', survey({ servers, replicas: 4 }))).toEqual({
-    step: 'forget',
-    server: 'c-1',
-  });
+  expect(planMembers(view(four), 'a', survey({ servers, replicas: 4 }))).toEqual(markC);
   const both = [server('a'), server('b', false), server('c', false), server('d')];
   expect(planMembers(view(four), 'a', survey({ servers: both, replicas: 4 }))).toEqual({
     step: 'wait',
@@ -242,7 +246,8 @@ test('a manager whose copy is one of two is let go when a third has it too', () 
 test('a manager that is away is let go if the others are a majority', () => {
   const away = { unsettled: 'server c is offline' };
   const servers = [server('a'), server('b'), server('c', false)];
-  expect(planMembers(view(going), 'a', survey({ ...away, servers }))).toEqual({
+  expect(planMembers(view(going), 'a', survey({ ...away, servers }))).toEqual(markC);
+  expect(planMembers(view(leaving), 'a', survey({ ...away, servers }))).toEqual({
     step: 'forget',
     server: 'c-1',
   });
@@ -256,7 +261,49 @@ test('a manager that is away is let go if the others are a majority', () => {
 test('of two that are to go one is let go first', () => {
   const both = view({ a: {}, b: { to: 'worker' }, c: { to: 'worker' } });
   const led = survey({ leader: 'a' });
-  expect(planMembers(both, 'a', led)).toEqual({ step: 'forget', server: 'b-1' });
+  expect(planMembers(both, 'a', led)).toEqual({ step: 'mark-leaving', nodeId: 'b' });
+  const begun = view({ a: {}, b: { to: 'worker' }, c: { to: 'worker', leaving: true } });
+  expect(planMembers(begun, 'a', led)).toEqual({ step: 'forget', server: 'c-1' });
+});
+
+test('one that is to go and cannot yet holds up no other one: it may wait for nothing else', () => {
+  const both = view({ a: {}, b: { leaving: true }, c: { to: 'worker' } });
+  const servers = [server('a'), server('b'), server('c', false)];
+  expect(planMembers(both, 'a', survey({ servers, leader: 'a' }))).toEqual(markC);
+});
+
+describe('a manager whose place is given up, and that is wanted again', () => {
+  const wanted = view({ ...three, c: { leaving: true } });
+
+  test('is let go all the same: nobody can tell what was done already', () => {
+    expect(planMembers(wanted, 'a', survey())).toEqual({ step: 'forget', server: 'c-1' });
+    const without = survey({ servers: [server('a'), server('b')] });
+    expect(planMembers(wanted, 'b', without)).toEqual({ step: 'release', nodeId: 'c' });
+    expect(planMembers(wanted, 'c', survey())).toEqual({ step: 'yield' });
+  });
+
+  test('gives its place up, but not what it is to be', () => {
+    const { store, apply } = withMembers({ ...three, c: { leaving: true } });
+    const c = store.node('c');
+    if (c === undefined) throw new Error('no node c');
+    apply([releaseOf(c)]);
+    expect(store.node('c')).toMatchObject({ role: 'manager', spec: { Role: 'manager' } });
+    expect(store.node('c')?.manager).toBeUndefined();
+  });
+
+  test('is to have another place in a generation that begins without it, where others become workers', () => {
+    const closed = { next: { generation: 3, form: 'alone', founder: 'a' } } as const;
+    const { store, apply } = withMembers({ a: {}, b: {}, c: { leaving: true } });
+    const id = store.cluster()?.id ?? '';
+    const log = { generation: 2, form: 'several', ...closed } as Cluster['log'];
+    apply([{ op: 'patch', kind: 'cluster', id, fields: { log } }]);
+    apply(enterGeneration(store, 'a', { generation: 3, form: 'alone' }));
+    const now = ['b', 'c'].map((nodeId) => store.node(nodeId));
+    expect(now.map((node) => [node?.role, node?.spec.Role, node?.manager])).toEqual([
+      ['worker', 'worker', undefined],
+      ['manager', 'manager', undefined],
+    ]);
+  });
 });
 
 test('the second last manager goes by a new generation of one', () => {
