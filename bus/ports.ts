@@ -67,6 +67,8 @@ export interface StateLog {
 /** The servers that keep the log together. Everything here rejects when they do not answer. */
 export interface LogGroup {
   survey(): Promise<LogSurvey>;
+  /** Whether the server that this manager is connected to is one of the group, up to date or not. */
+  isMember(): Promise<boolean>;
   /** How many copies the log is to have; answered before anything has moved. */
   setReplicas(count: number): Promise<void>;
   /** The group goes on without this server (its `peer` in the survey), which is away. */

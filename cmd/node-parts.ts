@@ -116,6 +116,10 @@ export class NodeParts {
       onLock: () => {
         if (files.pendingKey() !== undefined) this.renew();
       },
+      onForgotten: () => {
+        const { founding: _, ...rest } = identity;
+        this.#hooks.onSeat({ ...rest, joining: true });
+      },
       onRestart: (next) => this.#hooks.onRestart(next),
       starts: this.starts,
       seen: new SeenDisks(files),

@@ -9,7 +9,7 @@ import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
 import { JournalError } from '../bus/ports.ts';
 import { subjects } from '../bus/subjects.ts';
-import { Passage, untilCopied } from '../actors/manager/passage.ts';
+import { Passage, untilCopied, untilForgotten } from '../actors/manager/passage.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
 import { placedManagers, routePeers } from '../domain/members/form.ts';
@@ -97,6 +97,7 @@ export async function runManager(
       return open();
     });
     closing.unshift(() => manager.stop());
+    if (identity.form === 'several') void beginAnew(wiring, links, report, within);
     attend(wiring, manager, links.system, report);
     manager.start();
     current.set(manager);
@@ -119,6 +120,19 @@ export async function runManager(
     current.set(undefined);
     for (const close of closing) await close();
   }
+}
+
+/** A server that was taken out of the log's group while it was away is followed by one with another name. */
+async function beginAnew(
+  { identity, onForgotten }: ManagerWiring,
+  { group }: Links,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  await untilForgotten(group, systemClock, scope).catch(() => undefined);
+  if (scope.aborted) return;
+  report('log_server_taken_out', { generation: identity.generation });
+  onForgotten();
 }
 
 /** Several managers go on without this one until somebody decides; one that is alone goes on looking at its log. */

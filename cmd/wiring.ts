@@ -39,6 +39,8 @@ export interface ManagerWiring {
   readonly onFailure: (part: ManagerPart, error: unknown) => void;
   /** A part does what it is there for. */
   readonly onUp: (part: ManagerPart) => void;
+  /** The log's group goes on without this manager's server: it gets a new one, and begins as one that joins. */
+  readonly onForgotten: () => void;
   /** All parts of this manager begin anew. */
   readonly onRestart: (identity: Identity) => void;
   readonly starts: StartFiles;

@@ -69,6 +69,34 @@ export async function untilCopied(
   }
 }
 
+/** How often a manager looks whether its server is in the group, and how long it must not have been there, ms. A leader of the
+ * servers that has lost the others, and so may not have heard of this one, gives up within half of that time. */
+const forgottenMs = { look: 5_000, whole: 20_000 } as const;
+
+/**
+ * Resolves when the log's servers have gone on without this manager's for long, although it runs and hears them: they
+ * took it out while it was away. Nobody tells it so, and by its name it is not let in again for minutes. Rejects when
+ * the scope ends.
+ */
+export async function untilForgotten(
+  group: Pick<LogGroup, 'isMember'>,
+  clock: Clock,
+  scope: AbortSignal,
+): Promise<void> {
+  let since: number | undefined;
+  for (;;) {
+    const isOut = await group.isMember().then(
+      (isMember) => !isMember,
+      () => false,
+    );
+    scope.throwIfAborted();
+    since = isOut ? (since ?? clock.now()) : undefined;
+    if (since !== undefined && clock.now() - since >= forgottenMs.whole) return;
+    await pause(clock, forgottenMs.look, scope);
+    scope.throwIfAborted();
+  }
+}
+
 /**
  * A manager's way from one generation of the log to the next. At each moment its disk has all that is needed to go on
  * from there: a generation's journal is durable before the seat in it, and what there is of the generation before goes

@@ -37,6 +37,15 @@ export class NatsLogGroup implements LogGroup {
     return surveyOf(await this.#health());
   }
 
+  async isMember(): Promise<boolean> {
+    const { metaLeader, metaPeers } = await this.#health();
+    const own = this.#options.system.connection().info?.server_name;
+    if (metaLeader === undefined || own === undefined)
+      throw new BusError('no-responder', 'the servers have no leader');
+    const peer = peerIdOf(own);
+    return metaLeader === own || metaPeers.some(({ peerId }) => peerId === peer);
+  }
+
   setReplicas(count: number): Promise<void> {
     return this.#options.log.setReplicas(count);
   }

@@ -1,8 +1,10 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Accelerator, findRaftGroup } from '../../bus/nats/accelerator.ts';
 import { askServers, leads, metaGroup } from '../../bus/nats/jsz.ts';
 import type { Link } from '../../bus/nats/link.ts';
+import { NatsLogGroup } from '../../bus/nats/log-group.ts';
 import {
   type ClusterHealth,
   clusterHealth,
@@ -330,4 +332,67 @@ describe('two managers', () => {
     await untilServers(system, 2);
     await settled(member, 2);
   }, 30_000);
+});
+
+describe('a server that is taken out of the group while it is away', () => {
+  let cluster: TestCluster;
+  beforeAll(async () => {
+    cluster = await TestCluster.start(3);
+    await cluster.formed();
+    await created(cluster.members[0] as Member, 3);
+  });
+  afterAll(() => cluster.stop());
+
+  const groupOf = ({ log, stateLog, system }: Member): NatsLogGroup =>
+    new NatsLogGroup({ log: stateLog, link: log, system, servers: () => cluster.members.length });
+
+  test('is not told, and not let in by its name while others are; with a store of its own it is', async () => {
+    const { metaLeader } = await settled(cluster.members[0] as Member, 3);
+    const staying = cluster.member(metaLeader);
+    const away = cluster.members.find((member) => member !== staying) as Member;
+    await cluster.kill(away);
+    expect(await removeServer(staying.system, peerIdOf(away.server.name))).toBe(true);
+    expect((await healthOf(staying, 3)).metaSize).toBe(2);
+    away.lines.length = 0;
+    await cluster.restart(away);
+    // when it has heard of the group as it is now it drops its copy of the log, which is others' now
+    const copies = async (): Promise<readonly string[]> =>
+      (await healthOf(staying, 3)).copies.map(({ server }) => server);
+    const isHeard = async (): Promise<boolean> =>
+      (await healthOf(staying, 3)).answered.includes(away.server.name);
+    await until(isHeard, 10_000, 'it to be back');
+    await until(
+      async () => !(await copies()).includes(away.server.name),
+      30_000,
+      'its copy of the log to go',
+    );
+    expect(await groupOf(staying).isMember()).toBe(true);
+    expect(await groupOf(away).isMember()).toBe(false);
+
+    const later = await cluster.grow('manager4');
+    await until(
+      () =>
+        groupOf(later)
+          .isMember()
+          .catch(() => false),
+      30_000,
+      'another one',
+    );
+    expect(await groupOf(away).isMember()).toBe(false);
+    expect((await healthOf(staying, 4)).metaSize).toBe(3);
+    expect(timesSaid(away, 'was removed from the cluster')).toBe(0);
+
+    await away.server.stop();
+    await rm(away.options.storeDir, { recursive: true, force: true });
+    await cluster.restart(away);
+    await until(
+      () =>
+        groupOf(away)
+          .isMember()
+          .catch(() => false),
+      30_000,
+      'it under another name',
+    );
+    expect((await healthOf(staying, 4)).metaSize).toBe(4);
+  }, 120_000);
 });

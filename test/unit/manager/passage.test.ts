@@ -1,6 +1,12 @@
-import { expect, test } from '@jest/globals';
-import { Passage, type PassagePorts, type Seat } from '../../../actors/manager/passage.ts';
+import { describe, expect, test } from '@jest/globals';
+import {
+  Passage,
+  type PassagePorts,
+  type Seat,
+  untilForgotten,
+} from '../../../actors/manager/passage.ts';
 import type { Manager } from '../../../actors/manager/manager.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { settle } from '../../support/settle.ts';
 
 const scope = new AbortController().signal;
@@ -52,3 +58,42 @@ test.each(['leave', 'retreat'] as const)(
     expect(seat()).toEqual({ nodeId: 'a', generation: 3, form: 'alone', founding: { after: 73 } });
   },
 );
+
+describe('a server that was taken out of the group while it was away', () => {
+  type Look = 'in' | 'out' | 'silent';
+  /** What its manager sees, second by second; answers when it finds that its server is forgotten, s. */
+  async function foundAfter(look: (second: number) => Look): Promise<number | undefined> {
+    const clock = new VirtualClock();
+    let found: number | undefined;
+    const isMember = (): Promise<boolean> => {
+      const now = look(clock.now() / 1_000);
+      return now === 'silent'
+        ? Promise.reject(new Error('no leader'))
+        : Promise.resolve(now === 'in');
+    };
+    const end = new AbortController();
+    untilForgotten({ isMember }, clock, end.signal).then(
+      () => (found = clock.now() / 1_000),
+      () => undefined,
+    );
+    for (let second = 0; second < 120 && found === undefined; second++) {
+      await settle();
+      clock.advance(1_000);
+    }
+    end.abort();
+    return found;
+  }
+
+  test('is found when the others have long gone on without it', async () => {
+    expect(await foundAfter(() => 'out')).toBeGreaterThanOrEqual(20);
+  });
+  test.each<[string, (second: number) => Look]>([
+    ['it is there', () => 'in'],
+    ['the servers have no leader', () => 'silent'],
+    ['it comes in within the time', (second) => (second < 15 ? 'out' : 'in')],
+    ['it is there now and then', (second) => (second % 20 < 15 ? 'out' : 'in')],
+    ['the servers have no leader now and then', (second) => (second % 20 < 15 ? 'out' : 'silent')],
+  ])('is none: %s', async (_, look) => {
+    expect(await foundAfter(look)).toBeUndefined();
+  });
+});
