@@ -3,7 +3,7 @@ import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/por
 import type { Abdication, BeatReply, Excuse, LeaderBeat } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
-import { enterGeneration, formOf, isClosed } from '../../domain/members/form.ts';
+import { enterGeneration, formOf, isClosed, leavesLead } from '../../domain/members/form.ts';
 import type { LogSurvey } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
@@ -362,8 +362,7 @@ export class Manager {
     const { nodeId } = this.#options;
     const managers = this.#members();
     if (managers.length > 0 && !managers.includes(nodeId)) return false;
-    // one that is to be a worker leaves the lead to those that stay
-    if (this.#replica.store.node(nodeId)?.spec.Role === 'worker') return false;
+    if (leavesLead(this.#replica.store, nodeId)) return false;
     return (await this.#peers?.canvass(managers, this.#replica.epoch + 1)) ?? false;
   }
 

@@ -37,6 +37,13 @@ export const isGoing = ({ spec, manager }: Placed): boolean =>
 export const isVoter = (node: Node): boolean =>
   node.manager !== undefined && node.manager.joining !== true;
 
+/** Whether this manager is to go while another one that counts stays: it leaves the lead to that one. */
+export const leavesLead = (view: View, self: string): boolean => {
+  const placed = placedManagers(view);
+  const isToGo = placed.some((node) => node.id === self && isGoing(node));
+  return isToGo && placed.some((node) => isVoter(node) && !isGoing(node));
+};
+
 /** What a manager's server must know of another one. */
 export interface RoutePeer {
   readonly nodeId: string;

@@ -1,6 +1,6 @@
 import type { LogForm } from '../model/objects.ts';
 import type { View } from '../store/view.ts';
-import { formOf, isGoing, isVoter, type Placed, placedManagers } from './form.ts';
+import { formOf, isGoing, isVoter, leavesLead, type Placed, placedManagers } from './form.ts';
 
 /** A server of the log's group. */
 export interface LogServer {
@@ -62,11 +62,14 @@ export function planMembers(view: View, self: string, survey: LogSurvey | undefi
   const placed = placedManagers(view);
   const going = placed.filter(isGoing);
   const staying = placed.filter((node) => !isGoing(node));
-  if (going.some(({ id }) => id === self))
-    return staying.some((node) => node.id !== self && isVoter(node)) ? { step: 'yield' } : none;
+  if (leavesLead(view, self)) return { step: 'yield' };
+  const isToGo = going.some(({ id }) => id === self);
+  if (isToGo && staying.length === 0) return none;
+  // who is to take over does not count yet: until it does, nobody goes
+  const leaving = isToGo ? [] : going;
   return form === 'alone'
-    ? planAlone(self, staying, going)
-    : planSeveral(view, self, staying, going, survey);
+    ? planAlone(self, staying, leaving)
+    : planSeveral(view, self, staying, leaving, survey);
 }
 
 function planAlone(

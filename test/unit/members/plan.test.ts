@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { leavesLead } from '../../../domain/members/form.ts';
 import {
   lacksCopy,
   type LogServer,
@@ -318,8 +319,26 @@ test('the second last manager goes by a new generation of one', () => {
 test('a leader that is to go lets another lead, if there is one', () => {
   const self = { a: { to: 'worker' }, b: {}, c: {} } as const;
   expect(planMembers(view(self), 'a', survey())).toEqual({ step: 'yield' });
-  const joining = { a: { to: 'worker' }, b: { joining: true } } as const;
-  expect(planMembers(view(joining), 'a', survey())).toEqual({ step: 'none' });
+  expect(planMembers(view({ a: { to: 'worker' } }), 'a', survey())).toEqual({ step: 'none' });
+});
+
+test('only a manager that counts and stays is left the lead to', () => {
+  const leaves = (...args: Parameters<typeof view>): boolean => leavesLead(view(...args), 'a');
+  expect(leaves({ a: { to: 'worker' }, b: {} })).toBe(true);
+  expect(leaves({ a: { to: 'worker' }, b: { to: 'worker' }, c: { joining: true } })).toBe(false);
+  expect(leaves({ a: {}, b: {} })).toBe(false);
+});
+
+test('one that is to go brings in who is to stay, while nobody who stays counts yet', () => {
+  const several = view({ a: { to: 'worker' }, b: { to: 'worker' }, c: { joining: true } });
+  const servers = [server('a'), server('b'), without('c')];
+  expect(planMembers(several, 'a', survey({ replicas: 2, servers }))).toEqual({
+    step: 'replicas',
+    count: 3,
+  });
+  expect(planMembers(several, 'a', survey())).toEqual({ step: 'none' });
+  const alone = view({ a: { to: 'worker' }, b: { joining: true } }, { form: 'alone' });
+  expect(planMembers(alone, 'a', undefined)).toEqual({ step: 'close', form: 'several' });
 });
 
 test('without word of the servers nothing is changed', () => {
