@@ -472,6 +472,8 @@ export class Manager {
   #retreat(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    // a write that is acknowledged from here on would be in no later generation
+    this.#committer?.stop();
     this.#options.onStranded?.();
   }
 

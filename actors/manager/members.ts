@@ -40,8 +40,10 @@ export class MembersDuty {
   /** Since when each manager counts here: one that has just come has not been asked yet. */
   #votersSince: ReadonlyMap<string, number> = new Map();
   #said = '';
-  /** Since when the log's servers do not answer, on the clock. */
+  /** Since when the log's servers neither answer nor take a record, on the clock. */
   #strandedSince: number | undefined;
+  /** How far the log was then. */
+  #strandedAt = 0;
   #lookStrandedFrom = 0;
 
   constructor(ports: MembersPorts) {
@@ -201,7 +203,10 @@ export class MembersDuty {
       () => false,
     );
     this.#lookStrandedFrom = clock.now() + lookMs.busy;
-    this.#strandedSince = isThere ? undefined : (this.#strandedSince ?? now);
+    // servers of which none answers may take records all the same: what is written here would be lost
+    const hasGoneOn = view.index > this.#strandedAt;
+    this.#strandedAt = view.index;
+    this.#strandedSince = isThere || hasGoneOn ? undefined : (this.#strandedSince ?? now);
     if (this.#strandedSince === undefined || clock.now() - this.#strandedSince < strandedMs) return;
     report('generation_given_up', { why: "the joiner's server is away" });
     retreat();

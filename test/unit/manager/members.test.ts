@@ -201,6 +201,19 @@ describe('a joiner that is lost after the log went over to it', () => {
     expect(retreats).toEqual([]);
   });
 
+  test('is not given up while the log takes records, whoever does not answer: it is there', async () => {
+    const { world, beat, retreats } = several(joiner);
+    const now = { Labels: {}, Role: 'manager', Availability: 'active' } as const;
+    for (let second = 1; second <= 40; second++) {
+      await beat(second * 1_000);
+      if (second % 5 === 0)
+        world.apply([{ op: 'patch', kind: 'node', id: 'a', fields: { spec: now } }]);
+    }
+    expect(retreats).toEqual([]);
+    await beat(60_000);
+    expect(retreats.length).toBeGreaterThan(0);
+  });
+
   test('is not given up where another manager counts: it may have written', async () => {
     const { beat, retreats } = several(joiner, manager('c'));
     await beat(60_000);
