@@ -32,6 +32,33 @@ describe('machines lose their power at random', () => {
   });
 });
 
+describe('messages are lost and late besides', () => {
+  // of machines that lose their power while all of it goes on: servers taken out while they were away (50014, 50042), all that
+  // count demoted while another one joins (50139, 50216), a joiner whose servers only do not answer (50266)
+  test.each([50_005, 50_014, 50_042, 50_139, 50_216, 50_266])('seed %i', async (seed) => {
+    const options = drawPassage(seed);
+    expect(options.mishapRate).toBeGreaterThan(0);
+    const { failure } = await simulatePassage(options);
+    expect(failure).toBeUndefined();
+  });
+
+  test('every kind of message, there and back', async () => {
+    const hits = new Set<string>();
+    for (const seed of [1, 2, 3, 4]) {
+      const options = { seed, hosts: 4, powerOffEveryMs: 20_000, mishapRate: 0.3 };
+      const { failure, mishaps } = await simulatePassage(options);
+      expect(failure).toBeUndefined();
+      for (const kind of Object.keys(mishaps)) hits.add(kind);
+    }
+    for (const operation of ['seat', 'enroll', 'state', 'start check', 'survey', 'manager.seated'])
+      for (const direction of ['request', 'answer'])
+        for (const fate of ['lost', 'late'])
+          expect(hits).toContain(`${operation} ${direction} ${fate}`);
+    for (const operation of ['copies', 'forget', 'lead', 'renewal'])
+      expect([...hits].some((kind) => kind.startsWith(`${operation} `))).toBe(true);
+  });
+});
+
 test('a planted bug is found: a switch to another generation that is not synced', async () => {
   const { failure } = await simulatePassage({ ...calm, powerOffAt: 5, unsynced: true });
   expect(failure).toMatchObject({ name: 'Violation', rule: 'passage' });

@@ -1,6 +1,7 @@
 import type { LogGroup } from '../../../bus/ports.ts';
 import type { LogServer } from '../../../domain/members/plan.ts';
 import { pause } from '../../../supervisors/clock.ts';
+import { exchange } from './exchange.ts';
 import type { PassageHost } from './host.ts';
 import type { PassageWorld } from './world.ts';
 
@@ -9,16 +10,37 @@ const copyMs = 700;
 const newMs = 1_000;
 /** Until the servers have agreed that one of them is none any more, ms. */
 const agreeMs = 200;
+/** How long there is for an answer: to a question, and to what is to be done, ms. */
+const limitMs = { question: 1_000, change: 5_000 } as const;
 
 const nodeOf = (peer: string): string => peer.split('#')[0] ?? '';
 
-/** The log's servers as JetStream's API shows them to the manager on `host`. */
+/** Each question and answer may be lost or late on its way; who only reads asks again soon. */
 export function logGroup(world: PassageWorld, host: PassageHost, generation: number): LogGroup {
+  const { question, change } = limitMs;
+  const direct = groupOf(world, host, generation);
+  return {
+    survey: () => exchange(world, 'survey', question, () => direct.survey()),
+    isMember: () => exchange(world, 'survey', question, () => direct.isMember()),
+    setReplicas: (count) => exchange(world, 'copies', change, () => direct.setReplicas(count)),
+    forget: (peer) =>
+      exchange(world, 'forget', change, () => direct.forget(peer), { isRequestLate: false }),
+    handLead: (to) => exchange(world, 'lead', change, () => direct.handLead(to)),
+    answers: (route) =>
+      exchange(world, 'answers', question, () => direct.answers(route)).catch(() => false),
+  };
+}
+
+/** The log's servers as JetStream's API shows them to the manager on `host`. */
+function groupOf(world: PassageWorld, host: PassageHost, generation: number): LogGroup {
   const members = async () => {
     // as an answer that does not come
     if (!world.hasQuorum(generation) || host.generation !== generation || world.isCutOff(host.id))
       throw new Error('the servers do not answer');
-    return world.members(generation);
+    const group = world.members(generation);
+    if (!group.ids.has(host.serverOf(generation)) && !world.isLetIn(host))
+      throw new Error('the servers do not know this one');
+    return group;
   };
   const isOnline = (id: string): boolean =>
     world.host(id)?.generation === generation && !world.isCutOff(id);
@@ -45,6 +67,7 @@ export function logGroup(world: PassageWorld, host: PassageHost, generation: num
         ...(isMoving && { unsettledUp: 'a server or a copy is behind' }),
       };
     },
+    isMember: async () => (await members()).ids.has(host.serverOf(generation)),
     setReplicas: async (count) => {
       world.setReplicas(await members(), generation, count);
       world.changed();

@@ -14,17 +14,20 @@ export interface PassageResult {
   readonly steps: number;
   readonly generation: number;
   readonly powerCuts: number;
+  /** How often messages were lost or late, by `operation direction fate`. */
+  readonly mishaps: Readonly<Record<string, number>>;
   readonly lines: readonly string[];
 }
 
 const writeEveryMs = 1_000;
 const calmLimitMs = 180_000;
 
-/** How many machines there are, and how often they lose their power, drawn by seed. */
+/** How many machines there are, how often they lose their power and messages are lost, drawn by seed. */
 export function drawPassage(seed: number, unsynced = false): PassageOptions {
   const random = new Random(seed, 'passage options');
   const powerOffEveryMs = random.between(4_000, 20_000);
-  return { seed, hosts: random.pick([2, 2, 3, 3, 4]), powerOffEveryMs, unsynced };
+  const hosts = random.pick([2, 2, 3, 3, 4]);
+  return { seed, hosts, powerOffEveryMs, mishapRate: random.pick([0, 0.2, 0.5]), unsynced };
 }
 
 /**
@@ -57,6 +60,7 @@ export async function simulatePassage(options: PassageOptions): Promise<PassageR
     steps,
     generation,
     powerCuts,
+    mishaps: Object.fromEntries(world.mishaps.hits),
     lines,
   };
 }
@@ -64,9 +68,9 @@ export async function simulatePassage(options: PassageOptions): Promise<PassageR
 export async function found(world: PassageWorld): Promise<void> {
   const [founder] = world.hosts;
   if (founder === undefined) return;
-  founder.seat = { nodeId: founder.id, generation: 1 };
+  founder.disk.seat = { nodeId: founder.id, generation: 1 };
   world.createLog(1);
-  founder.storeOf(1);
+  founder.disk.storeOf(1);
   founder.start();
   await world.run(1);
   let done = false;
@@ -108,6 +112,8 @@ export function follow(world: PassageWorld): void {
     // a manager that has just started may not have read that far
     if (node === undefined) continue;
     const isManager = node.role === 'manager';
+    if (isManager === (host.seat !== undefined)) continue;
+    if (world.mishaps.draw('renewal', 'answer') !== undefined) continue;
     if (!isManager && host.seat !== undefined) host.become(undefined);
     if (
       isManager &&
@@ -153,12 +159,12 @@ export async function setRole(
   }
 }
 
-const roleOf = ({ id, spec }: Node, role: 'manager' | 'worker'): Change => ({
+const roleOf = ({ id, spec, manager }: Node, role: 'manager' | 'worker'): Change => ({
   op: 'patch',
   kind: 'node',
   id,
-  // a manager's certificate comes at once, a worker's when the leader lets the manager go
-  fields: { ...(role === 'manager' && { role }), spec: { ...spec, Role: role } },
+  // a manager's certificate comes at once; a worker's when the leader lets the manager go, if it has a place
+  fields: { ...((role === 'manager' || !manager) && { role }), spec: { ...spec, Role: role } },
 });
 
 export function newestView(world: PassageWorld): View | undefined {

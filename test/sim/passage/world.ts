@@ -5,6 +5,7 @@ import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { epochMs, simulatedCluster } from '../world/cluster.ts';
 import { runUntil } from '../world/drive.ts';
 import { noFaults, SimLog, type SimLogClient } from '../world/log.ts';
+import { Mishaps } from '../world/mishaps.ts';
 import { SimNetwork } from '../world/network.ts';
 import { Random } from '../world/random.ts';
 import { Servers } from '../world/servers.ts';
@@ -17,6 +18,8 @@ export interface PassageOptions {
   readonly powerOffAt?: number;
   /** Mean time between power cuts of machines at random, virtual ms; none when absent. */
   readonly powerOffEveryMs?: number;
+  /** Share of the messages of seats, starts and the log's servers that are lost or late; none when absent. */
+  readonly mishapRate?: number;
   /** A planted bug: a generation's journal is not synced before it is gone over to. */
   readonly unsynced?: boolean;
   /** A planted bug: servers start on whatever their disks have. */
@@ -36,7 +39,7 @@ interface Members {
   leader: string;
 }
 
-/** A server that was taken out of the group starts again under another name after this time, ms. */
+/** A server that is taken out of the group while it runs starts again under another name after this time, ms. */
 const renameMs = 3_000;
 
 /** Managers that come and go, each generation of the log with the servers that keep it, and machines that lose their power. */
@@ -46,6 +49,7 @@ export class PassageWorld {
   readonly hosts: readonly PassageHost[];
   readonly servers: Servers;
   readonly network: SimNetwork;
+  readonly mishaps: Mishaps;
   readonly random: Random;
   readonly lines: string[] = [];
   /** Writes to disks so far, each of which may be cut off before it or behind it. */
@@ -66,7 +70,8 @@ export class PassageWorld {
     this.hosts = Array.from({ length: options.hosts }, (_, i) => new PassageHost(this, i));
     this.servers = new Servers(this.hosts.map(({ id }) => id));
     const link = { latencyMinMs: 0.5, latencyMaxMs: 5 };
-    this.network = new SimNetwork(this.clock, this.random, link, this.servers);
+    this.mishaps = new Mishaps(new Random(options.seed, 'passage mishaps'));
+    this.network = new SimNetwork(this.clock, this.random, link, this.servers, this.mishaps);
   }
 
   wallNow(): number {
@@ -114,9 +119,10 @@ export class PassageWorld {
     return this.random.between(500, 50_000);
   }
 
-  /** Until `calm`, machines lose their power now and then. */
+  /** Until `calm`, machines lose their power now and then, and messages are lost and late. */
   disturb(): void {
-    const { powerOffEveryMs } = this.options;
+    const { powerOffEveryMs, mishapRate = 0 } = this.options;
+    this.mishaps.rate = this.#isCalm ? 0 : mishapRate;
     if (powerOffEveryMs === undefined || this.#isCalm) return;
     this.clock.setTimeout(() => {
       const host = this.random.pick(this.hosts);
@@ -126,6 +132,7 @@ export class PassageWorld {
   }
   calm(): void {
     this.#isCalm = true;
+    this.mishaps.rate = 0;
   }
 
   /** Lets virtual time pass. Rejects when something is wrong. */
@@ -157,27 +164,33 @@ export class PassageWorld {
         group.copies.delete(peer);
   }
 
-  /** As JetStream, which gives a server that is up the copy that is missing. */
+  /** As JetStream, which gives a server the copy that is missing: to one that is up first, but to one that is away, too. */
   #fill({ ids, copies, replicas }: Members, generation: number): void {
-    for (const host of this.#servers(generation)) {
-      const peer = host.serverOf(generation);
+    const up = this.#servers(generation).map((host) => host.serverOf(generation));
+    for (const peer of new Set([...up, ...ids]))
       if (copies.size < replicas && ids.has(peer) && !copies.has(peer))
         copies.set(peer, this.clock.now());
-    }
   }
 
+  /**
+   * As nats-server (`test/integration/nats-cluster.test.ts`): a server that runs is told, one that is away is not; and by
+   * that name it is not let in again, which there lasts for five minutes.
+   */
   forget(generation: number, peer: string): void {
     const group = this.members(generation);
     group.ids.delete(peer);
     group.copies.delete(peer);
     group.removed.add(peer);
+    const runs = (host: PassageHost): boolean => host.serverOf(generation) === peer;
+    const told = this.#servers(generation).find(runs);
+    const process = told?.process;
     this.#fill(group, generation);
     this.changed();
+    if (told === undefined) return;
     // one that is to be a manager all the same begins anew
     this.clock.setTimeout(() => {
-      for (const host of this.hosts)
-        if (host.generation === generation && host.serverOf(generation) === peer)
-          host.rename(generation);
+      if (told.process === process && told.generation === generation && runs(told))
+        told.rename(generation);
       this.changed();
     }, renameMs);
   }
@@ -220,7 +233,7 @@ export class PassageWorld {
     if (!this.#logs.has(generation)) {
       const made = log();
       made.onWrite = (seq) => {
-        for (const host of this.#voters(generation)) host.storeOf(generation).end = seq;
+        for (const host of this.#voters(generation)) host.disk.storeOf(generation).end = seq;
       };
       this.#logs.set(generation, made);
     }
@@ -239,9 +252,11 @@ export class PassageWorld {
 
   /** A host's server has come, gone or changed its generation. */
   changed(): void {
+    for (const host of this.hosts) if (host.seat?.founding !== undefined) this.#admit(host);
     for (const host of this.hosts) this.#admit(host);
     for (const generation of this.#logs.keys()) {
-      if (!this.hosts.some(({ stores }) => stores.has(generation))) this.#logs.delete(generation);
+      if (!this.hosts.some(({ disk }) => disk.stores.has(generation)))
+        this.#logs.delete(generation);
       const group = this.members(generation);
       if (this.host(group.leader)?.generation !== generation)
         group.leader = this.#voters(generation)[0]?.id ?? '';
@@ -265,17 +280,31 @@ export class PassageWorld {
     const peer = host.serverOf(generation);
     if (group.removed.has(peer) || group.ids.has(peer)) return;
     const isKept = this.#logs.has(generation) && !this.hasQuorum(generation);
-    if (!isAlone && (isKept || this.isCutOff(host.id))) return;
+    if (!isAlone && (isKept || this.isCutOff(host.id) || !this.isLetIn(host))) return;
     group.ids.add(peer);
     group.grownAt = this.clock.now();
     if (group.copies.size > 0) this.#fill(group, generation);
+  }
+
+  /** Servers let in only those of managers that theirs know, and most of them have to. */
+  isLetIn(host: PassageHost): boolean {
+    const { ids } = this.members(host.generation);
+    const others = this.#servers(host.generation).filter(
+      (other) => other !== host && ids.has(other.serverOf(host.generation)),
+    );
+    const knows = (one: PassageHost, other: PassageHost): boolean =>
+      one.disk.peers.includes(other.id);
+    const open = others.filter((other) => knows(other, host) && knows(host, other));
+    // its founder begins the group
+    if (others.length === 0) return host.seat?.founding !== undefined;
+    return 2 * open.length > others.length;
   }
 
   /** A majority goes on from the longest copy of the log among its own; whoever has more than that loses it. */
   #replicate(generation: number): void {
     const log = this.#logs.get(generation);
     if (log === undefined || !this.hasQuorum(generation)) return;
-    const stores = this.#voters(generation).map((host) => host.storeOf(generation));
+    const stores = this.#voters(generation).map((host) => host.disk.storeOf(generation));
     // a store of before the first record has none
     log.truncate(Math.max(log.first - 1, ...stores.map(({ end }) => Math.min(end, log.last))));
     for (const store of stores) store.end = log.last;
