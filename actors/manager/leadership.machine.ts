@@ -1,10 +1,12 @@
-import { assign, fromCallback, fromPromise, setup } from 'xstate';
+import { type ActorRefFrom, assign, fromCallback, fromPromise, setup } from 'xstate';
 import { termMs } from './quorum.ts';
 
 export interface LeadershipInput {
   readonly scope: AbortSignal;
   /** 0 ≤ x < 1; spreads the tries of several followers. */
   readonly random: () => number;
+  /** How long ago a leader was heard last, ms; as of its begin where none has been. */
+  readonly heardFor: () => number;
   /** No other manager is there to wait for, to ask or to lose against. */
   readonly isAlone: () => boolean;
   /** Brings this manager's replica to the end of the log. */
@@ -34,6 +36,12 @@ const hurryMsMax = 30;
 const retryMs = { least: 200, spread: 400 } as const;
 /** Failures in a row from which on there is something wrong: another manager is faster, or the log is not up yet. */
 const failuresTold = 3;
+
+/** What is left of the time of silence. One that was over before this manager listened does not count. */
+function silenceLeft({ heardFor }: Context): number {
+  const silent = heardFor();
+  return silent < termMs.silence ? termMs.silence - silent : termMs.silence;
+}
 
 const within = ({ input, signal }: { input: Context; signal: AbortSignal }): AbortSignal =>
   AbortSignal.any([signal, input.scope]);
@@ -69,10 +77,11 @@ export const leadershipMachine = setup({
   guards: {
     isAlone: ({ context }) => context.isAlone(),
     isWanted: (_, wanted: boolean) => wanted,
+    hears: ({ context }) => context.heardFor() < termMs.silence,
   },
   delays: {
     backoff: ({ context }) => Math.min(2_000, 50 * 2 ** Math.min(context.failures, 6)),
-    silence: ({ context }) => termMs.silence + context.random() * termMs.silenceJitter,
+    silence: ({ context }) => silenceLeft(context) + context.random() * termMs.silenceJitter,
     hurry: ({ context }) => context.random() * hurryMsMax,
     retry: ({ context }) => retryMs.least + context.random() * retryMs.spread,
   },
@@ -98,8 +107,12 @@ export const leadershipMachine = setup({
       on: { heard: '.listening', released: '.hurrying', doubted: 'catchingUp' },
       states: {
         listening: {
-          on: { heard: { target: 'listening', reenter: true } },
-          after: { silence: 'canvassing' },
+          after: {
+            silence: [
+              { guard: 'hears', target: 'listening', reenter: true },
+              { target: 'canvassing' },
+            ],
+          },
         },
         hurrying: { after: { hurry: 'canvassing' } },
         canvassing: {
@@ -146,3 +159,8 @@ export const leadershipMachine = setup({
     resting: { after: { backoff: 'catchingUp' } },
   },
 });
+
+/** A leader was heard: a follower that listens finds that out when its time of silence is over, by `heardFor`. */
+export function hearLeader(actor: ActorRefFrom<typeof leadershipMachine>): void {
+  if (!actor.getSnapshot().matches({ following: 'listening' })) actor.send({ type: 'heard' });
+}

@@ -1,4 +1,4 @@
-import { assign, fromCallback, setup } from 'xstate';
+import { fromCallback, setup } from 'xstate';
 import type { BeatReply } from '../../bus/protocol.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { isAlone, leaseEnd, termMs } from './quorum.ts';
@@ -21,54 +21,62 @@ export interface LeaseInput {
   /** Another leads, or nothing comes of this term. */
   readonly onEnd: (why: 'newer epoch' | 'no majority') => void;
 }
-interface Answered {
-  readonly type: 'answered';
-  readonly from: string;
-  readonly sentAt: number;
-  readonly reply: BeatReply;
-}
-export type LeaseEvent = Answered | { readonly type: 'tick' };
+export type LeaseEvent =
+  /** What the answers make of the lease has changed. */
+  | { readonly type: 'got' }
+  | { readonly type: 'lost' }
+  /** A manager knows of a newer epoch. */
+  | { readonly type: 'surpassed' };
 interface Context extends LeaseInput {
-  /** When the newest beat was sent that a manager has acknowledged. */
-  readonly sentAt: ReadonlyMap<string, number>;
-  /** How far the other managers' journals are on their disks. */
-  readonly kept: ReadonlyMap<string, number>;
+  /** When the newest beat was sent that a manager has acknowledged. Beats write it: most of them change no state. */
+  readonly sentAt: Map<string, number>;
+  /** How far the other managers' journals are on their disks, likewise. */
+  readonly kept: Map<string, number>;
 }
 
 /** Whether the lease holds at this moment, whatever the machine has come to notice. */
-export function holdsLease(context: Context): boolean {
+export function holdsLease(context: LeaseInput & Pick<Context, 'sentAt'>): boolean {
   const { clock, managers, nodeId, ownFrom, sentAt } = context;
   const ids = managers();
   const now = clock.now();
   return isAlone(ids, nodeId) || (now >= ownFrom && now < leaseEnd(ids, nodeId, sentAt));
 }
 
-/** A beat to every other manager, again and again; each tick is a moment to look at the lease. */
-const beats = fromCallback<LeaseEvent, LeaseInput>(({ input, sendBack }) => {
-  const { clock, scope, listeners, nodeId, beat } = input;
+/** A beat to every other manager, again and again; each round and each answer is a moment to look at the lease. */
+const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
+  const { clock, scope, listeners, nodeId, beat, epoch, sentAt, kept } = input;
   let timer: number | undefined;
   let open = true;
+  let held = false;
   const close = (): void => {
     open = false;
     if (timer !== undefined) clock.clearTimeout(timer);
   };
-  const tell = async (from: string): Promise<void> => {
-    const sentAt = clock.now();
-    const reply = await beat(from);
-    if (open && reply !== undefined) sendBack({ type: 'answered', from, sentAt, reply });
+  const look = (): void => {
+    const before = held;
+    held = holdsLease(input);
+    if (held !== before) sendBack({ type: held ? 'got' : 'lost' });
+  };
+  const tell = async (manager: string): Promise<void> => {
+    const at = clock.now();
+    const reply = await beat(manager);
+    if (!open || reply === undefined) return;
+    if (reply.epoch > epoch) return sendBack({ type: 'surpassed' });
+    kept.set(manager, reply.kept);
+    if (!reply.ok) return;
+    sentAt.set(manager, Math.max(at, sentAt.get(manager) ?? at));
+    look();
   };
   const round = (): void => {
     if (scope.aborted) return;
     timer = clock.setTimeout(round, termMs.beatEvery);
     for (const id of listeners()) if (id !== nodeId) void tell(id);
-    sendBack({ type: 'tick' });
+    look();
   };
   scope.addEventListener('abort', close, { once: true });
   round();
   return close;
 });
-
-const answered = ({ event }: { event: Answered }) => event;
 
 /**
  * The leader's lease: it beats, a majority of the managers answers, and for a while the leader may speak for the cluster.
@@ -78,22 +86,8 @@ export const leaseMachine = setup({
   types: { context: {} as Context, events: {} as LeaseEvent, input: {} as LeaseInput },
   actors: { beats },
   actions: {
-    note: assign(({ context }, { from, sentAt, reply }: Answered) => ({
-      kept: new Map(context.kept).set(from, reply.kept),
-      ...(reply.ok && {
-        sentAt: new Map(context.sentAt).set(
-          from,
-          Math.max(sentAt, context.sentAt.get(from) ?? sentAt),
-        ),
-      }),
-    })),
     tell: ({ context }, held: boolean) => context.onLease(held),
     end: ({ context }, why: 'newer epoch' | 'no majority') => context.onEnd(why),
-  },
-  guards: {
-    holds: ({ context }) => holdsLease(context),
-    ended: ({ context }) => !holdsLease(context),
-    isNewer: ({ context }, { reply }: Answered) => reply.epoch > context.epoch,
   },
   delays: { stepDown: termMs.stepDown },
 }).createMachine({
@@ -101,22 +95,16 @@ export const leaseMachine = setup({
   context: ({ input }) => ({ ...input, sentAt: new Map(), kept: new Map() }),
   initial: 'mute',
   invoke: { src: 'beats', input: ({ context }) => context },
-  on: {
-    answered: [
-      { guard: { type: 'isNewer', params: answered }, target: '.deposed' },
-      { actions: { type: 'note', params: answered } },
-    ],
-    tick: {},
-  },
+  on: { surpassed: '.deposed' },
   states: {
     mute: {
-      always: { guard: 'holds', target: 'speaking' },
+      on: { got: 'speaking' },
       after: { stepDown: 'abandoned' },
     },
     speaking: {
       entry: { type: 'tell', params: true },
       exit: { type: 'tell', params: false },
-      always: { guard: 'ended', target: 'mute' },
+      on: { lost: 'mute' },
     },
     deposed: { entry: { type: 'end', params: 'newer epoch' } },
     abandoned: { entry: { type: 'end', params: 'no majority' } },

@@ -14,7 +14,7 @@ import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { CaPorts } from './ca.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
 import { inDoubt } from './faults.ts';
-import { type LeadershipInput, leadershipMachine } from './leadership.machine.ts';
+import { hearLeader, type LeadershipInput, leadershipMachine } from './leadership.machine.ts';
 import { LogTail } from './log-tail.ts';
 import { Peers, type Serving } from './peers.ts';
 import { isAlone, listenersOf, managersOf, termMs } from './quorum.ts';
@@ -161,6 +161,7 @@ export class Manager {
     const input = (scope: AbortSignal): LeadershipInput => ({
       scope,
       random,
+      heardFor: () => this.#support.heardFor(clock.now()),
       isAlone: () => isAlone(this.#members(), nodeId),
       catchUp: (signal) => this.#catchUp(log, signal),
       follow: () => this.#follow(),
@@ -329,7 +330,7 @@ export class Manager {
     if (beat.epoch === epoch && this.#heard() === beat.nodeId) {
       this.#tail?.expect(beat.index);
       if (beat.kept !== undefined) this.#options.onKept?.(beat.kept);
-      this.#leadership?.actor.send({ type: 'heard' });
+      if (this.#leadership !== undefined) hearLeader(this.#leadership.actor);
       if (before !== beat.nodeId) this.#router.wake();
     }
     return { ok, epoch, kept: this.#replica.kept };

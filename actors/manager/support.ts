@@ -67,6 +67,11 @@ export class Support {
     return now - this.#heardAt >= termMs.supportGap;
   }
 
+  /** How long ago a leader was heard, ms; as of the begin where none has been. */
+  heardFor(now: number): number {
+    return now - this.#heardAt;
+  }
+
   /** The leader that is heard; '' for none. */
   leader(now: number): string {
     return now - this.#heardAt < termMs.silence + termMs.silenceJitter ? this.#nodeId : '';

@@ -236,12 +236,12 @@ function drawWorkload(
 }
 
 /**
- * One run in twenty has specs, histories or loads of nodes near their limits, with few of the others: what the tasks of a node
+ * One run in forty has specs, histories or loads of nodes near their limits, with few of the others: what the tasks of a node
  * take together is then far over what a message holds. From randomness of its own.
  */
 function drawLimits(options: SimOptions): SimOptions {
   const random = new Random(options.seed, 'near limits');
-  switch (random.weighted({ none: 57, specs: 1, histories: 1, loads: 1 })) {
+  switch (random.weighted({ none: 117, specs: 1, histories: 1, loads: 1 })) {
     case 'specs':
       return { ...options, specBytes: limits.specBytesMax - 16 * 1_024, replicasMax: 8 };
     case 'histories':
@@ -276,7 +276,7 @@ export function drawOptions(seed: number, bounds: SimBounds = {}): SimOptions {
     managers: 1,
     servicesMax: 0,
     replicasMax: 0,
-    safetyMs: bounds.safetyMs ?? Math.round(random.between(9.5, 9.8) * 60_000),
+    safetyMs: bounds.safetyMs ?? Math.round(random.between(8.7, 9) * 60_000),
     goals: bounds.safetyMs === undefined ? goals : { acknowledged: 0, faults: 0 },
     clients: 0,
     commandEveryMs: 0,

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { SeedJob, SeedReport } from './seed.ts';
 
 /** Processor time is what limits a run: threads beside the one that simulates, and traces of errors that are expected, cost it. */
-const flags = ['--single-threaded-gc', '--max-semi-space-size=64', '--stack-trace-limit=0'];
+const flags = ['--single-threaded-gc', '--max-semi-space-size=128', '--stack-trace-limit=0'];
 /** A seed takes a few seconds; one that takes so long, ms, goes round in a circle. */
 const hangMs = 300_000;
 

@@ -118,9 +118,7 @@ class MomentRun {
       await this.world.run(atMs);
       await this.#lose();
     }
-    let wrong = '';
-    await this.world.run(settleMs, () => (wrong = this.#unfinished()) === '');
-    if (wrong !== '') throw new Violation('moment', wrong);
+    await this.world.settle('moment', settleMs, () => this.#unfinished());
   }
 
   /** These are the managers, each with its copy of the log. */

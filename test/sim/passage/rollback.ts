@@ -1,4 +1,3 @@
-import { Violation } from '../check/violation.ts';
 import { Random } from '../world/random.ts';
 import type { PassageHost } from './host.ts';
 import { follow, found, isSeated, unsettled, write } from './run.ts';
@@ -39,11 +38,8 @@ export async function simulateRollback(options: RollbackOptions): Promise<Rollba
   const { seed, part, others, unguarded = false } = options;
   const world = new PassageWorld({ seed, hosts: 3, unguarded });
   const acknowledged: string[] = [];
-  const settled = async (): Promise<void> => {
-    let wrong = '';
-    await world.run(limitMs, () => (wrong = unsettled(world, acknowledged)) === '');
-    if (wrong !== '') throw new Violation('rollback', wrong);
-  };
+  const settled = (): Promise<void> =>
+    world.settle('rollback', limitMs, () => unsettled(world, acknowledged));
   let failure: Error | undefined;
   let meanwhile = 0;
   try {

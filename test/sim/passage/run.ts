@@ -2,7 +2,6 @@ import type { Node } from '../../../domain/model/objects.ts';
 import type { Change } from '../../../domain/store/changes.ts';
 import type { View } from '../../../domain/store/view.ts';
 import { digest } from '../check/digest.ts';
-import { Violation } from '../check/violation.ts';
 import { Random } from '../world/random.ts';
 import type { PassageHost } from './host.ts';
 import { type PassageOptions, PassageWorld } from './world.ts';
@@ -46,9 +45,7 @@ export async function simulatePassage(options: PassageOptions): Promise<PassageR
     world.disturb();
     await comeAndGo(world);
     world.calm();
-    let wrong = '';
-    await world.run(calmLimitMs, () => (wrong = unsettled(world, acknowledged)) === '');
-    if (wrong !== '') throw new Violation('passage', wrong);
+    await world.settle('passage', calmLimitMs, () => unsettled(world, acknowledged));
     generation = Math.max(...world.hosts.map((host) => host.generation));
   } catch (error) {
     failure = error instanceof Error ? error : new Error(String(error));
@@ -168,8 +165,12 @@ const roleOf = ({ id, spec, manager }: Node, role: 'manager' | 'worker'): Change
 });
 
 export function newestView(world: PassageWorld): View | undefined {
-  const views = world.hosts.flatMap(({ manager }) => manager?.view() ?? []);
-  return views.sort((a, b) => b.index - a.index)[0];
+  let newest: View | undefined;
+  for (const { manager } of world.hosts) {
+    const view = manager?.view();
+    if (view !== undefined && view.index > (newest?.index ?? -1)) newest = view;
+  }
+  return newest;
 }
 
 export const isSeated =

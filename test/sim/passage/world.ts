@@ -7,6 +7,7 @@ import { runUntil } from '../world/drive.ts';
 import { noFaults, SimLog, type SimLogClient } from '../world/log.ts';
 import { Mishaps } from '../world/mishaps.ts';
 import { SimNetwork } from '../world/network.ts';
+import { Violation } from '../check/violation.ts';
 import { Random } from '../world/random.ts';
 import { Servers } from '../world/servers.ts';
 import { PassageHost } from './host.ts';
@@ -41,6 +42,7 @@ interface Members {
 
 /** A server that is taken out of the group while it runs starts again under another name after this time, ms. */
 const renameMs = 3_000;
+const settledEveryMs = 20;
 
 /** Managers that come and go, each generation of the log with the servers that keep it, and machines that lose their power. */
 export class PassageWorld {
@@ -140,6 +142,19 @@ export class PassageWorld {
     const until = this.clock.now() + ms;
     await runUntil(this.clock, until, () => this.#failure !== undefined || stop());
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Lets virtual time pass until nothing is wrong, as far as `wrong` says, which looks at all hosts. */
+  async settle(rule: string, ms: number, wrong: () => string): Promise<void> {
+    let text = '';
+    let askAt = 0;
+    await this.run(ms, () => {
+      if (this.clock.now() < askAt) return false;
+      askAt = this.clock.now() + settledEveryMs;
+      text = wrong();
+      return text === '';
+    });
+    if (text !== '') throw new Violation(rule, text);
   }
 
   members(generation: number): Members {
