@@ -99,12 +99,13 @@ export function advance(sheet: Sheet, slots: readonly Slot[]): void {
     finish(sheet, slot, rollout);
   }
   if (isPaused(sheet.service)) return sheet.note('the update is paused');
-  const waiting: Slot[] = [];
+  const begun: Slot[] = [];
+  const fresh: Slot[] = [];
   let busy = 0;
   for (const slot of slots)
-    if (isDue(sheet, slot, rollout)) waiting.push(slot);
+    if (isDue(sheet, slot, rollout)) (isBegun(sheet, slot) ? begun : fresh).push(slot);
     else if (isBusy(sheet, slot, rollout)) busy += 1;
-  waiting.sort(downFirst);
+  const waiting = [...begun.sort(downFirst), ...fresh.sort(downFirst)];
   for (const slot of waiting.slice(0, Math.max(0, rollout.parallelism - busy))) {
     if (sheet.isFull) return sheet.wake(sheet.now);
     take(sheet, slot, rollout);
@@ -150,6 +151,12 @@ function takeOver(sheet: Sheet, slot: Slot): void {
   const { specVersion } = sheet.service;
   if (left !== undefined && isOnItsWay(left) && updateOf(left) !== specVersion)
     sheet.patch(slot, left, { byUpdate: true, takenOverBy: specVersion });
+}
+
+/** What an earlier update has begun is on its way whatever is taken next: it takes up parallelism before the others. */
+function isBegun(sheet: Sheet, slot: Slot): boolean {
+  const left = leftHalfway(sheet, slot);
+  return left !== undefined && isOnItsWay(left);
 }
 
 /** Slots where nothing runs have nothing to lose, and go first. */

@@ -237,17 +237,18 @@ function drawWorkload(
 
 /**
  * One run in forty has specs, histories or loads of nodes near their limits, with few of the others: what the tasks of a node
- * take together is then far over what a message holds. From randomness of its own.
+ * take together is then far over what a message holds. It is every manager's work, so there are few. From randomness of its own.
  */
 function drawLimits(options: SimOptions): SimOptions {
   const random = new Random(options.seed, 'near limits');
+  const few = { ...options, managers: Math.min(options.managers, 3) };
   switch (random.weighted({ none: 117, specs: 1, histories: 1, loads: 1 })) {
     case 'specs':
-      return { ...options, specBytes: limits.specBytesMax - 16 * 1_024, replicasMax: 8 };
+      return { ...few, specBytes: limits.specBytesMax - 16 * 1_024, replicasMax: 4 };
     case 'histories':
-      return { ...options, specBytes: 100_000, historyLimit: 50, servicesMax: 2 };
+      return { ...few, specBytes: 100_000, historyLimit: 50, servicesMax: 2 };
     case 'loads':
-      return { ...options, specBytes: 4_096, replicasMax: 60, servicesMax: 2 };
+      return { ...few, specBytes: 4_096, replicasMax: 60, servicesMax: 2 };
     case 'none':
       return options;
   }

@@ -78,7 +78,7 @@ function drawTask(random: Random, { specBytes }: SimOptions): Wire['TaskTemplate
     ContainerSpec: {
       Image: drawImage(random),
       StopGracePeriod: random.pick([0.1, 1, 10]) * s,
-      ...(specBytes > 0 && random.chance(0.7) && { Env: [`LARGE=${'x'.repeat(specBytes)}`] }),
+      ...(specBytes > 0 && random.chance(0.25) && { Env: [`LARGE=${'x'.repeat(specBytes)}`] }),
     },
     ForceUpdate: 0,
     ...(random.chance(0.7) && {

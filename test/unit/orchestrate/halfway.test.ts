@@ -49,6 +49,22 @@ test('an update goes on with what an earlier one has left halfway, slot by slot,
   expect(status(world)?.state).toBe('completed');
 });
 
+test('what is left halfway takes up parallelism before anything else, though another slot is down', () => {
+  const world = started(3, { ...hostPort, task: { RestartPolicy: { Condition: 'none' } } });
+  world.stopMs = () => 1_000;
+  world.update('web', { image: 'app:2', ...startFirst });
+  world.settle();
+  const [third] = world.tasks('web').filter((t) => t.slot === 3);
+  if (third !== undefined) world.report(third, 'failed');
+  world.update('web', { Labels: { a: 'b' }, ...config({}) });
+  world.plan('web');
+  const made = () => world.tasks('web').filter((t) => t.byUpdate === true);
+  expect(made().map((t) => t.slot)).toEqual([1]);
+  world.run(60_000);
+  expect(made().map((t) => t.slot)).toEqual([1, 3, 2]);
+  expect(status(world)?.state).toBe('completed');
+});
+
 test.each([
   ['pause', 'paused', ['2 app:1', '3 app:1']],
   ['rollback', 'rollback_paused', ['3 app:1']],
