@@ -10,7 +10,10 @@ const lookMarginMs = 10_000;
 export class EngineCheck {
   readonly #cluster: Cluster;
   /** Since when the engine has been as it is, and the leader could hear of it. */
-  readonly #since = new Map<SimHost, { readonly isUp: boolean; readonly at: number }>();
+  readonly #since = new Map<
+    SimHost,
+    { readonly isUp: boolean; readonly comebacks: number; readonly at: number }
+  >();
   #records = 0;
   #lastRecordAt = 0;
 
@@ -27,9 +30,11 @@ export class EngineCheck {
   }
 
   #check(host: SimHost, now: number): void {
-    const { isUp } = host.engine;
+    const { isUp, comebacks } = host.engine;
     const known = this.#since.get(host);
-    if (known?.isUp !== isUp || !host.isHeard) return void this.#since.set(host, { isUp, at: now });
+    // one that was there between two looks, for a moment, has begun anew
+    if (known?.isUp !== isUp || known.comebacks !== comebacks || !host.isHeard)
+      return void this.#since.set(host, { isUp, comebacks, at: now });
     const since = Math.max(known.at, this.#cluster.leadingSince);
     // a record that late shows that the log has taken what the beats before it said
     if (now - since < shownWithinMs + lookMarginMs || this.#lastRecordAt - since < shownWithinMs)

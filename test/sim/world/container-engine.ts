@@ -73,6 +73,8 @@ export class SimulatedEngine {
   readonly #whenUp = new Set<() => void>();
   #isUp = true;
   #hangs = false;
+  /** How often it has come back. */
+  comebacks = 0;
   /** What a hanging engine is to do when it goes on. */
   readonly #held = new Set<() => void>();
   #count = 0;
@@ -106,6 +108,7 @@ export class SimulatedEngine {
 
   resume(): void {
     this.#hangs = false;
+    this.comebacks += 1;
     const held = [...this.#held];
     this.#held.clear();
     for (const goOn of held) goOn();
@@ -114,6 +117,7 @@ export class SimulatedEngine {
 
   up(): void {
     this.#isUp = true;
+    this.comebacks += 1;
     this.#wakeAll();
   }
 
