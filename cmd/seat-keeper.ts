@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manager } from '../actors/manager/manager.ts';
 import { Fault } from '../domain/errors.ts';
-import { placedManagers } from '../domain/members/form.ts';
+import { bestInformed, placedManagers } from '../domain/members/form.ts';
 import { placeOf } from './found-cluster.ts';
 import type { LogEvent } from './log.ts';
 import { askSeat, enrollAt, fetchCheckpoint } from './seat-client.ts';
@@ -39,7 +39,7 @@ export class SeatKeeper {
     for (;;) {
       const { identity } = this.#wiring;
       if (identity.generation > 0 && identity.joining === undefined) return;
-      const [found] = await this.#ask(scope);
+      const found = bestInformed(await this.#ask(scope));
       if (scope.aborted) return;
       if (this.#wiring.identity !== identity) continue;
       if (found !== undefined) {

@@ -22,6 +22,20 @@ export function upcoming(view: View): LogForm {
   return { generation: form === 'several' ? generation : generation + 1, form: 'several' };
 }
 
+/** What a manager says of where the log goes on, and up to which record it knows of it. */
+interface Told {
+  readonly generation: number;
+  readonly index: number;
+}
+
+/** Who of several managers knows best: one that was left behind tells of a generation that is no more. */
+export const bestInformed = <T extends { readonly seat: Told }>(
+  found: readonly T[],
+): T | undefined =>
+  [...found].sort(
+    ({ seat: a }, { seat: b }) => b.generation - a.generation || b.index - a.index,
+  )[0];
+
 export type Placed = Node & { readonly manager: ManagerPlace };
 const isPlaced = (node: Node): node is Placed => node.manager !== undefined;
 

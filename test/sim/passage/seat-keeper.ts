@@ -1,5 +1,6 @@
 import type { Manager } from '../../../actors/manager/manager.ts';
 import type { Checkpoint } from '../../../bus/ports.ts';
+import { bestInformed } from '../../../domain/members/form.ts';
 import { pause } from '../../../supervisors/clock.ts';
 import type { SimProcess } from '../world/process.ts';
 import { exchange } from './exchange.ts';
@@ -43,7 +44,7 @@ export class SimSeatKeeper {
     const { disk, id } = this.#host;
     for (; !this.#scope.aborted; await this.#pause(pauseMs.seek)) {
       if (disk.mustSeat().generation > 0 && disk.mustSeat().joining === undefined) return;
-      const [found] = await this.#ask();
+      const found = bestInformed(await this.#ask());
       if (found === undefined) continue;
       const { seat, other } = found;
       if (seat.generation !== disk.mustSeat().generation) return this.#host.takeSeat(seat);

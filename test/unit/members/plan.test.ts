@@ -1,12 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { leavesLead } from '../../../domain/members/form.ts';
 import {
   lacksCopy,
   type LogServer,
   type LogSurvey,
   planMembers,
 } from '../../../domain/members/plan.ts';
-import { enterGeneration, releaseOf } from '../../../domain/members/form.ts';
+import {
+  bestInformed,
+  enterGeneration,
+  leavesLead,
+  releaseOf,
+} from '../../../domain/members/form.ts';
 import type { Cluster, Node } from '../../../domain/model/objects.ts';
 import { nodeDraft, World } from '../commands/helpers.ts';
 
@@ -346,4 +350,15 @@ test('without word of the servers nothing is changed', () => {
     step: 'wait',
     why: 'the servers of the log do not answer',
   });
+});
+
+test('of managers that tell where the log goes on, one that was left behind does not count, nor who knows less', () => {
+  const seats = [
+    { generation: 4, index: 88 },
+    { generation: 6, index: 95 },
+    { generation: 6, index: 107 },
+    { generation: 4, index: 200 },
+  ].map((seat) => ({ seat }));
+  expect(bestInformed(seats)).toBe(seats[2]);
+  expect(bestInformed([])).toBeUndefined();
 });
