@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type JoinListener, listenForJoins } from '../../api/join-listener.ts';
+import { exchangeBytes } from '../../cmd/join-cluster.ts';
 import { freePort } from '../support/free-port.ts';
 import { TestPki } from '../support/nats.ts';
 import { soon } from '../support/patience.ts';
@@ -12,8 +13,10 @@ import { soon } from '../support/patience.ts';
 const never = (): Promise<never> => new Promise(() => undefined);
 const head = 'POST /v1/join HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n';
 
-async function startListener(): Promise<JoinListener> {
-  const pki = new TestPki();
+async function startListener(
+  pki = new TestPki(),
+  checkpoint: () => Uint8Array = () => new Uint8Array(),
+): Promise<JoinListener> {
   const tls = pki.identity('m', 'manager');
   return listenForJoins({
     host: '127.0.0.1',
@@ -23,7 +26,7 @@ async function startListener(): Promise<JoinListener> {
     admit: never,
     renew: never,
     rejoin: never,
-    seats: { seat: never, enroll: never, start: never, checkpoint: () => new Uint8Array() },
+    seats: { seat: never, enroll: never, start: never, checkpoint },
     log: () => undefined,
   });
 }
@@ -67,4 +70,27 @@ test('it stops at once, whatever its connections are at', async () => {
   } finally {
     for (const socket of sockets) socket.destroy();
   }
+});
+
+test('the answer of another manager is taken up to its bound, and cut off behind it', async () => {
+  const pki = new TestPki();
+  const state = { bytes: 0 };
+  const listener = await startListener(pki, () => new Uint8Array(state.bytes));
+  const bytesMax = 1_024 ** 2;
+  const { ca: root, ...identity } = pki.identity('n', 'manager');
+  const fetch = (bytes: number): Promise<Buffer> => {
+    state.bytes = bytes;
+    return exchangeBytes(`127.0.0.1:${listener.port}`, {
+      path: '/v1/manager/checkpoint/1',
+      root,
+      identity,
+      signal: new AbortController().signal,
+      limitMs: 60_000,
+      bytesMax,
+    });
+  };
+  for (const bytes of [bytesMax - 1, bytesMax]) expect(await fetch(bytes)).toHaveLength(bytes);
+  for (const bytes of [bytesMax + 1, 100 * bytesMax])
+    await expect(fetch(bytes)).rejects.toThrow('answer too large');
+  await listener.close();
 });
