@@ -54,17 +54,31 @@ export class Operations {
     for (const { name } of this.#workers) await this.#insist('node', 'demote', name);
   }
 
-  /** A manager that starts while managers lock themselves waits for a key. */
+  /**
+   * A manager that starts while managers lock themselves waits for a key. Where the answer that told the newest one got lost,
+   * another manager tells it: nobody stops a second manager before the first one is unlocked.
+   */
   async unlock(host: Host): Promise<void> {
-    for (const key of [...this.#keys].reverse()) {
-      const { stdout } = await host.docker('info', '--format={{.Swarm.LocalNodeState}}');
-      if (stdout.trim() !== 'locked') return;
-      await host.daemon.dockerWith(
-        { input: `${key}\n`, timeoutMs: callLimitMs },
-        'swarm',
-        'unlock',
-      );
+    for (let i = 0; i < tries; i++) {
+      for (const key of [...this.#keys].reverse()) {
+        if (!(await this.#isLocked(host))) return;
+        const options = { input: `${key}\n`, timeoutMs: callLimitMs };
+        await host.daemon.dockerWith(options, 'swarm', 'unlock');
+      }
+      if (!(await this.#isLocked(host))) return;
+      await this.#askForKey();
+      await sleep(1_000);
     }
+  }
+
+  async #isLocked(host: Host): Promise<boolean> {
+    const { stdout } = await host.docker('info', '--format={{.Swarm.LocalNodeState}}');
+    return stdout.trim() === 'locked';
+  }
+
+  async #askForKey(...args: string[]): Promise<void> {
+    const key = await this.#cli('swarm', 'unlock-key', '--quiet', ...args);
+    if (key !== undefined && key !== '') this.#keys.add(key);
   }
 
   async #loop(): Promise<void> {
@@ -99,10 +113,8 @@ export class Operations {
   /** Managers lock themselves, and stop it: between the two each new key is kept for those that start. */
   async #rotateKey(): Promise<void> {
     await this.#cli('swarm', 'update', '--autolock=true');
-    for (const args of [[], ['--rotate']]) {
-      const key = await this.#cli('swarm', 'unlock-key', '--quiet', ...args);
-      if (key !== undefined && key !== '') this.#keys.add(key);
-    }
+    await this.#askForKey();
+    await this.#askForKey('--rotate');
     await this.#cli('swarm', 'update', '--autolock=false');
   }
 }
