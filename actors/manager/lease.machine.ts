@@ -35,7 +35,7 @@ interface Context extends LeaseInput {
 }
 
 /** Whether the lease holds at this moment, whatever the machine has come to notice. */
-export function holdsLease(context: LeaseInput & Pick<Context, 'sentAt'>): boolean {
+export function holdsLease(context: Context): boolean {
   const { clock, managers, nodeId, ownFrom, sentAt } = context;
   const ids = managers();
   const now = clock.now();

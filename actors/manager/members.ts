@@ -2,7 +2,7 @@ import type { LogGroup } from '../../bus/ports.ts';
 import { formOf, isVoter, placedManagers, releaseOf } from '../../domain/members/form.ts';
 import { type LogSurvey, type MemberStep, planMembers } from '../../domain/members/plan.ts';
 import type { LogForm, Node } from '../../domain/model/objects.ts';
-import type { Applied, Change } from '../../domain/store/changes.ts';
+import { type Applied, type Change, patchNode } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Committed, Decide } from './committer.ts';
@@ -103,7 +103,7 @@ export class MembersDuty {
           const manager = view.node(step.nodeId)?.manager;
           return manager === undefined
             ? []
-            : [patch(step.nodeId, { manager: { ...manager, leaving: true } })];
+            : [patchNode(step.nodeId, { manager: { ...manager, leaving: true } })];
         });
       case 'release':
         report('manager_released', { member: step.nodeId });
@@ -223,7 +223,7 @@ export class MembersDuty {
       changes: placedManagers(current)
         .filter((node) => this.#differs(node))
         .map(({ id, manager }) =>
-          patch(id, { manager: { ...manager, reachability: this.#seen(id) } }),
+          patchNode(id, { manager: { ...manager, reachability: this.#seen(id) } }),
         ),
       result: undefined,
     }));
@@ -231,10 +231,3 @@ export class MembersDuty {
 }
 
 const none: MemberStep = { step: 'none' };
-
-const patch = (id: string, fields: Partial<Node>): Change => ({
-  op: 'patch',
-  kind: 'node',
-  id,
-  fields,
-});

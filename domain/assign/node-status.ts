@@ -1,7 +1,7 @@
 import { Fault } from '../errors.ts';
 import type { Node, NodeDescription, Outage } from '../model/objects.ts';
 import { parseAddress } from '../schedule/address.ts';
-import type { Change } from '../store/changes.ts';
+import { type Change, patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 import { isGivenUp } from '../orchestrate/node.ts';
 import { isTerminal } from '../task-state.ts';
@@ -19,9 +19,9 @@ export function nodeReady(
   const same = JSON.stringify(node.description) === JSON.stringify(description);
   const at = moved(node, description);
   if (node.status.state !== 'ready')
-    return [patch(nodeId, { description, ...backFields(at, now) })];
+    return [patchNode(nodeId, { description, ...backFields(at, now) })];
   if (same && at === node) return [];
-  return [patch(nodeId, { description, ...(at !== node && { status: at.status }) })];
+  return [patchNode(nodeId, { description, ...(at !== node && { status: at.status }) })];
 }
 
 /** A node is where it says; what is no address stays out, for constraints are about it, and the API shows it. */
@@ -63,7 +63,7 @@ export function nodesSilent(
   return nodes.map((node, i) => {
     const until = held[i];
     const outage: Outage = { at: now, ...(until !== undefined && { givenUpAt: until }) };
-    return patch(node.id, {
+    return patchNode(node.id, {
       ...down(node),
       outages: withOutage(node.outages ?? [], outage),
       heldUntil: until !== undefined && until > now ? until : undefined,
@@ -85,12 +85,12 @@ export function nodeLeft(view: View, nodeId: string): readonly Change[] {
   const node = view.node(nodeId);
   if (node === undefined) return [];
   if (isLost(node) && node.heldUntil === undefined) return [];
-  return [patch(nodeId, { ...down(node), heldUntil: undefined })];
+  return [patchNode(nodeId, { ...down(node), heldUntil: undefined })];
 }
 
 /** What has been waited for is over: the node is given up, or takes tasks again. */
 export const nodeReleased = ({ id, status }: Node): Change =>
-  patch(id, {
+  patchNode(id, {
     heldUntil: undefined,
     restUntil: undefined,
     ...(status.state === 'ready' && { status: { ...status, message: '' } }),
@@ -102,6 +102,3 @@ const down = ({ status }: Node) => ({
   restUntil: undefined,
   engineAwaySince: undefined,
 });
-
-const patch = (id: string, fields: Extract<Change, { op: 'patch'; kind: 'node' }>['fields']) =>
-  ({ op: 'patch', kind: 'node', id, fields }) satisfies Change;

@@ -3,7 +3,7 @@ import { limits } from '../limits.ts';
 import { pinsAfter } from '../members/pins.ts';
 import { isStart } from '../members/starts.ts';
 import type { Node } from '../model/objects.ts';
-import type { Change } from '../store/changes.ts';
+import { patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 import { Body } from './body.ts';
 import type { Command } from './command.ts';
@@ -20,13 +20,6 @@ function managerOf(view: View, id: string): Node {
     throw new Fault('PermissionDenied', `node ${id} is not to be a manager`);
   return node;
 }
-
-const patch = (id: string, fields: Partial<Node>): Change => ({
-  op: 'patch',
-  kind: 'node',
-  id,
-  fields,
-});
 
 /**
  * `{nodeId, addr, bus, route}` → `{}`: a manager tells where it is. Until `manager.seated` it does not count; one that
@@ -49,7 +42,7 @@ export const managerEnroll: Command = {
       had === undefined
         ? { addr, bus, route, joining: true as const, reachability: 'unknown' as const }
         : { ...had, addr, bus, route };
-    return { changes: [patch(node.id, { manager: place })], result: {} };
+    return { changes: [patchNode(node.id, { manager: place })], result: {} };
   },
 };
 
@@ -63,7 +56,7 @@ export const managerSeated: Command = {
     if (manager.joining === undefined) return { changes: [], result: {} };
     const { joining: _, ...rest } = manager;
     return {
-      changes: [patch(node.id, { manager: { ...rest, reachability: 'reachable' } })],
+      changes: [patchNode(node.id, { manager: { ...rest, reachability: 'reachable' } })],
       result: {},
     };
   },
@@ -88,7 +81,7 @@ export const managerStarted: Command = {
     if (before?.number === start.number && before.id === start.id && said === notice)
       return { changes: [], result: {} };
     const place = { ...rest, start, ...(notice !== '' && { notice }) };
-    return { changes: [patch(node.id, { manager: place })], result: {} };
+    return { changes: [patchNode(node.id, { manager: place })], result: {} };
   },
 };
 
@@ -105,7 +98,7 @@ export const nodePin: Command = {
     const asked = pinFrom(body.text('pin'));
     const held = body.text('held');
     const fields = pinsAfter(node, asked, held === '' ? undefined : pinFrom(held), now);
-    return { changes: fields === undefined ? [] : [patch(id, fields)], result: {} };
+    return { changes: fields === undefined ? [] : [patchNode(id, fields)], result: {} };
   },
 };
 

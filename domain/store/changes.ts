@@ -47,3 +47,8 @@ export type Applied = {
     readonly after: ObjectOf[K] | undefined;
   };
 }[Kind];
+
+type NodeFields = Extract<Change, { op: 'patch'; kind: 'node' }>['fields'];
+
+export const patchNode = (id: string, fields: NodeFields) =>
+  ({ op: 'patch', kind: 'node', id, fields }) satisfies Change;

@@ -2,9 +2,10 @@
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
-import { type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { ask, FakeSwarm, type Front, raw, startFront } from '../support/api.ts';
 import { FakeEngine } from '../support/http-engine.ts';
 
@@ -26,6 +27,29 @@ afterEach(async () => {
 const call = (method: string, path: string) => ask(front.socket, method, path);
 
 const bulk = Array.from({ length: 400 }, (_, i) => Buffer.alloc(50_021, i));
+const whole = Buffer.concat(bulk);
+
+/** Sends the bulk at the pace of its reader, and counts. */
+class Sender {
+  #sent = 0;
+
+  async send(to: Writable): Promise<void> {
+    for (const piece of bulk) {
+      if (!to.write(piece)) await once(to, 'drain');
+      this.#sent += 1;
+    }
+    to.end();
+  }
+
+  /** Nobody reads: it comes to a standstill before much of it has gone. */
+  async standsStill(): Promise<void> {
+    for (let last = -1; last !== this.#sent; ) {
+      last = this.#sent;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(this.#sent).toBeLessThan(100);
+  }
+}
 
 test.each([
   '/images/get?names=a',
@@ -33,26 +57,13 @@ test.each([
   '/containers/x/export',
   '/containers/x/archive?path=a',
 ])('the answer to GET %s goes through as it is, at the pace of its reader', async (path) => {
-  let sent = 0;
-  const send = async (res: ServerResponse): Promise<void> => {
-    res.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker': 'a' });
-    for (const piece of bulk) {
-      if (!res.write(piece)) await once(res, 'drain');
-      sent += 1;
-    }
-    res.end();
-  };
-  engine.handle = (_req, res) => void send(res);
+  const sender = new Sender();
+  engine.handle = (_req, res) =>
+    void sender.send(res.writeHead(200, { 'Content-Type': 'application/x-tar', 'X-Docker': 'a' }));
   const req = request({ socketPath: front.socket, path, agent: false }).end();
   const [res] = (await once(req, 'response')) as [IncomingMessage];
-  for (let last = -1; last !== sent; ) {
-    last = sent;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  expect(sent).toBeLessThan(100);
-  const chunks: Buffer[] = [];
-  for await (const chunk of res as AsyncIterable<Buffer>) chunks.push(chunk);
-  expect(Buffer.concat(chunks).equals(Buffer.concat(bulk))).toBe(true);
+  await sender.standsStill();
+  expect(Buffer.concat(await res.toArray()).equals(whole)).toBe(true);
   expect(res.headers).toMatchObject({
     'x-docker': 'a',
     'content-type': 'application/x-tar',
@@ -106,8 +117,6 @@ test('a client that is gone ends its download at the engine', async () => {
   await gone;
 });
 
-const whole = Buffer.concat(bulk);
-
 test.each([
   ['POST', '/images/load?quiet=1', undefined],
   ['POST', '/v1.48/build?t=a', whole.length],
@@ -125,24 +134,11 @@ test.each([
     const headers = length === undefined ? {} : { 'Content-Length': length };
     const req = request({ socketPath: front.socket, method, path, headers, agent: false });
     const answered = once(req, 'response');
-    let sent = 0;
-    const send = async (): Promise<void> => {
-      for (const piece of bulk) {
-        if (!req.write(piece)) await once(req, 'drain');
-        sent += 1;
-      }
-      req.end();
-    };
-    const sending = send();
+    const sender = new Sender();
+    const sending = sender.send(req);
     const arriving = await begun;
-    for (let last = -1; last !== sent; ) {
-      last = sent;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    expect(sent).toBeLessThan(100);
-    const chunks: Buffer[] = [];
-    for await (const chunk of arriving as AsyncIterable<Buffer>) chunks.push(chunk);
-    expect(Buffer.concat(chunks).equals(whole)).toBe(true);
+    await sender.standsStill();
+    expect(Buffer.concat(await arriving.toArray()).equals(whole)).toBe(true);
     await sending;
     const [res] = (await answered) as [IncomingMessage];
     expect(res.headers).toMatchObject({ 'x-docker': 'a', connection: 'close' });
