@@ -104,6 +104,8 @@ async function measure(socket: string, { random, archive }: Files, times: Times)
 
 /** Runs the CLI with a file as its input; seconds. */
 async function docker(socket: string, input: string, ...args: string[]): Promise<number> {
+  // Otherwise the disk writes of the call before, an image load for one, would count into the time of this one.
+  await shell('sync');
   const stdin = openSync(input, 'r');
   const began = performance.now();
   const child = spawn('docker', ['--host', `unix://${socket}`, ...args], {
