@@ -16,6 +16,7 @@ import {
   rootMatchesToken,
   verifyNodeCertificate,
 } from '../pki/mod.ts';
+import { timeoutSignal } from '../supervisors/clock.ts';
 
 /** DNS name in every manager's certificate: whatever address is dialled, only a manager answers as server. */
 const managerName = 'swarm-manager';
@@ -221,7 +222,7 @@ export function exchangeBytes(addr: string, options: Exchange): Promise<Buffer> 
         ...(root === undefined ? { rejectUnauthorized: false } : { ca: root }),
         ...(identity !== undefined && { cert: identity.cert, key: identity.key }),
         headers: body === undefined ? {} : { 'content-type': 'application/json' },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(limitMs)]),
+        signal: AbortSignal.any([signal, timeoutSignal(limitMs)]),
       },
       (res) => {
         const chunks: Buffer[] = [];

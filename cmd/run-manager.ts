@@ -22,7 +22,7 @@ import {
   newJoinSecret,
   newKey,
 } from '../pki/mod.ts';
-import { pause, systemClock } from '../supervisors/clock.ts';
+import { pause, systemClock, timeoutSignal } from '../supervisors/clock.ts';
 import { rolledBack } from './admission.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
@@ -300,7 +300,7 @@ function passageOf(
       untilCopied(group, wiring.identity.nodeId, systemClock, scope, (why) =>
         wiring.onProgress(why),
       ),
-    patience: () => AbortSignal.timeout(foundingPatienceMs),
+    patience: () => timeoutSignal(foundingPatienceMs),
     report,
   });
 }

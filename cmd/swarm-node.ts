@@ -8,7 +8,7 @@ import type { LogChunk } from '../domain/logs/frames.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
 import { parseUnlockKey, readCertificate } from '../pki/mod.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { systemClock, timeoutSignal } from '../supervisors/clock.ts';
 import { joinHostPort } from './addresses.ts';
 import { packBackup } from './backup.ts';
 import { comeBack } from './come-back.ts';
@@ -227,7 +227,7 @@ export class SwarmNode implements Swarm {
         this.#parts.addManager(cluster.identity, reject);
       });
       const manager = await Promise.race([failed, this.#parts.running.up(managerPatienceMs.init)]);
-      const description = await executor.describe(AbortSignal.timeout(10_000));
+      const description = await executor.describe(timeoutSignal(10_000));
       const objects = firstObjects(
         cluster,
         { ...description, tls: tlsInfo(files) },
@@ -290,7 +290,7 @@ export class SwarmNode implements Swarm {
       !isManager(identity) &&
       this.#parts.agent?.isConnected() !== true
     ) {
-      const signal = AbortSignal.timeout(joinPatienceMs);
+      const signal = timeoutSignal(joinPatienceMs);
       await comeBack(this.#options.files, identity, request, text.inSwarm, signal);
       await this.#parts.remove();
       return this.#parts.addAgent(identity);

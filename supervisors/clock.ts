@@ -29,3 +29,16 @@ export function pause(clock: Clock, ms: number, scope: AbortSignal): Promise<voi
     scope.addEventListener('abort', end, { once: true });
   });
 }
+
+/**
+ * Aborts after `ms`, as `AbortSignal.timeout` does, and is safe inside `AbortSignal.any`. Node 20 forgets a timeout that
+ * only `AbortSignal.any` knows of at the next garbage collection; what waits for it then waits for ever
+ * (nodejs/node#57736).
+ */
+export function timeoutSignal(ms: number): AbortSignal {
+  const end = new AbortController();
+  const expire = (): void =>
+    end.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'));
+  setTimeout(expire, Math.min(ms, timerMsMax)).unref();
+  return end.signal;
+}

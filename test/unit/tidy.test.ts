@@ -50,6 +50,17 @@ test('nobody writes to the console: logs go through cmd/log.ts', () => {
   expect(linesWith(sources.filter(isProduct), call)).toEqual([]);
 });
 
+test('no timeout gets lost in AbortSignal.any: supervisors/clock.ts has one that does not', () => {
+  const folders = /^(?:supervisors|bus|actors|cmd|sdk)\//;
+  const lossy = /AbortSignal\.timeout\(/;
+  expect(
+    linesWith(
+      sources.filter((file) => folders.test(file)),
+      lossy,
+    ),
+  ).toEqual([]);
+});
+
 test('subjects of the bus are built in bus/subjects.ts only', () => {
   const others = sources.filter(
     (file) => isProduct(file) && !file.startsWith('sdk/') && file !== 'bus/subjects.ts',

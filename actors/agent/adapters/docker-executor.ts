@@ -1,6 +1,6 @@
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
-import { pause, systemClock } from '../../../supervisors/clock.ts';
+import { pause, systemClock, timeoutSignal } from '../../../supervisors/clock.ts';
 import {
   type Controller,
   EngineError,
@@ -113,7 +113,7 @@ class DockerExecutor implements Executor {
     for (let delayMs = readyMinMs; ; delayMs = Math.min(delayMs * 2, readyMaxMs)) {
       if (scope.aborted) throw abortedError();
       try {
-        return await this.check(AbortSignal.any([scope, AbortSignal.timeout(pingMs)]));
+        return await this.check(AbortSignal.any([scope, timeoutSignal(pingMs)]));
       } catch {
         await pause(systemClock, delayMs, scope);
       }

@@ -1,5 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { pause, systemClock } from '../../../supervisors/clock.ts';
+import { runInNewContext } from 'node:vm';
+import { setFlagsFromString } from 'node:v8';
+import { pause, systemClock, timeoutSignal } from '../../../supervisors/clock.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { settle } from '../../support/settle.ts';
 
@@ -59,4 +61,18 @@ test('a pause ends with its time or its scope, and leaves no timer', async () =>
   expect(ended).toEqual(['short', 'long']);
   expect(clock.step()).toBe(false);
   await pause(clock, 1_000, scope.signal);
+});
+
+test('a timeout that nothing but AbortSignal.any knows of fires after a garbage collection too', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const scope = new AbortController();
+  let reason: unknown;
+  AbortSignal.any([scope.signal, timeoutSignal(50)]).addEventListener('abort', ({ target }) => {
+    ({ reason } = target as AbortSignal);
+  });
+  await pause(systemClock, 1, scope.signal);
+  collect();
+  await pause(systemClock, 500, scope.signal);
+  expect(reason).toMatchObject({ name: 'TimeoutError' });
 });
