@@ -6,7 +6,7 @@ import { hasBody, requestHeaders } from './headers.ts';
 import { type BodyReader, bodyOf, ChunkedBody } from './hijack-body.ts';
 import { pump, reread, type Write } from './pump.ts';
 
-const download = /^\/(?:images\/(?:.+\/)?get|containers\/[^/]+\/(?:export|archive))$/;
+const download = /^\/(?:images\/(?:.+\/)?get|containers\/[^/]+\/(?:export|archive))$/s;
 const upload = /^(?:POST \/(?:images\/(?:load|create)|build)|PUT \/containers\/[^/]+\/archive)$/;
 
 /** Whether a request or its answer is as large as images and containers. */

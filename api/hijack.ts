@@ -11,7 +11,7 @@ import { pump, reread } from './pump.ts';
 import { splitVersion } from './version.ts';
 
 /** Calls after which the engine may speak raw bytes on the connection, with or without an `Upgrade` header. */
-const hijacking = /^\/(?:containers\/.+\/attach|exec\/[^/]+\/start|session|grpc)$/;
+const hijacking = /^\/(?:containers\/.+\/attach|exec\/[^/]+\/start|session|grpc)$/s;
 
 /**
  * A request as Node's server reads it, which decides by the path too whether the connection is to be taken over:

@@ -4,7 +4,8 @@ import { HttpError } from './errors.ts';
 export const newestVersion = '1.51';
 export const oldestVersion = '1.24';
 
-const prefix = /^\/v([0-9.]+)(\/.*)$/;
+/** A line break is a character of a path as any other. */
+const prefix = /^\/v([0-9.]+)(\/.*)$/s;
 
 /** Splits `/v1.51/services` into its version and the rest; '' where no version is asked for. */
 export function splitVersion(path: string): { readonly version: string; readonly path: string } {
