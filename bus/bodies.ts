@@ -1,29 +1,23 @@
-import type { EngineTrouble } from '../domain/assign/engine-status.ts';
 import { limits } from '../domain/limits.ts';
 import type { FaultCode } from '../domain/errors.ts';
-import type { NodeDescription } from '../domain/model/objects.ts';
 import { isStart, type Start, startsKept } from '../domain/members/starts.ts';
-import { taskStateRank } from '../domain/task-state.ts';
 import type {
   Abdication,
-  Beat,
   BeatReply,
   Canvass,
   Epoch,
   Excuse,
   ForwardedCommand,
   ForwardReply,
-  Hello,
   IndexReply,
   LeaderBeat,
   MembershipNotice,
   StartAnswer,
   StartTold,
-  StatusReport,
 } from './protocol.ts';
 
 /**
- * What agents and other managers send, checked: a certificate lets its holder write to these subjects, not write anything
+ * What managers send one another and their nodes, checked: a certificate lets its holder write to these subjects, not write anything
  * into them. Each answers undefined for a body that is not of its form.
  */
 const fieldsOf = (body: unknown): Readonly<Record<string, unknown>> | undefined =>
@@ -33,85 +27,6 @@ const fieldsOf = (body: unknown): Readonly<Record<string, unknown>> | undefined 
 
 const isShortText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= limits.statusTextLengthMax;
-
-function sessionFrom(body: unknown): string | undefined {
-  const session = fieldsOf(body)?.['session'];
-  return isShortText(session) ? session : undefined;
-}
-
-export function beatFrom(body: unknown): Beat | undefined {
-  const session = sessionFrom(body);
-  const seq = fieldsOf(body)?.['seq'];
-  if (session === undefined) return undefined;
-  return { session, ...(Number.isSafeInteger(seq) && { seq: seq as number }), ...engineFrom(body) };
-}
-
-/** What an agent says of its engine. A text that is too long is cut, a grace that makes no sense is none. */
-function engineFrom(body: unknown): { readonly engine?: EngineTrouble } {
-  const { error, graceMs } = fieldsOf(fieldsOf(body)?.['engine']) ?? {};
-  if (typeof error !== 'string') return {};
-  const isGrace = isCount(graceMs) && graceMs <= limits.engineGraceMsMax;
-  return {
-    engine: { error: error.slice(0, limits.statusTextLengthMax), graceMs: isGrace ? graceMs : 0 },
-  };
-}
-
-export function helloFrom(body: unknown): Hello | undefined {
-  const session = sessionFrom(body);
-  const description = fieldsOf(fieldsOf(body)?.['description']);
-  if (session === undefined || description === undefined) return undefined;
-  const platform = fieldsOf(description['platform']);
-  const resources = fieldsOf(description['resources']);
-  const engine = fieldsOf(description['engine']);
-  const wellFormed =
-    isShortText(description['hostname']) &&
-    (description['addr'] === undefined || isShortText(description['addr'])) &&
-    isShortText(platform?.['architecture']) &&
-    isShortText(platform?.['os']) &&
-    Number.isFinite(resources?.['nanoCpus']) &&
-    Number.isFinite(resources?.['memoryBytes']) &&
-    isShortText(engine?.['version']) &&
-    fieldsOf(engine?.['labels']) !== undefined &&
-    Array.isArray(engine?.['plugins']);
-  const has = hadFrom(fieldsOf(body)?.['has']);
-  return wellFormed
-    ? {
-        session,
-        description: description as unknown as NodeDescription,
-        ...(has !== undefined && { has }),
-        ...engineFrom(body),
-      }
-    : undefined;
-}
-
-/** What a node still has is a help only: what is not of its form is as nothing. */
-function hadFrom(value: unknown): Hello['has'] {
-  const { generation, templates } = fieldsOf(value) ?? {};
-  const wellFormed =
-    isCount(generation) &&
-    Array.isArray(templates) &&
-    templates.length <= limits.helloTemplatesMax &&
-    templates.every(isShortText);
-  return wellFormed ? { generation, templates } : undefined;
-}
-
-/** At most `limits.statusReportTasksMax` updates; a longer report is not of an agent's making. */
-export function statusUpdatesFrom(body: unknown): StatusReport['updates'] | undefined {
-  const updates = fieldsOf(body)?.['updates'];
-  if (!Array.isArray(updates) || updates.length > limits.statusReportTasksMax) return undefined;
-  const wellFormed = updates.every((update) => {
-    const status = fieldsOf(fieldsOf(update)?.['status']);
-    return (
-      isShortText(fieldsOf(update)?.['taskId']) &&
-      status !== undefined &&
-      Object.hasOwn(taskStateRank, String(status['state'])) &&
-      Number.isFinite(status['at']) &&
-      typeof status['message'] === 'string' &&
-      (status['err'] === undefined || typeof status['err'] === 'string')
-    );
-  });
-  return wellFormed ? (updates as StatusReport['updates']) : undefined;
-}
 
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0;

@@ -99,6 +99,16 @@ export const limits = {
    * slow network brings a part in good time, and one part for each of many nodes fits into memory.
    */
   assignPartBytesMax: 512 * KiB,
+  /** A node's description as JSON, a name in it (characters), and its lists: plugins, generic resources. */
+  descriptionLengthMax: 64 * KiB,
+  descriptionNameMax: 256,
+  descriptionListMax: 256,
+  /** ID of a session, drawn by an agent. */
+  sessionIdLengthMax: 64,
+  /** Published ports of one task's status. */
+  statusPortsMax: 128,
+  /** How far a node's clock may be ahead of its manager's in what it reports. */
+  reportAheadMsMax: 600_000,
   /** Specs that a node says it has in its hello. */
   helloTemplatesMax: 1_000,
   statusReportTasksMax: 1_000,

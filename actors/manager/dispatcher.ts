@@ -1,4 +1,4 @@
-import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/bodies.ts';
+import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/agent-bodies.ts';
 import { packedBytes } from '../../bus/codec.ts';
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
 import type { Epoch } from '../../bus/protocol.ts';

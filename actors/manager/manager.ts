@@ -124,7 +124,9 @@ export class Manager {
   static async open(options: ManagerOptions): Promise<Manager> {
     const manager = new Manager(
       options,
-      await Replica.open(options.journal, options.checkpointEvery),
+      await Replica.open(options.journal, options.checkpointEvery, (what) =>
+        options.report('state_left_out', { what }),
+      ),
     );
     manager.#replica.watch((applied) => {
       if (applied.some((change) => change.kind === 'node')) manager.#managers = undefined;

@@ -12,6 +12,7 @@ import type { Applied } from '../../domain/store/changes.ts';
 import { Store } from '../../domain/store/store.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import { type LeftOut, soundChange, soundObjects } from './sound.ts';
 
 /**
  * This copy of the state and the log cannot both be of one history: the log has lost what this manager knew to be
@@ -37,13 +38,15 @@ export class Replica {
   #at = 0;
   #leader = '';
   readonly #checkpointEvery: number;
+  readonly #leftOut: LeftOut;
   #sinceCheckpoint = 0;
   #compacting = false;
   /** What a crash cannot take: the journal has it on its disk. */
   #kept = 0;
 
-  private constructor(journal: Journal, checkpointEvery: number) {
+  private constructor(journal: Journal, checkpointEvery: number, leftOut: LeftOut) {
     this.#journal = journal;
+    this.#leftOut = leftOut;
     this.#store = new Store();
     this.#checkpointEvery = checkpointEvery;
   }
@@ -51,16 +54,18 @@ export class Replica {
   /**
    * Rebuilds the copy from the journal alone; `catchUp` brings it to the log's end.
    * @param checkpointEvery records applied between two checkpoints
+   * @param leftOut hears what of the state could not be read and is left out
    */
   static async open(
     journal: Journal,
     checkpointEvery: number = limits.checkpointEveryRecords,
+    leftOut: LeftOut = () => undefined,
   ): Promise<Replica> {
     const { checkpoint, records } = await journal.load();
-    const replica = new Replica(journal, checkpointEvery);
+    const replica = new Replica(journal, checkpointEvery, leftOut);
     if (checkpoint !== undefined) {
       const state = decodeCheckpoint(checkpoint.data);
-      replica.#store = Store.load(checkpoint.seq, state.objects);
+      replica.#store = Store.load(checkpoint.seq, soundObjects(state.objects, leftOut));
       replica.#hash = checkpoint.hash;
       replica.#epoch = state.epoch;
       replica.#at = state.at;
@@ -244,7 +249,8 @@ export class Replica {
       entry.epoch > this.#epoch || entry.leader === this.#leader,
       `record ${record.seq}: two leaders of epoch ${entry.epoch}`,
     );
-    const applied = this.#store.apply({ index: record.seq, at: entry.at, changes: entry.changes });
+    const changes = entry.changes.map((change) => soundChange(change, this.#leftOut));
+    const applied = this.#store.apply({ index: record.seq, at: entry.at, changes });
     this.#hash = hashOf(record.data);
     this.#at = entry.at;
     this.#epoch = entry.epoch;

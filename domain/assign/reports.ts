@@ -27,7 +27,7 @@ export function taskReports(
         op: 'patch',
         kind: 'task',
         id: taskId,
-        fields: { status: bounded(status), ...(runningAt !== undefined && { runningAt }) },
+        fields: { status: timely(status, ctx.now), ...(runningAt !== undefined && { runningAt }) },
       } satisfies Change,
     ];
   });
@@ -38,9 +38,8 @@ const accepts = (task: Task, status: TaskStatus): boolean =>
   !isTerminal(task.status.state) &&
   isAdvance(task.status.state, status.state);
 
-const cut = (text: string): string => text.slice(0, limits.statusTextLengthMax);
-const bounded = (status: TaskStatus): TaskStatus => ({
+/** A time beyond the manager's own would order the task behind all others, for ever. */
+const timely = (status: TaskStatus, now: number): TaskStatus => ({
   ...status,
-  message: cut(status.message),
-  ...(status.err !== undefined && { err: cut(status.err) }),
+  at: status.at <= now + limits.reportAheadMsMax ? Math.max(status.at, 0) : now,
 });

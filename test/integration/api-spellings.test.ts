@@ -27,7 +27,7 @@ function spell(random: Random): string {
   const encode = (char: string): string =>
     `%${(char.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`;
   const some = (text: string): string =>
-    [...text].map((char) => (random.chance(0.15) ? encode(char) : char)).join('');
+    Array.from(text, (char) => (random.chance(0.15) ? encode(char) : char)).join('');
   const odd = [
     '%0a',
     '%0d',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Reporter } from '../../../actors/agent/reporter.ts';
 import type { StatusReport } from '../../../bus/protocol.ts';
-import { statusUpdatesFrom } from '../../../bus/bodies.ts';
+import { statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
 import { packedBytes } from '../../../bus/codec.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import { limits } from '../../../domain/limits.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/bodies.ts';
+import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
 import {
   assignmentChanges,
   assignmentOf,
@@ -89,11 +89,17 @@ test('reports advance a task, never turn it back, and never speak for another no
   expect(() => report('a', 'running', 'n2')).toThrow(/not assigned to node n2/);
 });
 
-test('a report’s texts are cut, not refused', () => {
+test('a report’s time is near the manager’s', () => {
   const { store: view } = store(task('a', 'n1', 'starting'));
-  const long = { ...status('failed'), err: 'e'.repeat(limits.statusTextLengthMax + 1) };
-  const [change] = taskReports(view, ctx, 'n1', [{ taskId: 'a', status: long }]);
-  expect(JSON.stringify(change).length).toBeLessThan(limits.statusTextLengthMax + 500);
+  const atOf = (at: number) => {
+    const [change] = taskReports(view, ctx, 'n1', [
+      { taskId: 'a', status: { ...status('failed'), at } },
+    ]);
+    return (change as { fields: { status: TaskStatus } }).fields.status.at;
+  };
+  const ahead = ctx.now + limits.reportAheadMsMax;
+  expect([0, ctx.now, ahead].map(atOf)).toEqual([0, ctx.now, ahead]);
+  expect([-1, ahead + 1, 1e300].map(atOf)).toEqual([0, ctx.now, ctx.now]);
 });
 
 test.each([

@@ -1,7 +1,11 @@
 import { expect, test } from '@jest/globals';
+import { encodeCheckpoint } from '../../../actors/manager/checkpoint.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
 import { encodeEntry, hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint, Journal, LogRecord, StateLog } from '../../../bus/ports.ts';
+import type { NodeDescription } from '../../../domain/model/objects.ts';
+import type { Change } from '../../../domain/store/changes.ts';
+import { nodeDraft } from '../commands/helpers.ts';
 
 class FakeJournal implements Journal {
   records: LogRecord[] = [];
@@ -31,12 +35,12 @@ class FakeJournal implements Journal {
   }
 }
 
-function records(count: number): readonly LogRecord[] {
+function records(count: number, changes: readonly Change[] = []): readonly LogRecord[] {
   const made: LogRecord[] = [];
   let prev = '';
   for (let seq = 1; seq <= count; seq++) {
     const entry = { generation: 1, epoch: 1, leader: 'm', id: `${seq}`, at: seq, prev };
-    const data = encodeEntry({ ...entry, changes: [] });
+    const data = encodeEntry({ ...entry, changes });
     made.push({ seq, data });
     prev = hashOf(data);
   }
@@ -101,4 +105,30 @@ test('two leaders of one epoch are a broken rule', async () => {
   const entry = { generation: 1, epoch: 1, leader: 'other', id: 'x', at: 2, changes: [] };
   const data = encodeEntry({ ...entry, prev: replica.hash });
   expect(() => replica.accept({ seq: 2, data })).toThrow('two leaders of epoch 1');
+});
+
+test('a state with what a version before took unread from a node opens without it, and says so', async () => {
+  const poisoned = {
+    hostname: 'h',
+    platform: { architecture: 'x86_64', os: 'linux' },
+    resources: { nanoCpus: 1, memoryBytes: 1, generic: { a: 1 } },
+    engine: { version: '1', labels: { a: { b: 1 } }, plugins: [null] },
+  } as unknown as NodeDescription;
+  const node = { ...nodeDraft('n1'), description: poisoned };
+  const changes: readonly Change[] = [{ op: 'put', kind: 'node', object: node }];
+  const journal = new FakeJournal();
+  journal.records = [...records(1, changes)];
+  const left: string[] = [];
+  const open = () => Replica.open(journal, 1, (what) => void left.push(what));
+  const fromRecords = await open();
+  expect(fromRecords.store.node('n1')).toMatchObject({ id: 'n1', description: undefined });
+  // as that version's checkpoint has it
+  const object = { ...node, meta: { version: 1, createdAt: 1, updatedAt: 1 } };
+  const objects = { ...fromRecords.store.dump(), node: [object] };
+  const data = encodeCheckpoint({ epoch: 1, at: 1, leader: 'm', objects });
+  journal.kept = { seq: 1, hash: fromRecords.hash, data };
+  journal.records = [];
+  const fromCheckpoint = await open();
+  expect(fromCheckpoint.store.node('n1')).toMatchObject({ id: 'n1', description: undefined });
+  expect(left).toEqual(['description of node n1', 'description of node n1']);
 });
