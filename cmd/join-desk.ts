@@ -73,7 +73,7 @@ export class JoinDesk {
       pin: pinOfKey(publicKey),
       availability: ask.availability,
       labels: ask.labels,
-      addr: ask.addr === '' ? peer.replace(/^::ffff:/, '') : ask.addr,
+      addr: ask.addr === '' ? peer.replace(/^::ffff:|%.*$/g, '') : ask.addr,
     });
     const { role } = result as Pick<Issued, 'role'>;
     return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });

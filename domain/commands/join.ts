@@ -2,6 +2,7 @@ import { Fault } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Cluster } from '../model/objects.ts';
 import type { Availability, NodeRole } from '../model/spec.ts';
+import { parseAddress } from '../schedule/address.ts';
 import { nodeLabelsFrom } from '../spec/node.ts';
 import { Body } from './body.ts';
 import type { Command } from './command.ts';
@@ -34,6 +35,13 @@ function availabilityFrom(text: string): Availability {
   throw new Fault('InvalidArgument', `invalid Availability: "${text.slice(0, 100)}"`);
 }
 
+/** '' where none is known. Everybody's tools print it, and nodes are placed by it. */
+function addressFrom(text: string): string {
+  if (text !== '' && parseAddress(text) === undefined)
+    throw new Fault('InvalidArgument', 'node.join: "addr" must be an IP address');
+  return text;
+}
+
 /**
  * `{nodeId, token, pin, availability?, addr?, labels?}` → `{role}`: a new node, not yet seen. The ID comes from the key of the
  * joiner's request, so a join that is made again (the answer got lost) finds its own node and adds none.
@@ -48,6 +56,7 @@ export const nodeJoin: Command = {
     const role = roleOfToken(cluster, body.text('token'));
     const pin = pinFrom(body.text('pin'));
     const availability = availabilityFrom(body.text('availability'));
+    const addr = addressFrom(body.text('addr'));
     const Labels = nodeLabelsFrom(body.raw('labels'));
     const known = view.node(id);
     if (known !== undefined) {
@@ -64,7 +73,7 @@ export const nodeJoin: Command = {
             id,
             spec: { Labels, Role: role, Availability: availability },
             role,
-            status: { state: 'unknown', message: '', addr: body.text('addr') },
+            status: { state: 'unknown', message: '', addr },
             ...(role === 'manager' && { pins: [pin] }),
           },
         },

@@ -2,8 +2,9 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { NatsConnection } from 'nats';
+import { createRequest, generateKeys } from '../../pki/mod.ts';
 import { until } from '../support/engine.ts';
-import { connectRaw, joinRaw } from '../support/intruder.ts';
+import { connectRaw, joinRaw, post } from '../support/intruder.ts';
 import { type Pair, startPair } from '../support/pair.ts';
 
 let pair: Pair;
@@ -133,3 +134,17 @@ test('statuses that nobody could read are refused; a time of another world is no
   await goesOn('after-statuses');
   await manager.mustDocker('service', 'rm', 'everywhere');
 }, 120_000);
+
+test('who joins tells an address, or nothing', async () => {
+  const port = Number(pair.remote.split(':')[1]);
+  const token = await pair.token();
+  const { privateKey } = generateKeys();
+  const ask = { token, request: createRequest(privateKey), availability: 'drain' };
+  for (const addr of ['a', '10.0.0.1\u001b[2J', '10.0.0.1:80', '9'.repeat(60_000)])
+    expect(await post(port, '/v1/join', JSON.stringify({ ...ask, addr }))).toMatchObject({
+      status: 400,
+      body: { error: { message: 'node.join: "addr" must be an IP address' } },
+    });
+  const { status } = await post(port, '/v1/join', JSON.stringify({ ...ask, addr: 'fd00::1' }));
+  expect(status).toBe(200);
+}, 60_000);

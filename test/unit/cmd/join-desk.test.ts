@@ -73,6 +73,7 @@ function desk(clock: DeskOptions['clock'] = { setTimeout: soon }) {
   };
 }
 
+const peer = '10.0.0.8';
 const ask = (token: string, keys = generateKeys()) => ({
   token,
   request: createRequest(keys.privateKey),
@@ -97,9 +98,9 @@ test('a worker’s token makes a worker; asked again with the same key it is the
 test('joins that come together are committed together', async () => {
   const clock = new VirtualClock();
   const { desk: d, store, tokens } = desk(clock);
-  const joins = [d.admit(ask(tokens.worker), 'a')];
+  const joins = [d.admit(ask(tokens.worker), peer)];
   await settle();
-  joins.push(d.admit(ask(tokens.worker), 'b'));
+  joins.push(d.admit(ask(tokens.worker), peer));
   await settle();
   expect(store.count('node')).toBe(0);
   clock.step();
@@ -110,13 +111,13 @@ test('joins that come together are committed together', async () => {
 
 test('a manager’s role cannot be had with a worker’s token, whatever the request says', async () => {
   const { desk: d, tokens } = desk();
-  const granted = await d.admit({ ...ask(tokens.worker), role: 'manager' } as never, 'h');
+  const granted = await d.admit({ ...ask(tokens.worker), role: 'manager' } as never, peer);
   expect(readCertificate(granted.certificate).role).toBe('worker');
   expect(readCertificate(granted.certificate).x509.subjectAltName).not.toContain('swarm-manager');
 });
 
 test.each(['', 'SWMTKN-1-x', 'x'.repeat(10_000)])('token %# is refused', async (token) => {
-  await expect(desk().desk.admit(ask(token), 'h')).rejects.toMatchObject({
+  await expect(desk().desk.admit(ask(token), peer)).rejects.toMatchObject({
     code: 'InvalidArgument',
     message: 'A valid join token is necessary to join this cluster',
   });
@@ -124,7 +125,7 @@ test.each(['', 'SWMTKN-1-x', 'x'.repeat(10_000)])('token %# is refused', async (
 
 test('a member renews with a new key and keeps its identity', async () => {
   const { desk: d, tokens, time } = desk();
-  const { certificate, nodeId } = await d.admit(ask(tokens.worker), 'h');
+  const { certificate, nodeId } = await d.admit(ask(tokens.worker), peer);
   time.at += hour;
   const renewed = await d.renew(createRequest(generateKeys().privateKey), der(certificate));
   expect(renewed.nodeId).toBe(nodeId);
@@ -136,7 +137,7 @@ test('a member renews with a new key and keeps its identity', async () => {
 test('nobody renews with a certificate that is over, of a removed node or of another root', async () => {
   const { desk: d, tokens, time, apply } = desk();
   const request = createRequest(generateKeys().privateKey);
-  const { certificate, nodeId } = await d.admit(ask(tokens.worker), 'h');
+  const { certificate, nodeId } = await d.admit(ask(tokens.worker), peer);
   time.at += 3 * hour;
   await expect(d.renew(request, der(certificate))).rejects.toThrow(/refused: expired/);
   time.at -= 6 * hour;
