@@ -1,7 +1,7 @@
 import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
-import { daemonFault } from '../domain/errors.ts';
-import { rejoinChannel } from '../pki/mod.ts';
+import { daemonFault, Fault } from '../domain/errors.ts';
+import { PkiError, rejoinChannel } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import { JoinDesk } from './join-desk.ts';
 import { actorLog } from './log.ts';
@@ -56,7 +56,7 @@ export async function runJoinListener(
     root: () => current.manager?.view().cluster()?.rootCa.certPem ?? files.certificate('root'),
     admit: (ask, peer) => desk().admit(ask, peer),
     renew: (request, certificate) => desk().renew(request, certificate),
-    rejoin: (ask, socket) => desk().rejoin(ask, rejoinChannel(socket)),
+    rejoin: (ask, socket) => desk().rejoin(ask, channelOf(socket)),
     seats: {
       start: (certificate, told) => starts.hear(certificate, told),
       seat: (certificate) => seats().seat(certificate),
@@ -70,4 +70,13 @@ export async function runJoinListener(
   await aborted(scope);
   forget();
   await listener.close();
+}
+
+/** Throws a `Fault` for a connection that cannot be told from others. */
+function channelOf(socket: Parameters<typeof rejoinChannel>[0]): string {
+  try {
+    return rejoinChannel(socket);
+  } catch (error) {
+    throw error instanceof PkiError ? new Fault('InvalidArgument', error.message) : error;
+  }
 }

@@ -148,3 +148,12 @@ test('who joins tells an address, or nothing', async () => {
   const { status } = await post(port, '/v1/join', JSON.stringify({ ...ask, addr: 'fd00::1' }));
   expect(status).toBe(200);
 }, 60_000);
+
+test('the way back over TLS 1.2, where connections cannot be told apart, is refused as such', async () => {
+  const port = Number(pair.remote.split(':')[1]);
+  const ask = JSON.stringify({ token: '', nodeId: mallory.nodeId, request: '', proof: '' });
+  expect(await post(port, '/v1/rejoin', ask, { maxVersion: 'TLSv1.2' })).toMatchObject({
+    status: 400,
+    body: { error: { code: 'InvalidArgument', message: 'TLS 1.3 is needed' } },
+  });
+}, 60_000);

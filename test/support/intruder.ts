@@ -23,11 +23,16 @@ export interface Answer {
 }
 
 /** One exchange with a join listener, whoever it is. Rejects when no answer comes. */
-export function post(port: number, path: string, body: string): Promise<Answer> {
+export function post(
+  port: number,
+  path: string,
+  body: string,
+  tls: { readonly maxVersion?: 'TLSv1.2' } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false };
     const length = { 'content-length': Buffer.byteLength(body) };
-    const req = request({ ...options, headers: length, agent: false }, (res) => {
+    const req = request({ ...options, ...tls, headers: length, agent: false }, (res) => {
       let text = '';
       res.on('data', (chunk) => (text += String(chunk)));
       res.on('error', reject);
