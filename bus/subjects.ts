@@ -22,6 +22,8 @@
  * Only managers may publish below `natswarm.v1.manager`: no certificate of a worker reaches there.
  */
 const root = 'natswarm.v1';
+const agentVerbs = ['hello', 'status', 'beat', 'leave'] as const;
+const nodeVerbs = ['assign', 'logs', 'membership'] as const;
 export const subjects = {
   command: (name: string): string => `${root}.command.${name}`,
   commands: `${root}.command.>`,
@@ -33,9 +35,13 @@ export const subjects = {
   agentOf: (subject: string): string => subject.split('.')[3] ?? '',
   node: (node: string, verb: NodeVerb): string => `${root}.node.${node}.${verb}`,
   manager: (node: string, verb: ManagerVerb): string => `${root}.manager.${node}.${verb}`,
-  /** Everything that a node's agent may publish, and everything it may subscribe to. */
-  agentPublishes: (node: string): string => `${root}.agent.${node}.>`,
-  nodeSubscribes: (node: string): string => `${root}.node.${node}.>`,
+  /** Everything that a node's agent may publish, and everything it may subscribe to beside its inbox. */
+  agentPublishes: (node: string): readonly string[] =>
+    agentVerbs.map((verb) => subjects.agent(node, verb)),
+  nodeSubscribes: (node: string): readonly string[] => [
+    ...nodeVerbs.map((verb) => subjects.node(node, verb)),
+    subjects.leader,
+  ],
   /** All of natswarm's subjects. */
   everything: 'natswarm.>',
   inboxPrefix: (node: string): string => `_INBOX_${node}`,
@@ -49,6 +55,6 @@ export const subjects = {
       ? reply.startsWith(`${subjects.inboxPrefix(subjects.agentOf(subject))}.`)
       : reply.startsWith('_INBOX_'),
 } as const;
-export type AgentVerb = 'hello' | 'status' | 'beat' | 'leave';
-export type NodeVerb = 'assign' | 'logs' | 'membership';
+export type AgentVerb = (typeof agentVerbs)[number];
+export type NodeVerb = (typeof nodeVerbs)[number];
 export type ManagerVerb = 'beat' | 'canvass' | 'abdicate' | 'excuse' | 'command' | 'index';

@@ -136,6 +136,8 @@ export const limits = {
   joinConnectionsMax: 1_024,
   /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */
   busConnectionsMax: 16_384,
+  /** Subscriptions of one connection to the bus; a manager has some 20, an agent 5. */
+  busSubscriptionsMax: 256,
   /** Bytes asked of the log in one read; one record more may come. */
   logReadBytesMax: 8 * MiB,
   /** Records appended to a journal that wait for the disk, bytes; beyond, the journal refuses. */

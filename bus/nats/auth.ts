@@ -114,8 +114,8 @@ export function permissionsOf(role: Role, nodeId: string): Permissions | undefin
   switch (role) {
     case 'worker':
       return {
-        publish: { allow: [subjects.agentPublishes(nodeId)] },
-        subscribe: { allow: [subjects.nodeSubscribes(nodeId), subjects.leader, inbox] },
+        publish: { allow: subjects.agentPublishes(nodeId) },
+        subscribe: { allow: [...subjects.nodeSubscribes(nodeId), inbox] },
         respond,
       };
     case 'manager':

@@ -79,7 +79,11 @@ export function serverConfig(options: ConfigOptions): string {
       sync_interval: 'always',
     },
     accounts: {
-      [accounts.bus]: { users: [{ nkey: users.bus }] },
+      [accounts.bus]: {
+        users: [{ nkey: users.bus }],
+        // of each connection; the server takes no notice of limits in the JWT of a callout
+        limits: { max_subscriptions: limits.busSubscriptionsMax },
+      },
       [accounts.log]: { jetstream: 'enabled', users: [{ nkey: users.log }] },
       [accounts.system]: { users: [{ nkey: users.system }] },
       // Of its own, so that a question in it can only come from the server.

@@ -66,6 +66,7 @@ describe('a worker', () => {
     'natswarm.v1.node.VICTIM.membership',
     'natswarm.v1.node.*.assign',
     'natswarm.v1.node.>',
+    'natswarm.v1.node.OWN.>',
     'natswarm.v1.agent.VICTIM.hello',
     'natswarm.v1.agent.OWN.hello',
     'natswarm.v1.agent.*.status',
@@ -97,8 +98,9 @@ describe('a worker', () => {
   });
 
   test.each([
-    'natswarm.v1.node.OWN.>',
     'natswarm.v1.node.OWN.assign',
+    'natswarm.v1.node.OWN.logs',
+    'natswarm.v1.node.OWN.membership',
     'natswarm.v1.leader',
     '_INBOX_OWN.>',
   ])('may listen to %s', async (subject) => {
@@ -134,9 +136,11 @@ describe('a worker', () => {
 
 test('a session tells a worker of its own tasks only', async () => {
   const heard: string[] = [];
-  const ears = raw.subscribe(`natswarm.v1.node.${mallory.nodeId}.>`, {
-    callback: (_, message) => void heard.push(message.string()),
-  });
+  const ears = ['assign', 'membership'].map((verb) =>
+    raw.subscribe(`natswarm.v1.node.${mallory.nodeId}.${verb}`, {
+      callback: (_, message) => void heard.push(message.string()),
+    }),
+  );
   expect(await ask('hello', hello())).toMatchObject({ ok: true });
   await until(() => heard.length >= 2, 5_000, 'the assignments');
   await pair.manager.mustDocker(
@@ -150,7 +154,7 @@ test('a session tells a worker of its own tasks only', async () => {
   );
   await until(async () => (await stateOf(mallory.nodeId)) === 'ready', 5_000, 'the session');
   expect(heard.join()).not.toMatch(/hunter2|held/);
-  ears.unsubscribe();
+  for (const ear of ears) ear.unsubscribe();
 });
 
 test('a status of another node’s task changes nothing, and is logged', async () => {

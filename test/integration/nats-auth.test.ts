@@ -3,6 +3,7 @@ import { connect } from 'nats';
 import type { BusConnection } from '../../bus/nats/bus.ts';
 import { connectLink, type Link, type TlsMaterial } from '../../bus/nats/link.ts';
 import type { NatsLog } from '../../bus/nats/log.ts';
+import { limits } from '../../domain/limits.ts';
 import { createOwnUsers } from '../../bus/nats/users.ts';
 import {
   Authority,
@@ -150,7 +151,8 @@ describe('what a worker may do', () => {
 
   test.each([
     'natswarm.v1.node.worker1.assign',
-    'natswarm.v1.node.worker1.>',
+    'natswarm.v1.node.worker1.logs',
+    'natswarm.v1.node.worker1.membership',
     'natswarm.v1.leader',
     '_INBOX_worker1.x.*',
   ])('subscribe to %s', async (subject) => {
@@ -161,6 +163,8 @@ describe('what a worker may do', () => {
     'natswarm.v1.node.worker2.assign',
     'natswarm.v1.node.*.assign',
     'natswarm.v1.node.>',
+    'natswarm.v1.node.worker1.>',
+    'natswarm.v1.node.worker1.other',
     'natswarm.v1.agent.worker2.status',
     'natswarm.v1.agent.worker1.status',
     'natswarm.v1.command.>',
@@ -187,6 +191,8 @@ describe('what a worker may do', () => {
   );
 
   test.each([
+    'natswarm.v1.agent.worker1.other',
+    'natswarm.v1.agent.worker1.beat.x',
     'natswarm.v1.agent.worker2.status',
     'natswarm.v1.node.worker1.assign',
     'natswarm.v1.node.worker2.assign',
@@ -223,6 +229,30 @@ describe('what a worker may do', () => {
     expect(await probe.publish('_INBOX_manager2.other')).toBe('refused');
   });
 });
+
+test('a connection has few subscriptions, whatever its client asks for', async () => {
+  const tls = bus.pki.identity('worker6', 'worker');
+  const raw = await bus.link(tls, 'worker6');
+  const connection = raw.connection();
+  for (let i = 0; i < 20_000; i++)
+    connection.subscribe(`_INBOX_worker6.${i}`, { callback: () => {} });
+  await connection.flush();
+  const system = await bus.link('system');
+  const server = system.connection().info?.server_id ?? '';
+  const ask = Buffer.from(JSON.stringify({ auth: true }));
+  const answer = (await system.request(`$SYS.REQ.SERVER.${server}.CONNZ`, ask, 2_000)).json();
+  const { connections } = (answer as { readonly data: { readonly connections: Listed[] } }).data;
+  const mine = connections.find(({ tls_peer_certs: [cert] }) =>
+    cert?.subject.startsWith('CN=worker6,'),
+  );
+  expect(mine?.subscriptions).toBe(limits.busSubscriptionsMax);
+  await raw.close();
+});
+
+interface Listed {
+  readonly subscriptions: number;
+  readonly tls_peer_certs: readonly { readonly subject: string }[];
+}
 
 test('a manager reaches the bus, but neither the log nor the system', async () => {
   const raw = await bus.link(bus.pki.identity('manager3', 'manager'), 'manager3');

@@ -32,7 +32,10 @@ test('the configuration names the key of the store, and holds none', () => {
     sync_interval: 'always',
   });
   expect(Object.keys(config.accounts).sort()).toEqual(['auth', 'bus', 'log', 'system']);
-  expect(config.accounts.bus).toEqual({ users: [{ nkey: 'UBUS' }] });
+  expect(config.accounts.bus).toEqual({
+    users: [{ nkey: 'UBUS' }],
+    limits: { max_subscriptions: 256 },
+  });
   expect(config.cluster).toBeUndefined();
   expect(config.authorization.auth_callout).toEqual({
     issuer: 'AISSUER',
@@ -85,8 +88,18 @@ test.each([
 
 test('rights follow the role', () => {
   expect(permissionsOf('worker', 'n1')).toEqual({
-    publish: { allow: ['natswarm.v1.agent.n1.>'] },
-    subscribe: { allow: ['natswarm.v1.node.n1.>', 'natswarm.v1.leader', '_INBOX_n1.>'] },
+    publish: {
+      allow: ['hello', 'status', 'beat', 'leave'].map((verb) => `natswarm.v1.agent.n1.${verb}`),
+    },
+    subscribe: {
+      allow: [
+        'natswarm.v1.node.n1.assign',
+        'natswarm.v1.node.n1.logs',
+        'natswarm.v1.node.n1.membership',
+        'natswarm.v1.leader',
+        '_INBOX_n1.>',
+      ],
+    },
     respond: { max: 1, ttlMs: 40_000 },
   });
   expect(permissionsOf('manager', 'n1')?.subscribe.allow).toEqual(['natswarm.>', '_INBOX_n1.>']);
