@@ -1,4 +1,5 @@
 import { daemonFault } from '../domain/errors.ts';
+import { compareText } from '../domain/ids.ts';
 import { type Node, type Service, type Task, taskName } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
 
@@ -44,9 +45,19 @@ function pick<T extends { readonly id: string }>(
   if (found.length > 1)
     throw daemonFault(
       'InvalidArgument',
-      `${kind} ${word} is ambiguous (${found.length} matches found)`,
+      `${kind} ${word} is ambiguous (${found.length} matches found): ${someOf(found)}; say which by its ID`,
     );
   return found[0];
+}
+
+/** As many as anybody reads. */
+const idsShown = 10;
+
+/** Docker leaves it at the number; whoever asked for a node by a hostname that another one took needs the IDs. */
+function someOf(found: readonly { readonly id: string }[]): string {
+  const ids = found.map(({ id }) => id).sort(compareText);
+  const rest = ids.splice(idsShown).length;
+  return `${ids.join(', ')}${rest === 0 ? '' : ` and ${rest} more`}`;
 }
 
 export const notFound = (kind: string, word: string): Error =>

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { EngineTrouble } from '../domain/assign/engine-status.ts';
 import { limits } from '../domain/limits.ts';
+import type { TaskStatus } from '../domain/model/objects.ts';
 import { descriptionFrom } from './description.ts';
 import { count, list, name, readAs, text } from './wire.ts';
 import { taskStateRank } from '../domain/task-state.ts';
@@ -62,30 +63,28 @@ const id = name(limits.descriptionNameMax);
 const port = v.pipe(count, v.maxValue(65_535));
 const states = Object.keys(taskStateRank) as TaskState[];
 
-const update = v.object({
-  taskId: id,
-  status: v.object({
-    state: v.picklist(states),
-    at: v.pipe(v.number(), v.finite(), v.transform(Math.trunc)),
-    message,
-    err: v.exactOptional(message),
-    container: v.exactOptional(
-      v.object({ id, pid: count, exitCode: v.pipe(v.number(), v.safeInteger()) }),
+const taskStatus = v.object({
+  state: v.picklist(states),
+  at: v.pipe(v.number(), v.finite(), v.transform(Math.trunc)),
+  message,
+  err: v.exactOptional(message),
+  container: v.exactOptional(
+    v.object({ id, pid: count, exitCode: v.pipe(v.number(), v.safeInteger()) }),
+  ),
+  ports: v.exactOptional(
+    list(
+      v.object({
+        Name: v.exactOptional(id),
+        Protocol: v.picklist(['tcp', 'udp', 'sctp']),
+        TargetPort: port,
+        PublishedPort: v.exactOptional(port),
+        PublishMode: v.picklist(['ingress', 'host']),
+      }),
+      limits.statusPortsMax,
     ),
-    ports: v.exactOptional(
-      list(
-        v.object({
-          Name: v.exactOptional(id),
-          Protocol: v.picklist(['tcp', 'udp', 'sctp']),
-          TargetPort: port,
-          PublishedPort: v.exactOptional(port),
-          PublishMode: v.picklist(['ingress', 'host']),
-        }),
-        limits.statusPortsMax,
-      ),
-    ),
-  }),
+  ),
 });
+const update = v.object({ taskId: id, status: taskStatus });
 const report = v.object({
   updates: v.pipe(v.array(v.unknown()), v.maxLength(limits.statusReportTasksMax), v.array(update)),
 });
@@ -93,3 +92,6 @@ const report = v.object({
 /** At most `limits.statusReportTasksMax` updates; a longer report is not of an agent's making. */
 export const statusUpdatesFrom = (body: unknown): StatusReport['updates'] | undefined =>
   readAs(report, body)?.updates;
+
+/** As a status in a report: what an earlier version wrote into the state. */
+export const taskStatusFrom = (value: unknown): TaskStatus | undefined => readAs(taskStatus, value);

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { limits } from '../domain/limits.ts';
 import type { NodeDescription } from '../domain/model/objects.ts';
-import { count, labels, list, name, readAs, text } from './wire.ts';
+import { count, labels, line, list, name, readAs, whole } from './wire.ts';
 
 const short = name(limits.descriptionNameMax);
 
@@ -13,7 +13,7 @@ const resource = v.object({
 });
 
 const description = v.object({
-  hostname: text(limits.descriptionNameMax),
+  hostname: line(limits.descriptionNameMax),
   addr: v.exactOptional(short),
   platform: v.object({ architecture: short, os: short }),
   resources: v.object({
@@ -28,10 +28,10 @@ const description = v.object({
   }),
   tls: v.exactOptional(
     v.object({
-      trustRoot: v.pipe(v.string(), v.maxLength(limits.rootsTextMax)),
-      issuerSubject: v.pipe(v.string(), v.maxLength(limits.statusTextLengthMax)),
-      issuerPublicKey: v.pipe(v.string(), v.maxLength(limits.statusTextLengthMax)),
-      publicKey: v.exactOptional(v.pipe(v.string(), v.maxLength(limits.statusTextLengthMax))),
+      trustRoot: whole(limits.rootsTextMax),
+      issuerSubject: name(limits.statusTextLengthMax),
+      issuerPublicKey: name(limits.statusTextLengthMax),
+      publicKey: v.exactOptional(name(limits.statusTextLengthMax)),
     }),
   ),
 });

@@ -1,6 +1,7 @@
 import type { FaultCode } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { LogOptions } from '../domain/logs/options.ts';
+import { printableText } from '../domain/printable.ts';
 import type { WireFault } from './protocol.ts';
 
 /**
@@ -110,7 +111,7 @@ export function logAnswerFrom(body: unknown): LogAnswer | undefined {
         ok,
         error: {
           code: code as FaultCode,
-          message: message.slice(0, limits.statusTextLengthMax),
+          message: printableText(message.slice(0, limits.statusTextLengthMax)),
           origin: 'manager',
         },
       }

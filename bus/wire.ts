@@ -1,25 +1,32 @@
 import * as v from 'valibot';
+import { isPrintable, printableLine, printableText } from '../domain/printable.ts';
 
 /**
  * Parts of the schemas of what nodes send. What they make is built anew, field by field: unknown fields are gone, texts
  * are cut and may be printed to a terminal, lists are cut. A value of another type makes the whole body malformed.
  */
 
-/** Without `\n` and `\t`, control characters do something to a terminal. */
-const controls = /[\p{Cc}\u2028\u2029]/gu;
-const printable = (text: string): string =>
-  text.replace(controls, (char) => (char === '\n' || char === '\t' ? char : '\ufffd'));
-
 /** A text of one line or of several, cut after `lengthMax` characters. */
 export const text = (lengthMax: number) =>
   v.pipe(
     v.string(),
-    v.transform((value) => printable(value.slice(0, lengthMax))),
+    v.transform((value) => printableText(value.slice(0, lengthMax))),
   );
 
-/** A text that is refused when it is longer: a name or an ID that is cut would be another one. */
+/** As `text`, of one line: a list has a row for it. */
+export const line = (lengthMax: number) =>
+  v.pipe(
+    v.string(),
+    v.transform((value) => printableLine(value.slice(0, lengthMax))),
+  );
+
+/** Refused when it is longer or is not to be printed: a name or an ID that is cut or mended would be another one. */
 export const name = (lengthMax: number) =>
-  v.pipe(v.string(), v.maxLength(lengthMax), v.transform(printable));
+  v.pipe(v.string(), v.maxLength(lengthMax), v.check(isPrintable));
+
+/** As `text`, refused when it is longer: PEM that is cut is none. */
+export const whole = (lengthMax: number) =>
+  v.pipe(v.string(), v.maxLength(lengthMax), v.transform(printableText));
 
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
@@ -43,7 +50,7 @@ export const labels = (lengthMax: number) =>
       for (const [key, value] of Object.entries(given)) {
         length += key.length + value.length;
         if (length > lengthMax) break;
-        kept.push([printable(key), printable(value)]);
+        kept.push([printableLine(key), printableLine(value)]);
       }
       return Object.fromEntries(kept);
     }),

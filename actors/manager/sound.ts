@@ -1,5 +1,7 @@
+import { taskStatusFrom } from '../../bus/agent-bodies.ts';
 import { descriptionFrom } from '../../bus/description.ts';
 import type { Node, ObjectOf, TaskStatus } from '../../domain/model/objects.ts';
+import { printableText } from '../../domain/printable.ts';
 import type { Change } from '../../domain/store/changes.ts';
 
 /**
@@ -32,16 +34,30 @@ export function soundObjects<T extends { readonly [K in 'node' | 'task']: readon
 }
 
 function soundNode<T extends Fields>(id: string, fields: T, leftOut: LeftOut): T {
-  if (fields.description === undefined) return fields;
-  const description = descriptionFrom(fields.description);
-  if (description === undefined) leftOut(`description of node ${id}`);
-  return { ...fields, description };
+  const { description: given, status } = fields;
+  const description = given === undefined ? undefined : descriptionFrom(given);
+  if (given !== undefined && description === undefined) leftOut(`description of node ${id}`);
+  return {
+    ...fields,
+    ...('description' in fields && { description }),
+    // what its agent or its engine said is in there, and where it said that it is
+    ...(status !== undefined && {
+      status: { ...status, message: textOf(status.message), addr: textOf(status.addr) },
+    }),
+  };
 }
 
 /** The last time of which JavaScript and RFC 3339 (a year of four digits) know, ms. */
 const lastMs = Date.UTC(9999, 11, 31);
 
+/** What cannot be read is left out of it; the state itself was checked before, too. */
 function soundStatus(status: TaskStatus): TaskStatus {
   const isTime = Number.isFinite(status.at) && status.at >= 0 && status.at <= lastMs;
-  return isTime ? status : { ...status, at: 0 };
+  const timed = isTime ? status : { ...status, at: 0 };
+  const read = taskStatusFrom(timed);
+  if (read !== undefined) return read;
+  const { state, at, message, err } = timed;
+  return { state, at, message: textOf(message), ...(err !== undefined && { err: textOf(err) }) };
 }
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? printableText(value) : '');

@@ -1,5 +1,6 @@
 import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { isPrintable } from '../printable.ts';
 import type { Availability, Labels, NodeRole, NodeSpec } from '../model/spec.ts';
 import { always, decode, omitEmpty, stringMap, struct, text } from './decode.ts';
 import { badRequest } from './faults.ts';
@@ -36,6 +37,8 @@ export function nodeLabelsFrom(input: unknown): Labels {
   for (const [name, value] of entries) {
     if (name === '') throw wrong('a label without a name');
     if (typeof value !== 'string') throw wrong(`the value of ${quote(name)} must be a string`);
+    if (!isPrintable(name) || !isPrintable(value))
+      throw wrong(`${quote(name)} or its value has control characters in it`);
     length += name.length + value.length;
   }
   if (length > limits.joinLabelsTextMax)

@@ -309,7 +309,9 @@ test('a node that leaves is down at once; it joins again as another of the same 
   const listed = await one.mustDocker('node', 'ls', '--filter=name=h3', '--format={{.Status}}');
   expect(listed.split('\n').toSorted()).toEqual(['Down', 'Ready']);
   const ambiguous = await one.docker('node', 'inspect', 'h3');
-  expect(ambiguous.stderr).toMatch(/node h3 is ambiguous \(2 matches found\)/);
+  expect(ambiguous.stderr).toMatch(
+    /node h3 is ambiguous \(2 matches found\): .*; say which by its ID/,
+  );
   await one.mustDocker('node', 'rm', left);
   await one.mustDocker('node', 'inspect', 'h3');
 }, 60_000);

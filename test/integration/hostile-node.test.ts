@@ -85,14 +85,60 @@ test('a hello that says too much is taken as far as there is room, and prints as
     Array.from({ length: 5_000 }, (_, i) => [`l${i}`, 'x'.repeat(100)]),
   );
   const plugins = Array.from({ length: 10_000 }, (_, i) => ({ type: 'Log', name: `p${i}` }));
-  const hostname = 'mallory\u001b[2J\r\u009b';
+  const hostname = 'mallory\u001b[2J\r\u009b\nroot';
   const hello = describeAs({ hostname, engine: { ...engine, labels, plugins } });
   expect(await ask('hello', hello)).toMatchObject({ ok: true });
   const shown = await pair.manager.mustDocker('node', 'inspect', mallory.nodeId);
   expect(shown.length).toBeLessThan(100_000);
   const listed = await pair.manager.mustDocker('node', 'ls', '--format', '{{.Hostname}}');
-  expect(listed).toContain('mallory\ufffd[2J\ufffd\ufffd');
+  expect(listed).toContain('mallory\ufffd[2J\ufffd\ufffd\ufffdroot');
+  const pretty = await pair.manager.mustDocker('node', 'inspect', '--pretty', mallory.nodeId);
+  expect(pretty).not.toMatch(/[^\P{Cc}\n\t]/u);
 }, 120_000);
+
+test('names with control characters are refused', async () => {
+  for (const fields of [
+    { engine: { ...engine, version: '1\u001b[2J' } },
+    { platform: { architecture: 'x86_64\n', os: 'linux' } },
+    { engine: { ...engine, plugins: [{ type: 'Log', name: '\u009b2J' }] } },
+  ])
+    expect(await ask('hello', describeAs(fields))).toMatchObject({
+      ok: false,
+      error: { message: 'malformed hello' },
+    });
+}, 60_000);
+
+test("a node that takes another's hostname is told apart by its ID, whatever names it", async () => {
+  const { manager } = pair;
+  const self = await manager.mustDocker('node', 'ls', '--filter', 'role=manager', '-q');
+  const id = await manager.mustDocker('node', 'inspect', '--format', '{{.ID}}', self);
+  const name = await manager.mustDocker(
+    'node',
+    'inspect',
+    '--format',
+    '{{.Description.Hostname}}',
+    id,
+  );
+  expect(await ask('hello', describeAs({ hostname: name }))).toMatchObject({ ok: true });
+  const holders = await manager.mustDocker('node', 'ls', '--filter', `name=${name}`, '-q');
+  const text =
+    `node ${name} is ambiguous (${holders.split('\n').length} matches found): ` +
+    `${holders.split('\n').toSorted().join(', ')}; say which by its ID`;
+  expect(text).toContain(id);
+  expect(text).toContain(mallory.nodeId);
+  for (const command of [
+    ['node', 'inspect', name],
+    ['node', 'update', '--availability', 'drain', name],
+    ['node', 'promote', name],
+    ['node', 'rm', '--force', name],
+    ['node', 'ps', name],
+  ])
+    expect((await manager.docker(...command)).stderr).toContain(text);
+  expect(
+    await manager.mustDocker('node', 'inspect', '--format', '{{.Spec.Availability}}', id),
+  ).toBe('active');
+  expect(await ask('hello', describeAs({}))).toMatchObject({ ok: true });
+}, 60_000);
 
 test('statuses that nobody could read are refused; a time of another world is now', async () => {
   const { manager } = pair;

@@ -230,6 +230,7 @@ describe('the listener', () => {
     ['no request', {}, /CSR/],
     ['a field of another type', { request: 7 }, /must be a string/],
     ['labels that are none', { labels: { rack: 7 } }, /node labels: the value of/],
+    ['labels for terminals', { labels: { rack: '\u001b[2J' } }, /control characters in it/],
     ['a wrong availability', { availability: 'maybe' }, /CSR|Availability/],
   ])('%s with a good token: refused, no node added', async (_, fields, reason) => {
     const before = await manager.mustDocker('node', 'ls', '-q');

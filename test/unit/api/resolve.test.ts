@@ -31,7 +31,20 @@ test('nodes go by hostname, which need not be unique', () => {
   const { store } = new FakeSwarm({ node: [aNode(), aNode({ id: 'n2'.padEnd(25, '0') })] });
   expect(findNode(store, nodeId)?.id).toBe(nodeId);
   expect(findNode(store, 'n2')?.id).toMatch(/^n2/);
-  expect(() => findNode(store, 'host1')).toThrow('node host1 is ambiguous (2 matches found)');
+  const ids = [nodeId, 'n2'.padEnd(25, '0')].toSorted();
+  expect(() => findNode(store, 'host1')).toThrow(
+    `node host1 is ambiguous (2 matches found): ${ids.join(', ')}; say which by its ID`,
+  );
+});
+
+test('of very many matches some are named', () => {
+  const { store } = new FakeSwarm({
+    node: Array.from({ length: 30 }, (_, i) => aNode({ id: `m${i + 10}`.padEnd(25, '0') })),
+  });
+  const named = Array.from({ length: 10 }, (_, i) => `m${i + 10}`.padEnd(25, '0'));
+  expect(() => findNode(store, 'host1')).toThrow(
+    `node host1 is ambiguous (30 matches found): ${named.join(', ')} and 20 more; say which by its ID`,
+  );
 });
 
 test('tasks go by their whole name', () => {

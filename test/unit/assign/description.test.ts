@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
+import { beatFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
 import { descriptionFrom } from '../../../bus/description.ts';
 import { limits } from '../../../domain/limits.ts';
 
@@ -74,9 +74,44 @@ test('lists and labels of a description are cut; what is too large in all is not
   expect([200, 256].map(isTaken)).toEqual([true, false]);
 });
 
-test('nothing of it does anything to a terminal', () => {
-  const read = descriptionFrom({ ...whole, hostname: 'a\u001b[31mb\u0007\r\u009b' });
-  expect(read?.hostname).toBe('a\ufffd[31mb\ufffd\ufffd\ufffd');
+const hostile = 'a\u001b[31mb\u0007\r\u009b\u202e\ud800';
+const harmless = 'a\ufffd[31mb\ufffd\ufffd\ufffd\ufffd\ufffd';
+
+test('nothing of it does anything to a terminal, or makes a line of its own in a list', () => {
+  const labels = { [hostile]: `${hostile}\n` };
+  const engine = { ...whole.engine, labels };
+  const read = descriptionFrom({ ...whole, hostname: `${hostile}\nb\tc`, engine });
+  expect(read?.hostname).toBe(`${harmless}\ufffdb\ufffdc`);
+  expect(read?.engine.labels).toEqual({ [harmless]: `${harmless}\ufffd` });
+});
+
+test.each([
+  ['addr', hostile],
+  ['platform', { architecture: hostile, os: 'linux' }],
+  ['platform', { architecture: 'x86_64', os: 'linux\n' }],
+  ['engine', { ...whole.engine, version: hostile }],
+  ['engine', { ...whole.engine, plugins: [{ type: 'Log', name: hostile }] }],
+  [
+    'resources',
+    {
+      ...whole.resources,
+      generic: [{ NamedResourceSpec: { Kind: 'gpu', Value: hostile } }],
+    },
+  ],
+  ['tls', { ...whole.tls, issuerSubject: hostile }],
+  ['tls', { ...whole.tls, issuerPublicKey: hostile }],
+])(
+  'a name of %s with control characters is not taken, for another would stand for it: %j',
+  (part, value) => {
+    expect(descriptionFrom({ ...whole, [part]: value })).toBeUndefined();
+  },
+);
+
+test('a root is PEM of several lines, and no more', () => {
+  const tls = { ...whole.tls, trustRoot: 'a\nb' };
+  expect(descriptionFrom({ ...whole, tls })?.tls?.trustRoot).toBe('a\nb');
+  const odd = { ...whole.tls, trustRoot: hostile };
+  expect(descriptionFrom({ ...whole, tls: odd })?.tls?.trustRoot).toBe(harmless);
 });
 
 const update = { taskId: 't', status: { state: 'running', at: 1, message: 'm' } };
@@ -100,6 +135,20 @@ test.each([
   { ports: [{ Protocol: 'tcp', TargetPort: 65_536, PublishMode: 'host' }] },
 ])('a malformed status is not taken: %j', (fields) => {
   expect(status(fields)).toBeUndefined();
+});
+
+test('the texts of a status have lines, and nothing else that a terminal obeys; its names have none', () => {
+  const text = `${hostile}\n\tb`;
+  expect(status({ message: text, err: text })).toMatchObject({
+    message: `${harmless}\n\tb`,
+    err: `${harmless}\n\tb`,
+  });
+  const container = { id: hostile, pid: 1, exitCode: 0 };
+  expect(status({ container })).toBeUndefined();
+  const port = { Protocol: 'tcp', TargetPort: 80, PublishMode: 'host', Name: hostile };
+  expect(status({ ports: [port] })).toBeUndefined();
+  const engine = { error: text, graceMs: 1 };
+  expect(beatFrom({ session: 's', engine })?.engine?.error).toBe(`${harmless}\n\tb`);
 });
 
 test('the texts and ports of a status are cut, not refused', () => {

@@ -66,6 +66,13 @@ test('answers are checked, for any node could send them', () => {
   });
 });
 
+test('why a log is not read is printed with it', () => {
+  const error = { code: 'Unavailable', message: 'a\u001b[2J\u009bb\nc' };
+  expect(logAnswerFrom({ ok: false, error })).toMatchObject({
+    error: { message: 'a\ufffd[2J\ufffdb\nc' },
+  });
+});
+
 test.each([
   undefined,
   {},

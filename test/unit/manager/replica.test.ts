@@ -3,9 +3,9 @@ import { encodeCheckpoint } from '../../../actors/manager/checkpoint.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
 import { encodeEntry, hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint, Journal, LogRecord, StateLog } from '../../../bus/ports.ts';
-import type { NodeDescription } from '../../../domain/model/objects.ts';
+import type { NodeDescription, TaskStatus } from '../../../domain/model/objects.ts';
 import type { Change } from '../../../domain/store/changes.ts';
-import { nodeDraft } from '../commands/helpers.ts';
+import { nodeDraft, taskDraft } from '../commands/helpers.ts';
 
 class FakeJournal implements Journal {
   records: LogRecord[] = [];
@@ -131,4 +131,38 @@ test('a state with what a version before took unread from a node opens without i
   const fromCheckpoint = await open();
   expect(fromCheckpoint.store.node('n1')).toMatchObject({ id: 'n1', description: undefined });
   expect(left).toEqual(['description of node n1', 'description of node n1']);
+});
+
+test('texts that a version before took as they came are shown without what a terminal obeys', async () => {
+  const escape = 'a\u001b[2Jb\u009b';
+  const odd: Record<string, unknown>[] = [
+    { state: 'failed', at: 1, message: escape, err: `${escape}\n` },
+    { state: 'failed', at: 1e300, message: { a: 1 }, err: 7 },
+    { state: 'failed', at: 1, message: 'm', container: 'c', ports: [null] },
+  ];
+  const status = { state: 'down' as const, message: escape, addr: escape };
+  const journal = new FakeJournal();
+  journal.records = [
+    ...records(1, [
+      { op: 'put', kind: 'node', object: nodeDraft('n1', { status }) },
+      ...odd.flatMap((given, i): Change[] => [
+        { op: 'put', kind: 'task', object: taskDraft(`t${i}`) },
+        {
+          op: 'patch',
+          kind: 'task',
+          id: `t${i}`,
+          fields: { status: given as unknown as TaskStatus },
+        },
+      ]),
+    ]),
+  ];
+  const { store } = await Replica.open(journal, 1);
+  expect(store.node('n1')?.status.message).toBe('a\ufffd[2Jb\ufffd');
+  expect(store.node('n1')?.status.addr).toBe('a\ufffd[2Jb\ufffd');
+  expect(store.node('n1')).not.toHaveProperty('description');
+  expect(odd.map((_, i) => store.task(`t${i}`)?.status)).toEqual([
+    { state: 'failed', at: 1, message: 'a\ufffd[2Jb\ufffd', err: 'a\ufffd[2Jb\ufffd\n' },
+    { state: 'failed', at: 0, message: '', err: '' },
+    { state: 'failed', at: 1, message: 'm' },
+  ]);
 });
