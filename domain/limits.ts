@@ -38,6 +38,8 @@ export const limits = {
   /** Failures of one service on one node that the scheduler remembers, and of how many services. */
   nodeFailuresKept: 100,
   nodeFailingServicesKept: 1_000,
+  /** What a scheduler goes on without and has not told of yet. */
+  schedulingFailuresKept: 100,
   /** Records asked of the log in one read. */
   logReadRecordsMax: 500,
   /** Records applied between two checkpoints of a manager's journal. */

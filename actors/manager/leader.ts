@@ -17,8 +17,8 @@ import { type DynamicPorts, DynamicSupervisor, type Restarts } from '../../super
 import type { ChildPorts } from '../../supervisors/child.ts';
 import { type ChildSpec, Supervisor } from '../../supervisors/supervisor.ts';
 import { grow, objectRestarts, type Part, trees } from '../../supervisors/trees.ts';
-import type { Committed, Committer } from './committer.ts';
-import { wireFault } from './faults.ts';
+import type { Committed, Committer, Decide } from './committer.ts';
+import { isLostLeadership, isNoLeader, wireFault } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { MembersDuty } from './members.ts';
@@ -241,7 +241,7 @@ export class Leader {
   }
 
   async #plan(serviceId: string): Promise<PlanOutcome> {
-    const { result } = await this.#options.committer.propose((view, ctx) => {
+    const { result } = await this.#planned({ service: serviceId }, (view, ctx) => {
       const { changes, wakeAt } = planService(view, serviceId, ctx);
       const gone =
         changes.length === 0 &&
@@ -272,7 +272,7 @@ export class Leader {
   }
 
   async #planNode(nodeId: string): Promise<PlanOutcome> {
-    const { result } = await this.#options.committer.propose((view, ctx) => {
+    const { result } = await this.#planned({ member: nodeId }, (view, ctx) => {
       const { changes, wakeAt } = planNode(view, nodeId, ctx);
       const idle = changes.length === 0;
       const gone = idle && view.node(nodeId) === undefined;
@@ -281,11 +281,24 @@ export class Leader {
     return result;
   }
 
+  /** A plan that fails is made again; it says so, unless it failed because this leader is one no more. */
+  async #planned<T>(about: object, decide: Decide<T>): Promise<Committed<T>> {
+    try {
+      return await this.#options.committer.propose(decide);
+    } catch (error) {
+      if (!isNoLeader(error) && !isLostLeadership(error))
+        this.#options.log('plan_failed', { ...about, error });
+      throw error;
+    }
+  }
+
   async #schedule(): Promise<void> {
-    const { result: more } = await this.#options.committer.propose((view, ctx) => {
+    const { result: more } = await this.#planned({ part: 'scheduler' }, (view, ctx) => {
       const pass = this.#scheduler.pass(view, ctx);
       return { changes: pass.changes, result: pass.more, cut: { result: true } };
     });
+    for (const { kind, id, reason } of this.#scheduler.takeFailures())
+      this.#options.log('scheduling_failed', { [kind === 'node' ? 'member' : kind]: id, reason });
     if (more) this.#wake('scheduler');
   }
 

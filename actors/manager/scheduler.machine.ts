@@ -12,7 +12,7 @@ export type SchedulerEvent = { readonly type: 'dirty' };
 /** The leader's scheduler: one pass at a time, again when tasks or nodes changed meanwhile. */
 export const schedulerMachine = setup({
   types: {
-    context: {} as SchedulerInput & { readonly dirty: boolean },
+    context: {} as SchedulerInput & { readonly dirty: boolean; readonly failures: number },
     events: {} as SchedulerEvent,
     input: {} as SchedulerInput,
   },
@@ -22,10 +22,14 @@ export const schedulerMachine = setup({
     ),
   },
   guards: { isDirty: ({ context }) => context.dirty },
-  delays: { settle: ({ context }) => context.settleMs },
+  delays: {
+    settle: ({ context }) => context.settleMs,
+    backoff: ({ context }) =>
+      Math.min(1_000, context.settleMs * 2 ** Math.min(context.failures, 8)),
+  },
 }).createMachine({
   id: 'scheduler',
-  context: ({ input }) => ({ ...input, dirty: false }),
+  context: ({ input }) => ({ ...input, dirty: false, failures: 0 }),
   initial: 'passing',
   on: { dirty: { actions: assign({ dirty: true }) } },
   states: {
@@ -34,10 +38,14 @@ export const schedulerMachine = setup({
       invoke: {
         src: 'pass',
         input: ({ context }) => context,
-        onDone: 'settling',
-        onError: { target: 'settling', actions: assign({ dirty: true }) },
+        onDone: { target: 'settling', actions: assign({ failures: 0 }) },
+        onError: {
+          target: 'failed',
+          actions: assign(({ context }) => ({ failures: context.failures + 1 })),
+        },
       },
     },
+    failed: { after: { backoff: 'passing' } },
     settling: { after: { settle: 'idle' } },
     idle: { always: { guard: 'isDirty', target: 'passing' }, on: { dirty: 'passing' } },
   },

@@ -1,6 +1,7 @@
 import type { Node, Service, Task } from '../model/objects.ts';
 import type { EndpointSpec, TaskSpec } from '../model/spec.ts';
 import { type Constraint, nodeMatches, parseConstraints } from '../schedule/constraint.ts';
+import { flawOf } from '../schedule/flaw.ts';
 import { isWanted, taskStateRank } from '../task-state.ts';
 import { sameData } from './same-data.ts';
 
@@ -57,7 +58,9 @@ export class DirtyCheck {
     return difference.placement && !(node !== undefined && this.#fits(node));
   }
 
+  /** What nobody can tell of a node is no reason to end what runs there. */
   #fits(node: Node): boolean {
+    if (flawOf(node) !== undefined) return true;
     this.#constraints ??= parseConstraints(
       this.#service.spec.TaskTemplate.Placement?.Constraints ?? [],
     );

@@ -1,5 +1,6 @@
 import type { Node } from '../model/objects.ts';
 import { nodeMatches, parseConstraints } from '../schedule/constraint.ts';
+import { flawOf } from '../schedule/flaw.ts';
 import { newTask } from './new-task.ts';
 import { isGivenUp, isHolding } from './node.ts';
 import type { Sheet } from './sheet.ts';
@@ -7,14 +8,17 @@ import { newestOf, type Slot, wantedOf } from './slot.ts';
 
 /**
  * One task on every node that is not down, not drained and meets the constraints (swarm-compat §4.2). Answers the
- * slots that may be mended and updated: those of nodes that are paused, held or resting stay as they are.
+ * slots that may be mended and updated: those of nodes that are paused, held or resting stay as they are, and of those
+ * whose record cannot be read.
  */
 export function cover(sheet: Sheet): readonly Slot[] {
   const { view, service } = sheet;
   const constraints = parseConstraints(service.spec.TaskTemplate.Placement?.Constraints ?? []);
   const slots: Slot[] = [];
   for (const node of view.list('node')) {
-    if (!isUsable(node) || !nodeMatches(constraints, node)) withdraw(sheet, node);
+    if (!isUsable(node)) withdraw(sheet, node);
+    else if (flawOf(node) !== undefined) leave(sheet, node);
+    else if (!nodeMatches(constraints, node)) withdraw(sheet, node);
     else if (isHolding(node)) leaveOne(sheet, node);
     else {
       const slot = sheet.slot(node.id);
@@ -30,6 +34,12 @@ export function cover(sheet: Sheet): readonly Slot[] {
 }
 
 const isUsable = (node: Node): boolean => node.spec.Availability !== 'drain' && !isGivenUp(node);
+
+/** Nobody can tell whether it meets the constraints: what runs there runs on. */
+function leave(sheet: Sheet, node: Node): void {
+  sheet.note(`the record of node ${node.id} cannot be read`);
+  leaveOne(sheet, node);
+}
 
 /** A start-first step that was on its way when the node was paused comes to its end: two must not run on. */
 function leaveOne(sheet: Sheet, node: Node): void {

@@ -4,6 +4,7 @@ import type { Node, Service, Task } from '../model/objects.ts';
 import type { Placement } from '../model/spec.ts';
 import { nodeMatches, parseConstraints } from '../schedule/constraint.ts';
 import { Capacity } from '../schedule/capacity.ts';
+import { flawOf } from '../schedule/flaw.ts';
 import { needsOf } from '../schedule/needs.ts';
 import type { Change } from '../store/changes.ts';
 import type { Context, View } from '../store/view.ts';
@@ -61,16 +62,22 @@ function orphan(view: View, nodeId: string, ctx: Context, message: string): Plan
   );
 }
 
-/** Rejects what the node's labels, role or resources no longer allow. Ports and replicas per node are not looked at. */
+/**
+ * Rejects what the node's labels, role or resources no longer allow. Ports and replicas per node are not looked at. What
+ * cannot be read, of the node or of one task, is no reason to end anything.
+ */
 function enforce(view: View, node: Node, ctx: Context): Plan {
-  const capacity = new Capacity(node);
+  const flaw = flawOf(node);
+  if (flaw !== undefined) return { changes: [], reasons: [`the node cannot be read: ${flaw}`] };
+  const capacity = new Capacity();
+  capacity.resize(node);
   const changes: Change[] = [];
+  const reasons: string[] = [];
   for (const task of view.tasksOfNode(node.id)) {
     if (!isLive(task) || !isWanted(task.desired)) continue;
-    const needs = needsOf(task);
-    const constraints = parseConstraints(placementFor(view, task)?.Constraints ?? []);
-    if (nodeMatches(constraints, node) && capacity.fits(needs)) capacity.take(needs);
-    else
+    const isAllowed = mayStay(view, node, task, capacity);
+    if (isAllowed === undefined) reasons.push(`task ${task.id} cannot be read`);
+    else if (!isAllowed)
       changes.push({
         op: 'patch',
         kind: 'task',
@@ -86,7 +93,20 @@ function enforce(view: View, node: Node, ctx: Context): Plan {
         },
       });
   }
-  return bounded(ctx, changes);
+  return { ...bounded(ctx, changes), ...(reasons.length > 0 && { reasons }) };
+}
+
+/** Undefined where the task cannot be read. What may stay has taken its part of the capacity. */
+function mayStay(view: View, node: Node, task: Task, capacity: Capacity): boolean | undefined {
+  try {
+    const needs = needsOf(task);
+    const constraints = parseConstraints(placementFor(view, task)?.Constraints ?? []);
+    if (!nodeMatches(constraints, node) || !capacity.fits(needs)) return false;
+    capacity.take(needs);
+    return true;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

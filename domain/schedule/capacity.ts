@@ -7,15 +7,10 @@ export class Capacity {
   #memoryBytes = 0;
   #generic = new Map<string, number>();
   readonly #ports = new Map<string, number>();
-  #total: { readonly nanoCpus: number; readonly memoryBytes: number };
-  #totalGeneric: ReadonlyMap<string, number>;
+  #total: { readonly nanoCpus: number; readonly memoryBytes: number } = nothing;
+  #totalGeneric: ReadonlyMap<string, number> = new Map();
 
-  constructor(node: Node) {
-    this.#total = resourcesOf(node);
-    this.#totalGeneric = genericOf(node);
-  }
-
-  /** The node's description changed; what is taken stays taken. */
+  /** What the node says that it has; what is taken stays taken. */
   resize(node: Node): void {
     this.#total = resourcesOf(node);
     this.#totalGeneric = genericOf(node);
@@ -61,7 +56,8 @@ export function addTo(counts: Map<string, number>, key: string, by: number): voi
   else counts.set(key, count);
 }
 
-const resourcesOf = (node: Node) => node.description?.resources ?? { nanoCpus: 0, memoryBytes: 0 };
+const nothing = { nanoCpus: 0, memoryBytes: 0 } as const;
+const resourcesOf = (node: Node) => node.description?.resources ?? nothing;
 
 function genericOf(node: Node): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();

@@ -7,8 +7,8 @@ import type { Host } from './node-set.ts';
 /** One reason why a task may not go to a node. */
 export interface Filter {
   readonly accepts: (host: Host) => boolean;
-  /** Says that the filter refused `count` nodes, in Swarm's words. */
-  readonly explain: (count: number) => string;
+  /** Says that the filter refused `count` nodes, of which `first` is one, in Swarm's words. */
+  readonly explain: (count: number, first: Host) => string;
 }
 
 const nodes = (count: number): string => (count === 1 ? '1 node' : `${count} nodes`);
@@ -16,6 +16,7 @@ const nodes = (count: number): string => (count === 1 ? '1 node' : `${count} nod
 /** The filters that matter to the task, in Swarm's order (swarm-compat §4.5). */
 export function filtersOf(task: Task): readonly Filter[] {
   return [
+    readable,
     ready,
     ...resources(task),
     ...plugins(task.spec),
@@ -25,6 +26,11 @@ export function filtersOf(task: Task): readonly Filter[] {
     ...maxReplicas(task),
   ];
 }
+
+const readable: Filter = {
+  accepts: (host) => host.flaw === undefined,
+  explain: (count, { node, flaw }) => `unreadable record of ${nodes(count)} (${node.id}: ${flaw})`,
+};
 
 const ready: Filter = {
   accepts: (host) => host.isReady,

@@ -11,6 +11,7 @@ export interface Needs {
 }
 
 const none: readonly never[] = [];
+export const noNeeds: Needs = { nanoCpus: 0, memoryBytes: 0, generic: none, ports: none };
 
 export function needsOf(task: Pick<Task, 'spec' | 'endpoint'>): Needs {
   const reserved = task.spec.Resources?.Reservations;

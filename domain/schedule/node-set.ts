@@ -1,6 +1,7 @@
 import { limits } from '../limits.ts';
 import type { Node } from '../model/objects.ts';
 import { addTo, Capacity } from './capacity.ts';
+import { flawOf } from './flaw.ts';
 import type { Needs } from './needs.ts';
 
 /** Failures older than this no longer speak against a node (swarm-compat §4.5). */
@@ -10,7 +11,9 @@ const failureWindowMs = 5 * 60_000;
 export class Host {
   /** Takes new tasks at all. */
   isReady = false;
-  readonly capacity: Capacity;
+  /** What of its record cannot be read: it takes no tasks. */
+  flaw: string | undefined;
+  readonly capacity = new Capacity();
   /** Order of arrival; the last tie-break. */
   readonly order: number;
   /** Tasks that are wanted here, of all services and of each. */
@@ -21,7 +24,6 @@ export class Host {
 
   constructor(node: Node, order: number) {
     this.#node = node;
-    this.capacity = new Capacity(node);
     this.order = order;
     this.update(node);
   }
@@ -32,11 +34,13 @@ export class Host {
 
   update(node: Node): void {
     this.#node = node;
+    this.flaw = flawOf(node);
     this.isReady =
+      this.flaw === undefined &&
       node.status.state === 'ready' &&
       node.spec.Availability === 'active' &&
       node.restUntil === undefined;
-    this.capacity.resize(node);
+    if (this.flaw === undefined) this.capacity.resize(node);
   }
 
   /** A task of this version of a service (`key`) failed here at `at`, ms. */
@@ -85,13 +89,18 @@ export class NodeSet {
     for (let level = 0; level < this.#levels.length; level++) yield* this.#levels[level] ?? [];
   }
 
-  put(node: Node): void {
+  /** Answers what of the node's record cannot be read, where that is new. */
+  put(node: Node): string | undefined {
     const host = this.#hosts.get(node.id);
     if (host === undefined) {
       const created = new Host(node, this.#arrivals++);
       this.#hosts.set(node.id, created);
       this.#level(0).add(created);
-    } else host.update(node);
+      return created.flaw;
+    }
+    const before = host.flaw;
+    host.update(node);
+    return host.flaw === before ? undefined : host.flaw;
   }
 
   delete(nodeId: string): void {

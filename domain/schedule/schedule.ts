@@ -1,11 +1,11 @@
 import { limits } from '../limits.ts';
-import type { Task, TaskStatus } from '../model/objects.ts';
+import type { Node, Task, TaskStatus } from '../model/objects.ts';
 import type { Applied, Change } from '../store/changes.ts';
 import type { Context, View } from '../store/view.ts';
 import { isTerminal, isWanted, taskStateRank } from '../task-state.ts';
 import { explainNone, explainRefusal } from './explain.ts';
 import { type Filter, filtersOf } from './filter.ts';
-import { needsOf } from './needs.ts';
+import { type Needs, needsOf, noNeeds } from './needs.ts';
 import { type Host, type Load, NodeSet } from './node-set.ts';
 import { pickHosts } from './rank.ts';
 
@@ -15,6 +15,13 @@ export interface Pass {
   readonly unassigned: number;
   /** The pass ended at `changesMax`: make another one. */
   readonly more: boolean;
+}
+
+/** What a pass goes on without. */
+export interface Failure {
+  readonly kind: 'node' | 'task' | 'service';
+  readonly id: string;
+  readonly reason: string;
 }
 
 /** Tasks of one version of a service that wait for a node: whatever holds for one of them holds for all. */
@@ -57,13 +64,14 @@ export class Scheduler {
   #proposals: Proposal[] = [];
   /** Grows whenever something may fit that did not fit before. */
   #room = 0;
+  readonly #failures: Failure[] = [];
   /** The state that the waiting tasks are known from; a view of another index may tell something else. */
   #index: number;
 
   constructor(view: View) {
     this.#index = view.index;
-    for (const node of view.list('node')) this.#nodes.put(node);
-    for (const task of view.list('task')) this.#see(undefined, task);
+    for (const node of view.list('node')) this.#put(node);
+    for (const task of view.list('task')) this.#take(task.id, undefined, task);
   }
 
   /** Takes in one transaction that was written to the log. */
@@ -73,11 +81,11 @@ export class Scheduler {
     this.#index =
       applied.find(({ after }) => after !== undefined)?.after?.meta.version ?? Number.NaN;
     for (const change of applied)
-      if (change.kind === 'task') this.#see(change.before, change.after);
+      if (change.kind === 'task') this.#take(change.id, change.before, change.after);
       else if (change.kind === 'node') {
         this.#room += 1;
         if (change.after === undefined) this.#nodes.delete(change.id);
-        else this.#nodes.put(change.after);
+        else this.#put(change.after);
       }
   }
 
@@ -92,16 +100,52 @@ export class Scheduler {
     let unassigned = 0;
     for (const group of this.#waiting.values()) {
       if (roomIn(draft) <= 0) break;
-      const ids = this.#waitingIds(view, group);
-      if (group.ids.length === 0) this.#drop(group);
-      const first = ids[0] === undefined ? undefined : view.task(ids[0]);
-      if (first === undefined) continue;
-      unassigned +=
-        first.nodeId === ''
-          ? this.#assign(group, first, ids, draft)
-          : this.#confirm(group, first, ids, draft);
+      unassigned += this.#try(group, draft);
     }
     return { changes: draft.changes, unassigned, more: roomIn(draft) <= 0 };
+  }
+
+  /** What nodes and tasks the scheduler goes on without, each once; those that were taken are forgotten. */
+  takeFailures(): readonly Failure[] {
+    return this.#failures.splice(0);
+  }
+
+  /** Answers how many of the group's tasks found no node. What fails for one group is no other's. */
+  #try(group: Group, draft: Draft): number {
+    try {
+      const ids = this.#waitingIds(draft.view, group);
+      if (group.ids.length === 0) this.#drop(group);
+      const first = ids[0] === undefined ? undefined : draft.view.task(ids[0]);
+      if (first === undefined) return 0;
+      return first.nodeId === ''
+        ? this.#assign(group, first, ids, draft)
+        : this.#confirm(group, first, ids, draft);
+    } catch (error) {
+      const err = `the scheduler cannot read this task: ${textOf(error)}`;
+      if (group.stuck?.err !== err) this.#fail('service', group.serviceId, textOf(error));
+      group.stuck = { err, room: this.#room };
+      for (const id of group.ids) explain(id, err, draft);
+      return group.ids.length;
+    }
+  }
+
+  #put(node: Node): void {
+    const flaw = this.#nodes.put(node);
+    if (flaw !== undefined) this.#fail('node', node.id, `unreadable record: ${flaw}`);
+  }
+
+  /** A task that cannot be read is as none. */
+  #take(id: string, before: Task | undefined, after: Task | undefined): void {
+    try {
+      this.#see(before, after);
+    } catch (error) {
+      this.#fail('task', id, textOf(error));
+    }
+  }
+
+  #fail(kind: Failure['kind'], id: string, reason: string): void {
+    if (this.#failures.length < limits.schedulingFailuresKept)
+      this.#failures.push({ kind, id, reason });
   }
 
   #waitingIds(view: View, group: Group): readonly string[] {
@@ -280,9 +324,20 @@ const countsAlike = (before: Task | undefined, after: Task | undefined): boolean
 
 const loadOf = (task: Task): Load => ({
   serviceId: task.serviceId,
-  needs: needsOf(task),
+  needs: needsKnown(task),
   active: isWanted(task.desired),
 });
+
+/** What a task takes that runs already. Where that cannot be read it counts as a task only. */
+function needsKnown(task: Task): Needs {
+  try {
+    return needsOf(task);
+  } catch {
+    return noNeeds;
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const hasFailed = ({ status: { state } }: Task): boolean =>
   state === 'failed' || state === 'rejected';
