@@ -44,6 +44,7 @@ export class Filters {
   prefix(key: string, value: string): boolean {
     const values = this.#fields.get(key);
     if (values === undefined || values.size === 0) return true;
+    if (typeof value !== 'string') return false;
     for (const start of values.keys()) if (value.startsWith(start)) return true;
     return false;
   }

@@ -1,5 +1,6 @@
 import type { Node, Service } from '../../domain/model/objects.ts';
 import type { Labels } from '../../domain/model/spec.ts';
+import { fieldsOf, textOf } from '../view/readable.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 
 /** An event with scope `swarm` (swarm-compat §2.7). */
@@ -55,7 +56,7 @@ function nodeEvent(change: AppliedTo<'node'>, now: number): SwarmEvent | undefin
   const { before, after } = change;
   const shown = after ?? before;
   if (shown === undefined) return undefined;
-  const name = shown.spec.Name || (shown.description?.hostname ?? '');
+  const name = shown.spec.Name || textOf(fieldsOf(shown.description)['hostname']);
   const attributes = { name, ...(before && after && nodeDiff(before, after)) };
   return { type: 'node', ...lifecycle(change, now), attributes };
 }

@@ -9,6 +9,7 @@ import { findNode, getNode, notFound } from '../resolve.ts';
 import { untilPromoted } from '../promotion.ts';
 import { hangUp } from '../sink.ts';
 import { nodeView } from '../view/node.ts';
+import { readDescription, readNodeSpec } from '../view/readable.ts';
 
 /** /nodes… of Docker's API (swarm-compat §2.3, §2.4). */
 export function nodeRoutes(deps: Deps): readonly Route[] {
@@ -51,14 +52,15 @@ async function listNodes({ swarm }: Deps, { query }: Call): Promise<Reply> {
   return okList(nodes, (node) => nodeView(node, leader));
 }
 
-function matches(filters: Filters, { id, spec, description }: Node): boolean {
+function matches(filters: Filters, { id, spec, description: stored }: Node): boolean {
+  const description = stored === undefined ? undefined : readDescription(stored);
   const needsDescription = filters.get('name').length > 0 || filters.get('label').length > 0;
   if (description === undefined && needsDescription) return false;
   return (
     filters.prefix('id', id) &&
     filters.prefix('name', description?.hostname ?? '') &&
     filters.labels('label', description?.engine.labels ?? {}) &&
-    filters.labels('node.label', spec.Labels)
+    filters.labels('node.label', readNodeSpec(spec).Labels)
   );
 }
 

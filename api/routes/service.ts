@@ -6,6 +6,7 @@ import { Filters } from '../filters.ts';
 import { findService, getService, notFound } from '../resolve.ts';
 import { withNetworkNames } from '../service-networks.ts';
 import { isBefore } from '../version.ts';
+import { readServiceSpec } from '../view/readable.ts';
 import { modeOf, serviceStatus, serviceView } from '../view/service.ts';
 
 /** /services… of Docker's API (swarm-compat §2.3, §2.4), but for the logs. */
@@ -45,8 +46,8 @@ async function listServices({ swarm }: Deps, { query, version }: Call): Promise<
     .filter(
       (service) =>
         filters.prefix('id', service.id) &&
-        filters.prefix('name', service.spec.Name) &&
-        filters.labels('label', service.spec.Labels) &&
+        filters.prefix('name', readServiceSpec(service.spec).Name) &&
+        filters.labels('label', readServiceSpec(service.spec).Labels) &&
         filters.exact('mode', modeOf(service)) &&
         (filters.get('runtime').length === 0 || filters.get('runtime').includes('container')),
     )

@@ -1,12 +1,14 @@
 import { compareText } from '../../domain/ids.ts';
 import type { Task } from '../../domain/model/objects.ts';
 import { DirtyCheck } from '../../domain/orchestrate/dirty.ts';
+import type { Labels } from '../../domain/model/spec.ts';
 import type { View } from '../../domain/store/view.ts';
 import { taskStates } from '../../domain/task-state.ts';
 import { type Call, type Deps, ok, okList, type Reply, type Route } from '../call.ts';
 import { HttpError } from '../errors.ts';
 import { Filters } from '../filters.ts';
 import { getNode, getService, getTask, nameOf } from '../resolve.ts';
+import { fieldsOf } from '../view/readable.ts';
 import { taskView } from '../view/task.ts';
 
 /** /tasks… of Docker's API (swarm-compat §2.3, §2.4), but for the logs. */
@@ -63,7 +65,7 @@ function matcher(filters: Filters, view: View): (task: Task) => boolean {
     (runtimes.length === 0 || runtimes.includes('container')) &&
     filters.prefix('id', task.id) &&
     filters.prefix('name', nameOf(task)) &&
-    filters.labels('label', task.serviceLabels) &&
+    filters.labels('label', fieldsOf(task.serviceLabels) as Labels) &&
     !(isDirty?.(task) ?? false);
 }
 
@@ -83,6 +85,11 @@ function dirtyCheck(view: View): (task: Task) => boolean {
     if (service === undefined) return true;
     let check = checks.get(service.id);
     if (check === undefined) checks.set(service.id, (check = new DirtyCheck(service)));
-    return check.isDirty(task, view.node(task.nodeId));
+    try {
+      return check.isDirty(task, view.node(task.nodeId));
+    } catch {
+      // what cannot be compared cannot be called up to date
+      return true;
+    }
   };
 }

@@ -2,6 +2,7 @@ import { wantedRootPem } from '../../domain/ca/signing.ts';
 import type { Cluster } from '../../domain/model/objects.ts';
 import type { ClusterSpec } from '../../domain/model/spec.ts';
 import { filled, filledList, metaOf } from './meta.ts';
+import { countOf, fieldsOf, readClusterSpec, textOf } from './readable.ts';
 
 /** TLSInfo of Docker's API. */
 export interface TlsInfo {
@@ -42,23 +43,42 @@ function specView(spec: ClusterSpec) {
  * `docker swarm ca --rotate` counts the nodes that have renewed, and then those that trust the new root.
  */
 const tlsInfoOf = (cluster: Cluster, readTlsInfo: ReadTlsInfo): TlsInfo => ({
-  ...readTlsInfo(wantedRootPem(cluster)),
-  TrustRoot: cluster.rootCa.certPem,
+  ...issuerOf(cluster, readTlsInfo),
+  TrustRoot: textOf(fieldsOf(cluster.rootCa)['certPem']),
 });
+
+/** A certificate that cannot be read names no issuer. */
+function issuerOf(cluster: Cluster, readTlsInfo: ReadTlsInfo): Omit<TlsInfo, 'TrustRoot'> {
+  try {
+    return readTlsInfo(wantedRootPem(cluster));
+  } catch {
+    return { CertIssuerSubject: '', CertIssuerPublicKey: '' };
+  }
+}
+
+function poolView(stored: unknown): readonly string[] | null {
+  const pool = Array.isArray(stored) ? stored.filter((item) => typeof item === 'string') : [];
+  return pool.length === 0 ? null : pool;
+}
 
 /** ClusterInfo of Docker's API (swarm-compat §2.5), as /info shows it: without join tokens. */
 export const clusterView = (cluster: Cluster, readTlsInfo: ReadTlsInfo) => ({
   ...metaOf(cluster),
-  Spec: specView(cluster.spec),
+  Spec: specView(readClusterSpec(cluster.spec)),
   TLSInfo: tlsInfoOf(cluster, readTlsInfo),
   RootRotationInProgress: cluster.rootRotation !== undefined,
-  DefaultAddrPool: cluster.defaultAddrPool.length === 0 ? null : cluster.defaultAddrPool,
-  SubnetSize: cluster.subnetSize,
-  DataPathPort: cluster.dataPathPort,
+  DefaultAddrPool: poolView(cluster.defaultAddrPool),
+  SubnetSize: countOf(cluster.subnetSize),
+  DataPathPort: countOf(cluster.dataPathPort),
 });
 
 /** Swarm of Docker's API: GET /swarm. */
 export const swarmView = (cluster: Cluster, readTlsInfo: ReadTlsInfo) => ({
   ...clusterView(cluster, readTlsInfo),
-  JoinTokens: { Worker: cluster.rootCa.tokens.worker, Manager: cluster.rootCa.tokens.manager },
+  JoinTokens: tokensView(fieldsOf(fieldsOf(cluster.rootCa)['tokens'])),
+});
+
+const tokensView = ({ worker, manager }: Readonly<Record<string, unknown>>) => ({
+  Worker: textOf(worker),
+  Manager: textOf(manager),
 });

@@ -55,6 +55,7 @@ function clusterPart(view: View, readTlsInfo: ReadTlsInfo) {
 export function mergeInfo(engine: unknown, swarm: ReturnType<typeof swarmInfo>): object {
   const info = engine as Readonly<Record<string, unknown>>;
   if (!('Warnings' in swarm)) return { ...info, Swarm: swarm };
-  const warnings = [...((info['Warnings'] as readonly string[] | null) ?? []), twoManagersWarning];
+  const before: unknown = info['Warnings'];
+  const warnings: unknown[] = [...(Array.isArray(before) ? before : []), twoManagersWarning];
   return { ...info, Swarm: swarm, Warnings: warnings };
 }

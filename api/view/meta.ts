@@ -1,15 +1,27 @@
 import type { Stored } from '../../domain/model/objects.ts';
+import { countOf, fieldsOf, textOf } from './readable.ts';
+
+/** Go's zero time stands for what is no time that RFC 3339 knows. */
+const noTime = '0001-01-01T00:00:00Z';
+const firstMs = Date.parse(noTime);
+const lastMs = Date.UTC(9999, 11, 31);
 
 /** RFC 3339 in UTC without trailing zeros, as Go prints times. */
-export const goTime = (ms: number): string => new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z');
+export const goTime = (ms: unknown): string =>
+  typeof ms === 'number' && ms >= firstMs && ms <= lastMs
+    ? new Date(ms).toISOString().replace(/\.?0*Z$/, 'Z')
+    : noTime;
 
 /** The fields that every object begins with. */
-export const metaOf = ({ id, meta }: Stored) => ({
-  ID: id,
-  Version: { Index: meta.version },
-  CreatedAt: goTime(meta.createdAt),
-  UpdatedAt: goTime(meta.updatedAt),
-});
+export function metaOf({ id, meta }: Stored) {
+  const { version, createdAt, updatedAt } = fieldsOf(meta);
+  return {
+    ID: textOf(id),
+    Version: { Index: countOf(version) },
+    CreatedAt: goTime(createdAt),
+    UpdatedAt: goTime(updatedAt),
+  };
+}
 
 /** Go's `omitempty` for texts and numbers. */
 export function filled<K extends string, V extends string | number>(

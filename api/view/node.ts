@@ -1,18 +1,17 @@
 import { compareText } from '../../domain/ids.ts';
 import type { Node, NodeDescription } from '../../domain/model/objects.ts';
-import type { NodeSpec } from '../../domain/model/spec.ts';
 import { filled, filledList, metaOf } from './meta.ts';
+import { fieldsOf, readDescription, readNodeSpec, textOf } from './readable.ts';
 
-const specView = (spec: NodeSpec) => ({
-  ...filled('Name', spec.Name),
-  Labels: spec.Labels,
-  Role: spec.Role,
-  Availability: spec.Availability,
-});
+function specView(stored: unknown) {
+  const { Name, Labels, Role, Availability } = readNodeSpec(stored);
+  return { ...filled('Name', Name), Labels, Role, Availability };
+}
 
-function descriptionView(description: NodeDescription | undefined) {
-  if (description === undefined) return { Platform: {}, Resources: {}, Engine: {}, TLSInfo: {} };
-  const { hostname, platform, resources, engine, tls } = description;
+function descriptionView(stored: unknown) {
+  if (typeof stored !== 'object' || stored === null)
+    return { Platform: {}, Resources: {}, Engine: {}, TLSInfo: {} };
+  const { hostname, platform, resources, engine, tls } = readDescription(stored);
   return {
     ...filled('Hostname', hostname),
     Platform: { ...filled('Architecture', platform.architecture), ...filled('OS', platform.os) },
@@ -44,23 +43,24 @@ const pluginsView = (plugins: NodeDescription['engine']['plugins']) =>
 
 /** Node of Docker's API (swarm-compat §2.5). */
 export function nodeView(node: Node, leaderId: string) {
-  const { status, manager } = node;
+  const status = fieldsOf(node.status);
+  const manager = typeof node.manager === 'object' ? fieldsOf(node.manager) : undefined;
   return {
     ...metaOf(node),
     Spec: specView(node.spec),
     Description: descriptionView(node.description),
     Status: {
-      State: status.state,
-      ...filled('Message', manager?.notice ?? status.message),
-      ...filled('Addr', status.addr),
+      State: textOf(status['state']),
+      ...filled('Message', textOf(manager?.['notice'] ?? status['message'])),
+      ...filled('Addr', textOf(status['addr'])),
     },
     ...(manager === undefined
       ? {}
       : {
           ManagerStatus: {
             ...(node.id === leaderId ? { Leader: true } : {}),
-            Reachability: manager.reachability,
-            Addr: manager.addr,
+            Reachability: textOf(manager['reachability']),
+            Addr: textOf(manager['addr']),
           },
         }),
   };

@@ -1,7 +1,8 @@
-import type { Service, Task, UpdateStatus } from '../../domain/model/objects.ts';
+import type { Service, Task } from '../../domain/model/objects.ts';
 import type { ContainerSpec, ServiceSpec, TaskSpec } from '../../domain/model/spec.ts';
 import { insertDefaults } from '../../domain/spec/defaults.ts';
 import { filledList, goTime, metaOf } from './meta.ts';
+import { fieldsOf, type readPorts, readServiceSpec, readTaskSpec, textOf } from './readable.ts';
 
 /** A stored spec is what Docker shows, but for the credentials in it. */
 function containerView(spec: ContainerSpec): Omit<ContainerSpec, 'PullOptions'> {
@@ -10,10 +11,10 @@ function containerView(spec: ContainerSpec): Omit<ContainerSpec, 'PullOptions'> 
   return shown;
 }
 
-export const taskSpecView = (spec: TaskSpec) => ({
-  ...spec,
-  ContainerSpec: containerView(spec.ContainerSpec),
-});
+export function taskSpecView(stored: TaskSpec) {
+  const spec = readTaskSpec(stored);
+  return { ...spec, ContainerSpec: containerView(spec.ContainerSpec) };
+}
 
 const specView = (spec: ServiceSpec) => ({
   ...spec,
@@ -39,20 +40,26 @@ function endpointView({ EndpointSpec, TaskTemplate }: ServiceSpec) {
   };
 }
 
-const updateStatusView = (status: UpdateStatus) => ({
-  State: status.state,
-  ...(status.startedAt === undefined ? {} : { StartedAt: goTime(status.startedAt) }),
-  ...(status.completedAt === undefined ? {} : { CompletedAt: goTime(status.completedAt) }),
-  Message: status.message,
-});
+function updateStatusView(stored: unknown) {
+  const { state, startedAt, completedAt, message } = fieldsOf(stored);
+  return {
+    State: textOf(state),
+    ...(startedAt === undefined ? {} : { StartedAt: goTime(startedAt) }),
+    ...(completedAt === undefined ? {} : { CompletedAt: goTime(completedAt) }),
+    Message: textOf(message),
+  };
+}
 
 /** Service of Docker's API (swarm-compat §2.5). `withDefaults`: swarm-compat §3.2. */
 export function serviceView(service: Service, withDefaults = false) {
-  const { spec, previousSpec, updateStatus } = service;
+  const { previousSpec, updateStatus } = service;
+  const spec = readServiceSpec(service.spec);
   return {
     ...metaOf(service),
     Spec: specView(withDefaults ? insertDefaults(spec) : spec),
-    ...(previousSpec === undefined ? {} : { PreviousSpec: specView(previousSpec) }),
+    ...(previousSpec === undefined
+      ? {}
+      : { PreviousSpec: specView(readServiceSpec(previousSpec)) }),
     Endpoint: endpointView(spec),
     ...(updateStatus === undefined ? {} : { UpdateStatus: updateStatusView(updateStatus) }),
   };
@@ -63,18 +70,17 @@ export function serviceStatus(service: Service, tasks: Iterable<Task>) {
   let running = 0;
   let wanted = 0;
   for (const task of tasks) {
-    if (task.status.state === 'running') running += 1;
+    if (fieldsOf(task.status)['state'] === 'running') running += 1;
     if (task.desired === 'running') wanted += 1;
   }
   return {
     RunningTasks: running,
-    DesiredTasks: service.spec.Mode.Replicated?.Replicas ?? wanted,
+    DesiredTasks: readServiceSpec(service.spec).Mode.Replicated?.Replicas ?? wanted,
     CompletedTasks: 0,
   };
 }
 
 export const modeOf = (service: Service): string =>
-  service.spec.Mode.Global === undefined ? 'replicated' : 'global';
+  readServiceSpec(service.spec).Mode.Global === undefined ? 'replicated' : 'global';
 
-export const portsView = (ports: TaskPorts) => filledList('Ports', ports);
-type TaskPorts = Task['status']['ports'];
+export const portsView = (ports: ReturnType<typeof readPorts>) => filledList('Ports', ports);

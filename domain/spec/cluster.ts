@@ -26,7 +26,7 @@ const externalCaType = struct('swarm.ExternalCA', {
   Options: omitEmpty(stringMap),
   CACert: always(text()),
 });
-const specType = struct('swarm.Spec', {
+export const clusterType = struct('swarm.Spec', {
   Name: always(text()),
   Labels: always(stringMap),
   Orchestration: always(
@@ -61,7 +61,7 @@ const specType = struct('swarm.Spec', {
   ),
   EncryptionConfig: always(struct('swarm.EncryptionConfig', { AutoLockManagers: always(bool) })),
 });
-type Wire = TypeOf<typeof specType>;
+type Wire = TypeOf<typeof clusterType>;
 
 const initType = struct('swarm.InitRequest', {
   ListenAddr: always(text()),
@@ -69,7 +69,7 @@ const initType = struct('swarm.InitRequest', {
   DataPathAddr: always(text()),
   DataPathPort: always(uint32(), 40),
   ForceNewCluster: always(bool),
-  Spec: always(specType),
+  Spec: always(clusterType),
   AutoLockManagers: always(bool),
   Availability: always(text('swarm.NodeAvailability')),
   DefaultAddrPool: always(list(text()), 39),
@@ -197,7 +197,7 @@ function refuseRotation(request: CaRequest, rotations: number): void {
 }
 
 function specFrom(input: unknown, base: ClusterSpec): { spec: ClusterSpec; ca: CaRequest } {
-  const wire = decode(specType, input);
+  const wire = decode(clusterType, input);
   checkWire(wire);
   const spec = merge(wire, base);
   checkRules(spec);

@@ -14,6 +14,8 @@ interface Reading {
   readonly minor: number;
   /** Upper estimate of the stored size so far, bytes. */
   bytes: number;
+  /** How many parts were left out because they are of the wrong type; absent where such a part fails the whole. */
+  left?: number;
 }
 
 /** One Go type. `read` gets a JSON value other than null. */
@@ -64,6 +66,13 @@ function at(part: string, inList: boolean, error: unknown): unknown {
     error.path.unshift(part);
   }
   return error;
+}
+
+/** Whether what is of the wrong type is left out. */
+function leavesOut(reading: Reading, error: unknown): boolean {
+  if (reading.left === undefined || !(error instanceof Mismatch)) return false;
+  reading.left += 1;
+  return true;
 }
 
 const bytesPerValue = 8;
@@ -155,6 +164,7 @@ export function list<T>(item: GoType<T>, name = `[]${item.name}`): GoType<readon
         if (element !== null && element !== undefined) out.push(item.read(element, reading));
         else if (!pointers) out.push(item.zero);
       } catch (error) {
+        if (leavesOut(reading, error)) continue;
         throw at(String(i), true, error);
       }
     }
@@ -177,6 +187,7 @@ export const stringMap: GoType<Readonly<Record<string, string>>> = scalar(
       try {
         setOwn(out, key, mapItem.read(item, reading));
       } catch (error) {
+        if (leavesOut(reading, error)) continue;
         throw at(key, false, error);
       }
     }
@@ -244,19 +255,22 @@ export function struct<const F extends Fields>(name: string, fields: F): GoType<
   function read(value: unknown, reading: Reading): Decoded<F> {
     const source = objectOf(value, name);
     const found: unknown[] = [];
-    let key = '';
-    try {
-      for (key of Object.keys(source)) {
-        const i = byName.get(key) ?? byName.get(key.toLowerCase());
-        const item = source[key];
-        if (i === undefined || item === null || item === undefined) continue;
-        count(reading, key.length);
-        const field = slots[i]?.[1] as Field<unknown>;
+    for (const key of Object.keys(source)) {
+      const i = byName.get(key) ?? byName.get(key.toLowerCase());
+      const item = source[key];
+      if (i === undefined || item === undefined) continue;
+      const field = slots[i]?.[1] as Field<unknown>;
+      if (item === null) {
+        if (reading.left !== undefined && field.absent !== null) reading.left += 1;
+        continue;
+      }
+      count(reading, key.length);
+      try {
         const decoded = field.type.read(item, reading);
         if (field.since <= reading.minor) found[i] = decoded;
+      } catch (error) {
+        if (!leavesOut(reading, error)) throw at(key, false, error);
       }
-    } catch (error) {
-      throw at(key, false, error);
     }
     return assemble(found);
   }
@@ -299,4 +313,36 @@ export function decode<T>(type: GoType<T>, input: unknown, apiVersion = ''): T {
       `invalid JSON: json: cannot unmarshal ${error.got} into ${where} of type ${error.wanted}`,
     );
   }
+}
+
+/**
+ * A stored value as far as it is of the type: what is not is left out. A value that is whole is given back as it is, and
+ * known again.
+ */
+export function readerOf<T extends object>(type: GoType<T>): (value: unknown) => T {
+  const known = new WeakSet<object>();
+  return (value) => {
+    if (typeof value !== 'object' || value === null) return type.zero;
+    if (known.has(value)) return value as T;
+    const reading = { minor: Number.POSITIVE_INFINITY, bytes: Number.NEGATIVE_INFINITY, left: 0 };
+    try {
+      const read = type.read(value, reading);
+      if (reading.left > 0 || !isLike(value, read)) return read;
+      known.add(value);
+      return value as T;
+    } catch (error) {
+      if (error instanceof Mismatch) return type.zero;
+      throw error;
+    }
+  };
+}
+
+/** All that was read is there under its own name: nothing was null, missing or spelt otherwise. */
+function isLike(value: unknown, read: unknown): boolean {
+  if (typeof read !== 'object' || read === null) return value === read;
+  if (typeof value !== 'object' || value === null) return false;
+  const has = value as Readonly<Record<string, unknown>>;
+  return Object.entries(read).every(
+    ([key, part]) => Object.hasOwn(has, key) && isLike(has[key], part),
+  );
 }

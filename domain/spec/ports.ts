@@ -7,7 +7,7 @@ import { always, list, omitEmpty, struct, text, uint32 } from './decode.ts';
 import { badRequest, invalid, notYet } from './faults.ts';
 import { quote } from './go-text.ts';
 
-const portType = struct('swarm.PortConfig', {
+export const portType = struct('swarm.PortConfig', {
   Name: omitEmpty(text()),
   Protocol: always(text('swarm.PortConfigProtocol')),
   TargetPort: always(uint32()),

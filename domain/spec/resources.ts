@@ -15,7 +15,7 @@ const limit = struct('swarm.Limit', {
   MemoryBytes: omitEmpty(int64()),
   Pids: omitEmpty(int64(), 41),
 });
-const generic = struct('swarm.GenericResource', {
+export const genericType = struct('swarm.GenericResource', {
   NamedResourceSpec: pointer(
     struct('swarm.NamedGenericResource', { Kind: always(text()), Value: always(text()) }),
   ),
@@ -29,14 +29,14 @@ export const resourcesType = struct('swarm.ResourceRequirements', {
     struct('swarm.Resources', {
       NanoCPUs: omitEmpty(int64()),
       MemoryBytes: omitEmpty(int64()),
-      GenericResources: omitEmpty(list(generic)),
+      GenericResources: omitEmpty(list(genericType)),
     }),
   ),
 });
 
 /** One of the two forms of a generic resource is kept, the discrete one first. */
 function genericsFrom(
-  all: readonly TypeOf<typeof generic>[] | undefined,
+  all: readonly TypeOf<typeof genericType>[] | undefined,
 ): DiscreteOrNamedResource[] | undefined {
   const known = all?.flatMap(
     ({ DiscreteResourceSpec, NamedResourceSpec }): DiscreteOrNamedResource[] => {

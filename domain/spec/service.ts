@@ -52,7 +52,7 @@ const pluginType = struct('runtime.PluginSpec', {
   env: omitEmpty(list(text())),
 });
 
-const taskType = struct('swarm.TaskSpec', {
+export const taskType = struct('swarm.TaskSpec', {
   ContainerSpec: pointer(containerType),
   PluginSpec: pointer(pluginType),
   NetworkAttachmentSpec: pointer(
@@ -82,7 +82,7 @@ const modeType = struct('swarm.ServiceMode', {
   GlobalJob: pointer(struct('swarm.GlobalJob', {}), 41),
 });
 
-const serviceType = struct('swarm.ServiceSpec', {
+export const serviceType = struct('swarm.ServiceSpec', {
   Name: omitEmpty(text()),
   Labels: always(stringMap),
   TaskTemplate: always(taskType),
