@@ -27,12 +27,12 @@ export function post(
   port: number,
   path: string,
   body: string,
-  tls: { readonly maxVersion?: 'TLSv1.2' } = {},
+  how: { readonly maxVersion?: 'TLSv1.2'; readonly host?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path, method: 'POST', rejectUnauthorized: false };
     const length = { 'content-length': Buffer.byteLength(body) };
-    const req = request({ ...options, ...tls, headers: length, agent: false }, (res) => {
+    const req = request({ ...options, ...how, headers: length, agent: false }, (res) => {
       let text = '';
       res.on('data', (chunk) => (text += String(chunk)));
       res.on('error', reject);
@@ -54,10 +54,11 @@ export function stolenFrom({ stateDir }: Daemon, nodeId: string): Stolen {
 export async function joinRaw(
   port: number,
   token: string,
+  host = '127.0.0.1',
 ): Promise<Stolen & { readonly busPort: number }> {
   const { privateKey } = generateKeys();
   const ask = { token, request: createRequest(privateKey), availability: 'drain' };
-  const { status, body } = await post(port, '/v1/join', JSON.stringify(ask));
+  const { status, body } = await post(port, '/v1/join', JSON.stringify(ask), { host });
   if (status !== 200) throw new Error(`join: ${status} ${JSON.stringify(body)}`);
   const { nodeId, certificate, roots, managers } = body as unknown as Issued;
   return {
@@ -73,11 +74,12 @@ export async function joinRaw(
 export function connectRaw(
   port: number,
   { nodeId, ...tls }: Partial<Stolen>,
+  host = '127.0.0.1',
 ): Promise<NatsConnection> {
   // the client's typings leave out the name that the server's certificate must have
   const options = { ...tls, servername: 'swarm-manager' } as object;
   return connect({
-    servers: `127.0.0.1:${port}`,
+    servers: `${host}:${port}`,
     tls: options,
     reconnect: false,
     timeout: 60_000,
