@@ -37,7 +37,7 @@ async function main(name: string | undefined): Promise<number> {
     case 'hostile': {
       const result = await soakHostile({ seconds: Number(values.seconds), seed }, progress);
       print(result);
-      return result.broken.length === 0 ? 0 : 1;
+      return result.broken.length + result.missed.length === 0 ? 0 : 1;
     }
     case undefined:
     default:

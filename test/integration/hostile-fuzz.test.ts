@@ -1,0 +1,40 @@
+// A short form of `npm run soak -- hostile`: what holds on any machine, without figures.
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Random } from '../sim/world/random.ts';
+import { Intruder } from '../soak/intruder.ts';
+import { Watch, watched } from '../soak/watch.ts';
+import { SLEEP } from '../support/engine.ts';
+import { joinRaw } from '../support/intruder.ts';
+import { type Pair, startPair } from '../support/pair.ts';
+
+const seconds = 15;
+let pair: Pair;
+
+beforeAll(async () => {
+  pair = await startPair('fuzz');
+  await pair.manager.mustDocker('swarm', 'init');
+  await pair.join();
+  const create = ['service', 'create', '--quiet', `--name=${watched}`, '--replicas=4', SLEEP];
+  await pair.manager.mustDocker(...create);
+}, 120_000);
+afterAll(async () => {
+  await pair?.stop();
+}, 60_000);
+
+test('a worker that says, asks and opens whatever it likes costs the others nothing', async () => {
+  const joinPort = Number(pair.remote.split(':')[1]);
+  const own = await joinRaw(joinPort, await pair.token());
+  const target = { managers: ['127.0.0.1'], ports: [joinPort, own.busPort] };
+  const watch = new Watch([pair.manager], pair.engines, own.nodeId);
+  await watch.look();
+  let isOver = false;
+  const deeds = new Intruder(own, target, new Random(13, 'intruder')).run(seconds).finally(() => {
+    isOver = true;
+  });
+  while (!isOver) await watch.look();
+  await deeds;
+  await watch.look();
+  await watch.removeIntruder();
+  expect([...watch.broken]).toEqual([]);
+}, 180_000);
