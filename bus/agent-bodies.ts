@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { EngineTrouble } from '../domain/assign/engine-status.ts';
 import { limits } from '../domain/limits.ts';
-import type { TaskStatus } from '../domain/model/objects.ts';
+import type { NodeDescription, TaskStatus } from '../domain/model/objects.ts';
 import { descriptionFrom } from './description.ts';
 import { count, list, name, readAs, text } from './wire.ts';
 import { taskStateRank } from '../domain/task-state.ts';
@@ -53,10 +53,17 @@ export function helloFrom(body: unknown): Hello | undefined {
   const has = readAs(had, read.has);
   return {
     session: read.session,
-    description,
+    description: withoutKey(description),
     ...(has !== undefined && { has }),
     ...engineFrom(body),
   };
+}
+
+/** A node's keys are those that certificates were issued for; agents of before told theirs. */
+function withoutKey({ tls, ...rest }: NodeDescription): NodeDescription {
+  if (tls === undefined) return rest;
+  const { publicKey: _, ...issuer } = tls;
+  return { ...rest, tls: issuer };
 }
 
 const id = name(limits.descriptionNameMax);

@@ -31,6 +31,7 @@ const description = v.object({
       trustRoot: whole(limits.rootsTextMax),
       issuerSubject: name(limits.statusTextLengthMax),
       issuerPublicKey: name(limits.statusTextLengthMax),
+      // a state of before has it; see `helloFrom`
       publicKey: v.exactOptional(name(limits.statusTextLengthMax)),
     }),
   ),

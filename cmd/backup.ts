@@ -12,7 +12,6 @@ import {
   newKey,
   PkiError,
   privateKeyToPem,
-  publicKeyPin,
   unwrap,
   wrap,
 } from '../pki/mod.ts';
@@ -24,6 +23,7 @@ import { applyLock, lockOf } from './key-lock.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import { newId } from './wiring.ts';
+import { keysOfCertificate } from './own-certificate.ts';
 
 /** The state of a cluster, as `natswarm backup` keeps it. */
 export interface Backup extends Checkpoint {
@@ -159,6 +159,6 @@ const managerNode = (
   spec: { Labels: config.labels, Role: 'manager', Availability: 'active' },
   role: 'manager',
   status: { state: 'unknown', message: '', addr: identity.advertiseHost },
-  pins: [publicKeyPin(certificate)],
+  ...keysOfCertificate(certificate),
   manager: { ...placeOf(identity, config), reachability: 'reachable' },
 });

@@ -14,7 +14,6 @@ import {
   makeJoinToken,
   newJoinSecret,
   newKey,
-  publicKeyPin,
   privateKeyToPem,
   seedOf,
 } from '../pki/mod.ts';
@@ -23,6 +22,7 @@ import type { Config } from './config.ts';
 import type { Identity, ManagerKeys } from './node-files.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import { newId } from './wiring.ts';
+import { keysOfCertificate } from './own-certificate.ts';
 
 /** Everything that `swarm init` draws up before anything runs. */
 export interface NewCluster {
@@ -145,7 +145,7 @@ export function firstObjects(
         role: 'manager',
         description,
         status: { state: 'ready', message: '', addr: identity.advertiseHost },
-        pins: [publicKeyPin(certificates.node)],
+        ...keysOfCertificate(certificates.node),
         manager: { ...place, reachability: 'reachable' },
       },
     },

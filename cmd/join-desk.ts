@@ -1,7 +1,8 @@
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Issued, JoinAsk, RejoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { membershipOf } from '../domain/assign/membership.ts';
+import { issuedKeys, unknownKey } from '../domain/ca/issued-keys.ts';
 import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
 import { roleOfToken } from '../domain/commands/join.ts';
 import { Fault } from '../domain/errors.ts';
@@ -16,7 +17,6 @@ import {
   checkRejoin,
   pinOfKey,
   PkiError,
-  publicKeyPin,
   readRequest,
   signExternally,
   tokenMatches,
@@ -58,11 +58,7 @@ export class JoinDesk {
     const cluster = await this.#cluster();
     const asked = roleOfToken(cluster, ask.token, tokenMatches);
     const publicKey = keyOf(ask.request);
-    const nodeId = idFromBytes(
-      createHash('sha256')
-        .update(publicKey.export({ type: 'spki', format: 'der' }))
-        .digest(),
-    );
+    const nodeId = idFromBytes(createHash('sha256').update(spkiOf(publicKey)).digest());
     const [certificate] = await Promise.all([
       this.#sign(cluster, nodeId, asked, { pem: ask.request, publicKey }),
       this.#gathered(),
@@ -71,6 +67,7 @@ export class JoinDesk {
       nodeId,
       token: ask.token,
       pin: pinOfKey(publicKey),
+      key: spkiText(publicKey),
       availability: ask.availability,
       labels: ask.labels,
       addr: ask.addr === '' ? peer.replace(/^::ffff:|%.*$/g, '') : ask.addr,
@@ -92,37 +89,45 @@ export class JoinDesk {
     const node = this.#options.manager.view().node(verified.nodeId);
     if (node === undefined || verified.role === 'client')
       throw new Fault('PermissionDenied', `node ${verified.nodeId} is not in the cluster`);
-    const held = publicKeyPin(pemOf(certificate));
-    return this.#renewed(cluster, node, held, request);
+    const held = new X509Certificate(certificate).publicKey;
+    return this.#renewed(cluster, node, request, (publicKey) =>
+      this.#options.manager.command('node.pin', { nodeId: node.id, ...keysOf(publicKey, held) }),
+    );
   }
 
-  /** A member that was lost: a token for its role, and a proof by the key that it last said it had. */
+  /** A member that was lost: a token for its role, and a proof by a key that it was given a certificate for. */
   async rejoin(ask: RejoinAsk, channel: string): Promise<Issued> {
     const cluster = await this.#cluster();
-    const asked = roleOfToken(cluster, ask.token, tokenMatches);
-    const node = this.#options.manager.view().node(ask.nodeId);
-    const lastKey = Buffer.from(node?.description?.tls?.publicKey ?? '', 'base64');
-    const claim = { clusterId: cluster.id, nodeId: ask.nodeId, channel, requestPem: ask.request };
-    if (node === undefined || !checkRejoin(claim, ask.proof, lastKey))
-      throw new Fault(
-        'PermissionDenied',
-        'this cluster has no such node with this key; leave, and join as a new node',
-      );
-    const { id: nodeId, role } = node;
-    const held = pinOfKey(createPublicKey({ key: lastKey, format: 'der', type: 'spki' }));
-    if (node.status.state === 'ready')
-      throw new Fault('FailedPrecondition', `node ${nodeId} is not down`);
-    if (role !== asked || role !== node.spec.Role)
-      throw new Fault('InvalidArgument', `node ${nodeId} is no ${asked}, as the token's holder`);
-    return this.#renewed(cluster, node, held, ask.request);
+    const { token, nodeId, proof } = ask;
+    roleOfToken(cluster, token, tokenMatches);
+    const node = this.#options.manager.view().node(nodeId);
+    const claim = { clusterId: cluster.id, nodeId, channel, requestPem: ask.request };
+    const held = (node === undefined ? [] : issuedKeys(node))
+      .map(({ key }) => Buffer.from(key, 'base64'))
+      .find((key) => checkRejoin(claim, proof, key));
+    if (node === undefined || held === undefined) throw unknownKey();
+    const heldKey = createPublicKey({ key: held, format: 'der', type: 'spki' });
+    return this.#renewed(cluster, node, ask.request, (publicKey) =>
+      this.#options.manager.command('node.rejoin', {
+        nodeId,
+        token,
+        ...keysOf(publicKey, heldKey),
+      }),
+    );
   }
 
-  /** @param held pin of the key in use, whose holder the node has proved to be */
-  async #renewed(cluster: Cluster, { id: nodeId, role }: Node, held: string, request: string) {
+  /**
+   * @param note commits the key that is asked for before its certificate leaves: by it the node comes back, and other
+   * managers' servers must know a manager's before it is used
+   */
+  async #renewed(
+    cluster: Cluster,
+    { id: nodeId, role }: Node,
+    request: string,
+    note: (publicKey: KeyObject) => Promise<unknown>,
+  ): Promise<Issued> {
     const publicKey = keyOf(request);
-    // other managers' servers must know the key before it is used
-    if (role === 'manager')
-      await this.#options.manager.command('node.pin', { nodeId, pin: pinOfKey(publicKey), held });
+    await note(publicKey);
     const certificate = await this.#sign(cluster, nodeId, role, { pem: request, publicKey });
     return this.#grant({ nodeId, clusterId: cluster.id, role, certificate });
   }
@@ -189,6 +194,17 @@ interface Request {
   readonly pem: string;
   readonly publicKey: ReturnType<typeof readRequest>;
 }
+
+const spkiOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
+const spkiText = (key: KeyObject): string => spkiOf(key).toString('base64');
+
+/** A key that is asked for and the one in use, as commands have them. */
+const keysOf = (asked: KeyObject, held: KeyObject) => ({
+  key: spkiText(asked),
+  heldKey: spkiText(held),
+  pin: pinOfKey(asked),
+  held: pinOfKey(held),
+});
 
 const pemOf = (der: Buffer): string => new X509Certificate(der).toString();
 

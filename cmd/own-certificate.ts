@@ -2,13 +2,20 @@ import { createPublicKey } from 'node:crypto';
 import { FileJournal } from '../bus/journal/journal.ts';
 import { Replica } from '../actors/manager/replica.ts';
 import { authorityOf, certificateLifeMs, trustedRootsPem } from '../domain/ca/signing.ts';
+import type { Node } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
-import { Authority, privateKeyFromPem, readCertificate } from '../pki/mod.ts';
+import { Authority, privateKeyFromPem, publicKeyPin, readCertificate } from '../pki/mod.ts';
 import type { LogEvent } from './log.ts';
 import type { Certificates, Identity, NodeFiles } from './node-files.ts';
 
 export const hasExpired = (files: NodeFiles): boolean =>
   readCertificate(files.certificate('node')).notAfterMs < Date.now();
+
+/** What the state knows a manager by that has given itself its first certificate. */
+export const keysOfCertificate = (pem: string): Pick<Node, 'keys' | 'pins'> => ({
+  keys: [{ key: readCertificate(pem).publicKeyDer.toString('base64'), seenAt: Date.now() }],
+  pins: [publicKeyPin(pem)],
+});
 
 /**
  * A certificate that a manager gives itself, for the key that it has, which other managers know it by: the root's key is

@@ -159,6 +159,5 @@ export function tlsInfo(files: NodeFiles): NodeTls {
     trustRoot: info.TrustRoot,
     issuerSubject: info.CertIssuerSubject,
     issuerPublicKey: info.CertIssuerPublicKey,
-    publicKey: readCertificate(pem).publicKeyDer.toString('base64'),
   };
 }

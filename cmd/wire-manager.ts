@@ -5,9 +5,10 @@ import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
 import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
 import { checkStore, mistrustStore, rememberStore } from '../bus/nats/store-sums.ts';
 import type { Unsubscribe } from '../bus/ports.ts';
+import { isKeyUnknown } from '../domain/ca/issued-keys.ts';
 import { trustedRootsPem } from '../domain/ca/signing.ts';
 import type { View } from '../domain/store/view.ts';
-import { nkeyFromSeed, publicKeyPin, trustRoots } from '../pki/mod.ts';
+import { nkeyFromSeed, publicKeyPin, readCertificate, trustRoots } from '../pki/mod.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
@@ -205,8 +206,9 @@ async function runAuth(
   const report = actorLog(logger, { actor: 'bus-auth', node: identity.nodeId });
   const link = await ownLink(wiring, users.auth, 'auth', scope);
   wiring.onUp('bus-auth');
-  const serve = ({ view }: Pick<Manager, 'view'>): Unsubscribe =>
+  const serve = ({ view, command }: Pick<Manager, 'view' | 'command'>): Unsubscribe =>
     serveAuth(link, {
+      onProved: noteProvedKeys({ view, command }),
       issuer: nkeyFromSeed(files.mustKeys().busIssuerSeed),
       clusterId: identity.clusterId,
       roots: cachedRoots(() => rootsOf(view(), files)),
@@ -221,12 +223,35 @@ async function runAuth(
   let stop: Unsubscribe = () => undefined;
   const forget = current.watch((manager) => {
     stop();
-    stop = manager === undefined ? () => undefined : serve({ view: () => manager.view() });
+    stop =
+      manager === undefined
+        ? () => undefined
+        : serve({
+            view: () => manager.view(),
+            command: (name, body) => manager.command(name, body),
+          });
   });
   await aborted(scope);
   forget();
   stop();
   await link.close();
+}
+
+/**
+ * A node that a version of before has let in has no key noted: the first one that it proves is, so that the node can come
+ * back. What fails is made up for by its next connection.
+ */
+function noteProvedKeys({ view, command }: Pick<Manager, 'view' | 'command'>) {
+  const underWay = new Set<string>();
+  return (nodeId: string, certificatePem: string): void => {
+    const node = view().node(nodeId);
+    if (node === undefined || !isKeyUnknown(node) || underWay.has(nodeId)) return;
+    underWay.add(nodeId);
+    const key = readCertificate(certificatePem).publicKeyDer.toString('base64');
+    void command('node.pin', { nodeId, key, isSeen: true })
+      .catch(() => undefined)
+      .then(() => underWay.delete(nodeId));
+  };
 }
 
 /** Each of the two may be late: the file hears of a change by a message, the state of a manager that has just started by the log. */

@@ -155,6 +155,10 @@ export const limits = {
   /** Keys of one manager's server that others know; and how long one that is in use no more is among them, ms. */
   pinnedKeysMax: 16,
   formerKeyKeptMs: 3_600_000,
+  /** Keys of one node that it was given certificates for; how long one that it uses no more is among them; and one, characters. */
+  issuedKeysMax: 32,
+  issuedKeyKeptMs: 600_000,
+  issuedKeyTextMax: 2_048,
   /** One exchange with an external CA: its answer, bytes, and how long it may take, ms. */
   externalCaAnswerBytesMax: 256 * KiB,
   externalCaMs: 5_000,

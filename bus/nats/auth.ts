@@ -26,6 +26,8 @@ export interface AuthOptions {
   /** Nodes that were removed, or lost the role that their certificate names while it is still valid. */
   readonly isRevoked: (nodeId: string, role: Role) => boolean;
   readonly now: () => number;
+  /** A node was let in by this certificate, whose key it has proved to have. */
+  readonly onProved?: (nodeId: string, certificatePem: string) => void;
   readonly onDenied: (denial: Denial) => void;
 }
 
@@ -82,9 +84,12 @@ function judge(message: Msg, options: AuthOptions): void {
   message.respond(
     signAuthResponseJwt({ issuer: options.issuer, request, nowMs, answer: decision }),
   );
+  if ('pem' in decision) options.onProved?.(decision.nodeId, decision.pem);
 }
 
-type Decision = { readonly userJwt: string } | { readonly error: string; readonly nodeId: string };
+type Decision =
+  | { readonly userJwt: string; readonly nodeId: string; readonly pem: string }
+  | { readonly error: string; readonly nodeId: string };
 
 function decide(request: AuthRequest, options: AuthOptions, nowMs: number): Decision {
   const pem = request.tls?.verifiedChains[0]?.[0];
@@ -96,6 +101,8 @@ function decide(request: AuthRequest, options: AuthOptions, nowMs: number): Deci
   const permissions = permissionsOf(role, nodeId);
   if (permissions === undefined) return { error: `no rights for role ${role}`, nodeId };
   return {
+    nodeId,
+    pem,
     userJwt: signUserJwt({
       issuer: options.issuer,
       userKey: request.userKey,

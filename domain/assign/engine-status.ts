@@ -1,3 +1,4 @@
+import { keptKeys } from '../ca/issued-keys.ts';
 import type { Node, NodeDescription } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
@@ -24,7 +25,11 @@ export function nodeHello(
   if (node === undefined || trouble === undefined) return nodeReady(view, nodeId, description, now);
   const isKnown = node.engineAwaySince !== undefined;
   if (isKnown && JSON.stringify(node.description) === JSON.stringify(description)) return [];
-  const fields = { description, ...(!isKnown && awayFields(node, trouble, now)) };
+  const fields = {
+    ...keptKeys(node),
+    description,
+    ...(!isKnown && awayFields(node, trouble, now)),
+  };
   return [{ op: 'patch', kind: 'node', id: nodeId, fields }];
 }
 

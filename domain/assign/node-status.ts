@@ -1,3 +1,4 @@
+import { keptKeys } from '../ca/issued-keys.ts';
 import { Fault } from '../errors.ts';
 import type { Node, NodeDescription, Outage } from '../model/objects.ts';
 import { parseAddress } from '../schedule/address.ts';
@@ -19,9 +20,15 @@ export function nodeReady(
   const same = JSON.stringify(node.description) === JSON.stringify(description);
   const at = moved(node, description);
   if (node.status.state !== 'ready')
-    return [patchNode(nodeId, { description, ...backFields(at, now) })];
+    return [patchNode(nodeId, { ...keptKeys(node), description, ...backFields(at, now) })];
   if (same && at === node) return [];
-  return [patchNode(nodeId, { description, ...(at !== node && { status: at.status }) })];
+  return [
+    patchNode(nodeId, {
+      ...keptKeys(node),
+      description,
+      ...(at !== node && { status: at.status }),
+    }),
+  ];
 }
 
 /** A node is where it says; what is no address stays out, for constraints are about it, and the API shows it. */

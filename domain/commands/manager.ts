@@ -1,6 +1,5 @@
 import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
-import { pinsAfter } from '../members/pins.ts';
 import { isStart } from '../members/starts.ts';
 import type { Node } from '../model/objects.ts';
 import { patchNode } from '../store/changes.ts';
@@ -11,7 +10,6 @@ import { notFound } from './faults.ts';
 
 /** `host:port`; IPv6 in brackets. */
 const endpoint = /^(\[[0-9a-f:.]{2,45}\]|[0-9A-Za-z.-]{1,253}):\d{1,5}$/;
-const pin = /^[0-9a-f]{64}$/;
 
 function managerOf(view: View, id: string): Node {
   const node = view.node(id);
@@ -84,26 +82,3 @@ export const managerStarted: Command = {
     return { changes: [patchNode(node.id, { manager: place })], result: {} };
   },
 };
-
-/**
- * `{nodeId, pin, held?}` → `{}`: a key (SHA-256 of its public half, hex) that the node's server may show from now on;
- * `held` is the key that it has proved to use now.
- */
-export const nodePin: Command = {
-  decide(view, { now }, input) {
-    const body = new Body('node.pin', input);
-    const id = body.text('nodeId');
-    const node = view.node(id);
-    if (node === undefined) throw notFound('node', id);
-    const asked = pinFrom(body.text('pin'));
-    const held = body.text('held');
-    const fields = pinsAfter(node, asked, held === '' ? undefined : pinFrom(held), now);
-    return { changes: fields === undefined ? [] : [patchNode(id, fields)], result: {} };
-  },
-};
-
-/** Throws `Fault` for what is no digest of a key. */
-export function pinFrom(text: string): string {
-  if (!pin.test(text)) throw new Fault('InvalidArgument', '"pin" must be 64 hexadecimal digits');
-  return text;
-}

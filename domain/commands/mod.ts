@@ -1,7 +1,8 @@
 import { clusterUpdate } from './cluster.ts';
 import type { Command } from './command.ts';
-import { nodeJoin } from './join.ts';
-import { managerEnroll, managerSeated, managerStarted, nodePin } from './manager.ts';
+import { nodeJoin, nodeRejoin } from './join.ts';
+import { nodePin } from './keys.ts';
+import { managerEnroll, managerSeated, managerStarted } from './manager.ts';
 import { nodeRemove, nodeUpdate } from './node.ts';
 import { serviceCreate, serviceRemove, serviceUpdate } from './service.ts';
 
@@ -14,6 +15,7 @@ export const commands: Readonly<Record<string, Command>> = Object.assign(
     'service.remove': serviceRemove,
     'node.join': nodeJoin,
     'node.pin': nodePin,
+    'node.rejoin': nodeRejoin,
     'node.update': nodeUpdate,
     'node.remove': nodeRemove,
     'manager.enroll': managerEnroll,

@@ -80,7 +80,7 @@ export interface NodeTls {
   readonly trustRoot: string;
   readonly issuerSubject: string;
   readonly issuerPublicKey: string;
-  /** The certificate's own key, by which the node is known again when the certificate has expired. */
+  /** The certificate's own key, as nodes told versions before this one; only the state has it (`issuedKeys`). */
   readonly publicKey?: string;
 }
 
@@ -129,6 +129,18 @@ export interface Outage {
   readonly givenUpAt?: number;
 }
 
+/** A key that a node was given a certificate for. */
+export interface IssuedKey {
+  /** Its public half, base64 of the DER. */
+  readonly key: string;
+  /** When it was last asked for or shown, ms. */
+  readonly seenAt: number;
+  /** The node has come back by it: for a certificate of that key, and of no other. */
+  readonly spentOn?: string;
+  /** Nobody has issued it: the node said so, to a version before this one. */
+  readonly isTold?: true;
+}
+
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
 export interface Node extends Stored {
   readonly id: NodeId;
@@ -137,6 +149,8 @@ export interface Node extends Stored {
   readonly role: NodeRole;
   readonly description?: NodeDescription;
   readonly status: { readonly state: NodeState; readonly message: string; readonly addr: string };
+  /** Those by which the node may come back, the newest last; absent where a version of before has let it in. */
+  readonly keys?: readonly IssuedKey[];
   /** Digests of the keys that a manager's server may show to another's: the newest last. */
   readonly pins?: readonly string[];
   /** When each of them was last asked for or shown, ms. */

@@ -60,6 +60,7 @@ describe('a planted bug is found', () => {
     ['no-epoch-check', 'epoch', { seeds: [0, 2005, 1038], managers: 3, faults: ['staleLeader'] }],
     ['start-twice', 'started', { seeds: [12, 13, 14] }],
     ['resurrected-task', 'advance', { seeds: [4, 5, 6], managers: 3 }],
+    ['dropped-key', 'keys', { seeds: [12, 13, 14], managers: 3 }],
     ['dropped-pin', 'pins', { seeds: [12, 13, 14], managers: 3 }],
     ['needless-replacement', 'reason', { seeds: [14, 15, 16], managers: 3 }],
     [

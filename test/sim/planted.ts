@@ -9,6 +9,7 @@ import {
 import type { StateLog } from '../../bus/ports.ts';
 import type { Command } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
+import { patchNode } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { SimHooks } from './run.ts';
 
@@ -112,6 +113,18 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
               fields: { pins: [pin] },
             } as const;
             return { changes: [change], result: {} };
+          },
+        },
+      }),
+  },
+  /** A node that asks for a certificate is known by the key that it asks for, and no more by the one that it uses. */
+  'dropped-key': {
+    plant: () =>
+      replaceMethods(commands as Record<string, Command>, {
+        'node.pin': {
+          decide: (_view, _ctx, body) => {
+            const { nodeId, key } = body as { nodeId: string; key: string };
+            return { changes: [patchNode(nodeId, { keys: [{ key, seenAt: 0 }] })], result: {} };
           },
         },
       }),

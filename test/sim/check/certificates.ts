@@ -1,10 +1,11 @@
 import type { Cluster } from '../world/cluster.ts';
-import { pinOf } from '../world/certificate.ts';
+import { keyText, pinOf } from '../world/certificate.ts';
 import type { Seen } from './audit.ts';
 import { Violation } from './violation.ts';
 
 /**
- * The key that a manager's server uses is always among those that the others accept, and a root is the only one when
+ * The key that a manager's server uses is always among those that the others accept, that of a node among those by which
+ * it may come back, and a root is the only one when
  * every node's certificate is of it.
  */
 export class CertificateCheck {
@@ -22,6 +23,11 @@ export class CertificateCheck {
         const host = this.#cluster().host(after.id);
         if (host?.isManager === true && !after.pins.includes(pinOf(host.certificate.key)))
           throw new Violation('pins', `record ${seq}: the key that ${host.id} uses is dropped`);
+      }
+      if (kind === 'node' && after?.keys !== undefined && after.keys !== before?.keys) {
+        const used = this.#cluster().host(after.id)?.certificate.key;
+        if (used !== undefined && !after.keys.some(({ key }) => key === keyText(used)))
+          throw new Violation('keys', `record ${seq}: the key that ${after.id} uses is dropped`);
       }
       if (kind !== 'cluster' || before === undefined || after === undefined) continue;
       const { certPem } = after.rootCa;

@@ -20,6 +20,9 @@ export interface Certificate {
 export const firstRoot = { certPem: 'root 0', keyPem: 'key of root 0' } as const;
 export const pinOf = (key: string): string => createHash('sha256').update(key).digest('hex');
 
+/** As a command takes a public key. */
+export const keyText = (key: string): string => Buffer.from(key).toString('base64');
+
 export const simulatedCa = (random: Random): LocalCaTools => ({
   normalize: (pem) => pem,
   newRoot: () => {
@@ -31,11 +34,10 @@ export const simulatedCa = (random: Random): LocalCaTools => ({
   crossSign: (_, certPem) => `cross ${certPem}`,
 });
 
-export const tlsOf = ({ issuer, key }: Certificate): NodeTls => ({
+export const tlsOf = ({ issuer }: Certificate): NodeTls => ({
   trustRoot: issuer,
   issuerSubject: issuer,
   issuerPublicKey: issuer,
-  publicKey: key,
 });
 
 const lifeMs = 90 * 24 * 3_600_000;
@@ -158,7 +160,7 @@ export class SimRenewal {
     });
   }
 
-  /** As the join desk of that manager: a key is pinned before a certificate for it is given away. */
+  /** As the join desk of that manager: a key is noted before a certificate for it is given away. */
   async #issue(manager: SimHost, key: string): Promise<Certificate> {
     const { cluster, host } = this.#options;
     const { id, certificate } = host;
@@ -166,11 +168,14 @@ export class SimRenewal {
     const node = view?.node(id);
     if (!manager.isUp || node === undefined || cluster.servers.isCut(manager.id, id))
       throw new Error(`${manager.id} cannot be reached`);
-    if (node.role === 'manager') {
-      const pins = { nodeId: id, pin: pinOf(key), held: pinOf(certificate.key) };
-      const outcome = await manager.command('node.pin', pins);
-      if (outcome.kind !== 'acknowledged') throw new Error(outcome.message);
-    }
+    const outcome = await manager.command('node.pin', {
+      nodeId: id,
+      key: keyText(key),
+      heldKey: keyText(certificate.key),
+      pin: pinOf(key),
+      held: pinOf(certificate.key),
+    });
+    if (outcome.kind !== 'acknowledged') throw new Error(outcome.message);
     const state = manager.manager?.view().cluster();
     if (state === undefined) throw new Error('the manager has stopped');
     return { issuer: wantedRootPem(state), key, role: node.role };

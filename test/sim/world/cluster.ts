@@ -13,7 +13,7 @@ import { digest } from '../check/digest.ts';
 import { Violation } from '../check/violation.ts';
 import type { SimOptions } from '../options.ts';
 import { isMissing, programOf } from '../workload/programs.ts';
-import { firstRoot, pinOf } from './certificate.ts';
+import { firstRoot, keyText, pinOf } from './certificate.ts';
 import { hostId, SimHost } from './daemon.ts';
 import { SimulatedEngine } from './container-engine.ts';
 import { runUntil } from './drive.ts';
@@ -181,6 +181,7 @@ export class Cluster {
       spec: { Labels: {}, Role: role, Availability: 'active' },
       role,
       status: { state: 'unknown', message: '', addr: '' },
+      keys: [{ key: keyText(certificate.key), seenAt: 0 }],
       ...(isManager && {
         pins: [pinOf(certificate.key)],
         manager: { addr: '', bus: '', route: '', reachability: 'reachable' },

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { beatFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
+import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
 import { descriptionFrom } from '../../../bus/description.ts';
 import { limits } from '../../../domain/limits.ts';
 
@@ -20,6 +20,11 @@ test('a description is taken as it is, without what nobody knows', () => {
   expect(descriptionFrom(whole)).toEqual(whole);
   const more = { ...whole, extra: 'x', engine: { ...whole.engine, extra: {} } };
   expect(descriptionFrom(more)).toEqual(whole);
+});
+
+test('a state of before has what nodes said of their keys; a hello of now says nothing of them', () => {
+  const { publicKey: _, ...tls } = whole.tls;
+  expect(helloFrom({ session: 's', description: whole })?.description).toEqual({ ...whole, tls });
 });
 
 // Each was seen to end managers, the scheduler or the lists of the API.

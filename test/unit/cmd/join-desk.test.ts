@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Manager } from '../../../actors/manager/manager.ts';
 import { type DeskOptions, JoinDesk } from '../../../cmd/join-desk.ts';
-import { nodeJoin } from '../../../domain/commands/join.ts';
+import { commands } from '../../../domain/commands/mod.ts';
 import type { Cluster } from '../../../domain/model/objects.ts';
 import { Store } from '../../../domain/store/store.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
@@ -13,6 +13,7 @@ import {
   generateKeys,
   makeJoinToken,
   newJoinSecret,
+  proveRejoin,
   readCertificate,
 } from '../../../pki/mod.ts';
 
@@ -49,10 +50,10 @@ function desk(clock: DeskOptions['clock'] = { setTimeout: soon }) {
   const manager = {
     read: () => Promise.resolve(store),
     view: () => store,
-    command: (_name: string, body: unknown) => {
-      const { changes, result } = nodeJoin.decide(store, {} as never, body);
-      apply(changes);
-      return Promise.resolve({ result, index: store.index });
+    command: async (name: string, body: unknown) => {
+      const decided = commands[name]?.decide(store, { now: time.at } as never, body);
+      apply(decided?.changes ?? []);
+      return { result: decided?.result, index: store.index };
     },
   } as unknown as Manager;
   return {
@@ -155,4 +156,72 @@ test('nobody renews with a certificate that is over, of a removed node or of ano
   await expect(d.renew(request, der(certificate))).rejects.toMatchObject({
     code: 'PermissionDenied',
   });
+});
+
+/** A node that is down, with the key of its first certificate. */
+async function lostNode() {
+  const made = desk();
+  const last = generateKeys();
+  const { nodeId } = await made.desk.admit(ask(made.tokens.worker, last), peer);
+  const fields = { status: { state: 'down', message: '', addr: '' } } as const;
+  made.apply([{ op: 'patch', kind: 'node', id: nodeId, fields }]);
+  /** Each on a connection of its own, unless it is named. */
+  let connections = 0;
+  const comeBack = (by: typeof last, next: typeof last, token = made.tokens.worker) => {
+    const channel = `connection ${++connections}`;
+    const claim = { clusterId, nodeId, channel, requestPem: createRequest(next.privateKey) };
+    const request = { token, nodeId, request: claim.requestPem };
+    return made.desk.rejoin({ ...request, proof: proveRejoin(claim, by.privateKey) }, channel);
+  };
+  return { ...made, last, nodeId, comeBack };
+}
+
+test('a return spends the key; the same request is answered again, no other is', async () => {
+  const { comeBack, last, nodeId } = await lostNode();
+  const [next, other] = [generateKeys(), generateKeys()];
+  for (let times = 0; times < 2; times++) {
+    const issued = await comeBack(last, next);
+    expect(issued.nodeId).toBe(nodeId);
+    expect(readCertificate(issued.certificate).x509.checkPrivateKey(next.privateKey)).toBe(true);
+  }
+  await expect(comeBack(last, other)).rejects.toMatchObject({
+    code: 'PermissionDenied',
+    message: expect.stringContaining('has come back with this key before'),
+  });
+  await expect(comeBack(next, other)).resolves.toMatchObject({ nodeId });
+});
+
+test('a node comes back by the key of a renewal, whether or not its answer has come', async () => {
+  for (const usesNew of [false, true]) {
+    const { desk: d, comeBack, last, nodeId, tokens } = await lostNode();
+    const { certificate } = await d.admit(ask(tokens.worker, last), peer);
+    const next = generateKeys();
+    await d.renew(createRequest(next.privateKey), der(certificate));
+    const by = usesNew ? next : last;
+    await expect(comeBack(by, usesNew ? generateKeys() : next)).resolves.toMatchObject({ nodeId });
+  }
+});
+
+test('the first key lets nobody in as a node that has gone on', async () => {
+  const { desk: d, comeBack, last, tokens } = await lostNode();
+  await comeBack(last, generateKeys());
+  await expect(d.admit(ask(tokens.worker, last), peer)).rejects.toThrow(/with another key/);
+});
+
+test('two that come back by one key at once: one does', async () => {
+  const { comeBack, last } = await lostNode();
+  const tries = await Promise.allSettled([
+    comeBack(last, generateKeys()),
+    comeBack(last, generateKeys()),
+  ]);
+  expect(tries.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+});
+
+test('a state of before knows what the node said last, and spends that', async () => {
+  const { apply, comeBack, last, nodeId } = await lostNode();
+  const publicKey = last.publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
+  const description = { tls: { publicKey } } as never;
+  apply([{ op: 'patch', kind: 'node', id: nodeId, fields: { keys: undefined, description } }]);
+  await expect(comeBack(last, generateKeys())).resolves.toMatchObject({ nodeId });
+  await expect(comeBack(last, generateKeys())).rejects.toThrow(/has come back with this key/);
 });
