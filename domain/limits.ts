@@ -42,10 +42,12 @@ export const limits = {
   schedulingFailuresKept: 100,
   /** Records asked of the log in one read. */
   logReadRecordsMax: 500,
-  /** Records applied between two checkpoints of a manager's journal. */
+  /** Records applied between two checkpoints of a manager's journal; with fewer, bytes of them, or as many as the last checkpoint has. */
   checkpointEveryRecords: 10_000,
-  /** Records that stay in the log behind a checkpoint: who changed what, when. */
+  checkpointEveryBytes: 64 * MiB,
+  /** Records that stay in the log behind a checkpoint, and bytes of them: who changed what, when. */
   logTailRecordsKept: 1_000,
+  logTailBytesKept: 32 * MiB,
   /** Commands waiting for the log before further ones are refused. */
   commandsQueuedMax: 20_000,
   /** Managers that one remembers something of. */
@@ -105,6 +107,10 @@ export const limits = {
   descriptionLengthMax: 64 * KiB,
   descriptionNameMax: 256,
   descriptionListMax: 256,
+  /** Changes of a node's description: bytes at once and then in a second (a full one a minute), and what one costs at least. */
+  descriptionChangeBytesBurst: MiB,
+  descriptionChangeBytesPerS: KiB,
+  descriptionChangeBytesMin: 2 * KiB,
   /** ID of a session, drawn by an agent. */
   sessionIdLengthMax: 64,
   /** Published ports of one task's status. */

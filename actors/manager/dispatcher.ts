@@ -10,11 +10,13 @@ import {
   isNews,
   nodeHello,
 } from '../../domain/assign/engine-status.ts';
+import { DescriptionPace } from '../../domain/assign/description-pace.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
-import { nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
+import { nodeDescribed, nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
 import { Fault } from '../../domain/errors.ts';
+import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
@@ -48,12 +50,15 @@ const periodNsDefault = 5e9;
 const heartbeatMsMin = 100;
 /** A session that failed once is simply begun anew; from the second failure in a row on the node says so. */
 const failuresTold = 2;
+const tooOften =
+  'the node changes its description too often; the newest one is taken when it has been quiet for a while';
 
 /** The leader's part that speaks with nodes: an actor for each, and the messages from them to it. */
 export class Dispatcher {
   readonly #ports: DispatcherPorts;
   readonly #nodes: DynamicSupervisor;
   readonly #losses: Losses;
+  readonly #pace = new DescriptionPace();
   readonly #subscriptions: Unsubscribe[] = [];
   #serving = false;
 
@@ -120,8 +125,10 @@ export class Dispatcher {
       silenceMs: heartbeatMs * beatsMissedMax,
       graceMs: heartbeatMs * beatsMissedMax * 2,
       hearsNodes: () => this.#reach().connected,
-      ready: ({ description, engine }) =>
-        this.#commit((view, now) => nodeHello(view, nodeId, description, engine, now)),
+      ready: ({ description: said, engine }) => {
+        const description = this.#paced(nodeId, said);
+        return this.#commit((view, now) => nodeHello(view, nodeId, description, engine, now));
+      },
       engine: (trouble) => this.#hearEngine(nodeId, trouble),
       silent: (signal) => this.#losses.declare(nodeId, signal),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
@@ -138,6 +145,25 @@ export class Dispatcher {
     }));
   }
 
+  /** A node that changes its description too often keeps the one that is known for a while. */
+  #paced(nodeId: string, said: NodeDescription): NodeDescription {
+    const { clock, replica, log } = this.#ports;
+    const known = replica.store.node(nodeId)?.description;
+    const { description, held } = this.#pace.take(nodeId, said, known, clock.now());
+    if (held) log('description_refused', { member: nodeId, reason: tooOften });
+    return description;
+  }
+
+  /** Takes what had to wait. The next hello brings what cannot be committed now. */
+  #describe(nodeId: string): void {
+    const due = this.#pace.due(nodeId, this.#ports.clock.now());
+    if (due === undefined) return;
+    const description = this.#paced(nodeId, due);
+    this.#commit((view) => nodeDescribed(view, nodeId, description)).catch((error: unknown) =>
+      this.#ports.log('description_not_committed', { member: nodeId, error: String(error) }),
+    );
+  }
+
   /** Each beat says it, so what could not be committed now is with the next one. */
   #hearEngine(nodeId: string, trouble: EngineTrouble | undefined): void {
     const node = this.#ports.replica.store.node(nodeId);
@@ -148,6 +174,7 @@ export class Dispatcher {
   }
 
   async stopNode(nodeId: string): Promise<void> {
+    this.#pace.forget(nodeId);
     await this.#nodes.stop(nodeId);
   }
 
@@ -211,8 +238,10 @@ export class Dispatcher {
   /** A beat that nobody hears is followed by another one. */
   #onBeat({ subject, body }: BusMessage): void {
     const beat = beatFrom(body);
-    if (beat !== undefined && this.#ports.mayServe())
-      this.#nodes.send(subjects.agentOf(subject), { type: 'beat', ...beat });
+    if (beat === undefined || !this.#ports.mayServe()) return;
+    const nodeId = subjects.agentOf(subject);
+    this.#nodes.send(nodeId, { type: 'beat', ...beat });
+    this.#describe(nodeId);
   }
 
   /** Said once: it must not get lost between two incarnations of the node's actor. */

@@ -9,6 +9,7 @@ import {
 import { assert } from '../../domain/assert.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Applied } from '../../domain/store/changes.ts';
+import { LogWeight } from '../../domain/store/log-weight.ts';
 import { Store } from '../../domain/store/store.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
@@ -37,9 +38,8 @@ export class Replica {
   #epoch = 0;
   #at = 0;
   #leader = '';
-  readonly #checkpointEvery: number;
   readonly #leftOut: LeftOut;
-  #sinceCheckpoint = 0;
+  readonly #weight: LogWeight;
   #compacting = false;
   /** What a crash cannot take: the journal has it on its disk. */
   #kept = 0;
@@ -48,7 +48,7 @@ export class Replica {
     this.#journal = journal;
     this.#leftOut = leftOut;
     this.#store = new Store();
-    this.#checkpointEvery = checkpointEvery;
+    this.#weight = new LogWeight(checkpointEvery);
   }
 
   /**
@@ -70,9 +70,9 @@ export class Replica {
       replica.#epoch = state.epoch;
       replica.#at = state.at;
       replica.#leader = state.leader;
+      replica.#weight.begin(checkpoint.data.byteLength);
     }
     replica.#load(records);
-    replica.#sinceCheckpoint = records.length;
     replica.#kept = replica.#store.index;
     return replica;
   }
@@ -112,14 +112,12 @@ export class Replica {
     if (record.seq <= this.#store.index) return;
     this.#applyRecord(record);
     this.#journal.append(record);
-    this.#sinceCheckpoint += 1;
   }
 
   /** As `accept`, for the writer of the record, who need not decode it. */
   commit(record: LogRecord, entry: LogEntry): readonly Applied[] {
     const applied = this.#apply(record, entry);
     this.#journal.append(record);
-    this.#sinceCheckpoint += 1;
     return applied;
   }
 
@@ -210,15 +208,16 @@ export class Replica {
    * @param needed where the log must go on from for others, asked when the checkpoint is on the disk
    */
   async compact(log: StateLog, needed: () => number): Promise<void> {
-    if (this.#compacting || this.#sinceCheckpoint < this.#checkpointEvery) return;
+    if (this.#compacting || !this.#weight.isDue) return;
     this.#compacting = true;
-    this.#sinceCheckpoint = 0;
     const checkpoint = this.snapshot();
     const { seq } = checkpoint;
+    this.#weight.begin(checkpoint.data.byteLength);
+    const tail = this.#weight.tailRecords;
     try {
       await this.#journal.checkpoint(checkpoint);
       this.#kept = Math.max(this.#kept, seq);
-      const end = Math.min(seq, needed()) - limits.logTailRecordsKept;
+      const end = Math.min(seq, needed()) - tail;
       if (end > 0) await log.purge(end);
     } finally {
       this.#compacting = false;
@@ -255,6 +254,7 @@ export class Replica {
     this.#at = entry.at;
     this.#epoch = entry.epoch;
     this.#leader = entry.leader;
+    this.#weight.add(record.data.byteLength);
     for (const watcher of this.#watchers) watcher(applied, entry);
     return applied;
   }

@@ -31,6 +31,18 @@ export function nodeReady(
   ];
 }
 
+/** What a node said of itself is taken later than its hello. */
+export function nodeDescribed(
+  view: View,
+  nodeId: string,
+  description: NodeDescription,
+): readonly Change[] {
+  const node = view.node(nodeId);
+  if (node === undefined) return [];
+  const at = moved(node, description);
+  return [patchNode(nodeId, { description, ...(at !== node && { status: at.status }) })];
+}
+
 /** A node is where it says; what is no address stays out, for constraints are about it, and the API shows it. */
 function moved(node: Node, { addr }: NodeDescription): Node {
   const { status } = node;

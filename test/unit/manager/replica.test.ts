@@ -3,8 +3,10 @@ import { encodeCheckpoint } from '../../../actors/manager/checkpoint.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
 import { encodeEntry, hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint, Journal, LogRecord, StateLog } from '../../../bus/ports.ts';
+import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, TaskStatus } from '../../../domain/model/objects.ts';
 import type { Change } from '../../../domain/store/changes.ts';
+import { LogWeight } from '../../../domain/store/log-weight.ts';
 import { nodeDraft, taskDraft } from '../commands/helpers.ts';
 
 class FakeJournal implements Journal {
@@ -88,6 +90,47 @@ test('the log forgets what every manager has on its disk, and keeps a tail', asy
   await replica.compact(log, () => 1_200);
   expect(purges).toEqual([200]);
   expect(replica.kept).toBe(1_500);
+});
+
+const MiB = 1024 * 1024;
+const large = (label: string): readonly Change[] => [
+  {
+    op: 'put',
+    kind: 'node',
+    object: { ...nodeDraft('n1'), spec: { ...nodeDraft('n1').spec, Labels: { label } } },
+  },
+];
+
+test('large records are checkpointed and forgotten long before there are many of them', async () => {
+  purges.length = 0;
+  const journal = new FakeJournal();
+  const replica = await Replica.open(journal);
+  const all = records(limits.checkpointEveryBytes / MiB, large('x'.repeat(MiB)));
+  for (const record of all.slice(0, -1)) replica.accept(record);
+  await replica.compact(log, whole);
+  expect(journal.kept).toBeUndefined();
+  replica.accept(all.at(-1) as LogRecord);
+  await replica.compact(log, whole);
+  expect(journal.kept?.seq).toBe(all.length);
+  const [end = 0] = purges;
+  const kept = all.slice(end).reduce((sum, { data }) => sum + data.byteLength, 0);
+  expect(kept).toBeLessThanOrEqual(limits.logTailBytesKept);
+  expect(kept).toBeGreaterThan(limits.logTailBytesKept - 2 * MiB);
+});
+
+test('a state that is larger than that is not written again before the log has grown by as much', () => {
+  const weight = new LogWeight(10_000);
+  weight.begin(200 * MiB);
+  const grow = (bytes: number): void => {
+    for (let sum = 0; sum < bytes; sum += MiB) weight.add(MiB);
+  };
+  grow(199 * MiB);
+  expect(weight.isDue).toBe(false);
+  grow(MiB);
+  expect(weight.isDue).toBe(true);
+  expect(weight.tailRecords).toBe(limits.logTailBytesKept / MiB);
+  for (let i = 0; i < 5_000; i++) weight.add(1);
+  expect(weight.tailRecords).toBe(limits.logTailRecordsKept);
 });
 
 test('a manager that nobody has told of holds the whole log', async () => {
