@@ -6,6 +6,7 @@ import { issuedKeys, unknownKey } from '../domain/ca/issued-keys.ts';
 import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
 import { roleOfToken } from '../domain/commands/join.ts';
 import { Fault } from '../domain/errors.ts';
+import { joinsPerS } from '../domain/spec/cluster-labels.ts';
 import { idFromBytes } from '../domain/ids.ts';
 import type { Cluster, Node } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
@@ -28,6 +29,8 @@ export interface DeskOptions {
   readonly manager: Manager;
   readonly now: () => number;
   readonly clock: Pick<Clock, 'setTimeout'>;
+  /** Resolves when one more new node may be let in, of so many a second. Throws a Fault that says to come again. */
+  readonly turn: (perS: number) => Promise<void>;
   /** The way to external CAs. */
   readonly connect: CfsslConnect;
   readonly onCaFailure: (url: string, error: unknown) => void;
@@ -59,6 +62,8 @@ export class JoinDesk {
     const asked = roleOfToken(cluster, ask.token, tokenMatches);
     const publicKey = keyOf(ask.request);
     const nodeId = idFromBytes(createHash('sha256').update(spkiOf(publicKey)).digest());
+    if (this.#options.manager.view().node(nodeId) === undefined)
+      await this.#options.turn(joinsPerS(cluster.spec.Labels ?? {}));
     const [certificate] = await Promise.all([
       this.#sign(cluster, nodeId, asked, { pem: ask.request, publicKey }),
       this.#gathered(),

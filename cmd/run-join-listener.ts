@@ -4,6 +4,7 @@ import { daemonFault, Fault } from '../domain/errors.ts';
 import { PkiError, rejoinChannel } from '../pki/mod.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import { JoinDesk } from './join-desk.ts';
+import { JoinPace } from './join-pace.ts';
 import { actorLog } from './log.ts';
 import { SeatDesk } from './seat-desk.ts';
 import { StartDesk } from './start-desk.ts';
@@ -23,6 +24,7 @@ export async function runJoinListener(
 ): Promise<void> {
   const { files, identity, logger } = wiring;
   const report = actorLog(logger, { actor: 'join-listener', node: identity.nodeId });
+  const pace = new JoinPace(systemClock, scope);
   const desks = new WeakMap<Manager, JoinDesk>();
   const running = (): Manager => {
     if (current.manager === undefined)
@@ -41,6 +43,7 @@ export async function runJoinListener(
         manager,
         now: Date.now,
         clock: systemClock,
+        turn: (perS) => pace.turn(perS),
         connect: externalCas(files),
         onCaFailure: (url, error) => report('external_ca_failed', { url, error: String(error) }),
       });

@@ -133,6 +133,14 @@ export const limits = {
   /** Labels that a node brings along when it joins; names and values together, characters. */
   joinLabelsMax: 256,
   joinLabelsTextMax: 16 * KiB,
+  /**
+   * New nodes that one manager lets in a second, unless a label of the cluster says otherwise; those of so many ms at once;
+   * and how long the next ones wait, ms. 250 at once, and 500 more within 20 s, is what automation needs that makes a large
+   * cluster; ten seconds at full speed would be thousands.
+   */
+  joinsPerS: 25,
+  joinBurstMs: 10_000,
+  joinWaitMsMax: 20_000,
   /** Roots that a node trusts together, PEM, characters; and managers of one cluster. */
   rootsTextMax: 48 * KiB,
   managersMax: 64,

@@ -4,6 +4,7 @@ import { isId } from '../ids.ts';
 import type { Cluster } from '../model/objects.ts';
 import type { Availability, NodeRole } from '../model/spec.ts';
 import { parseAddress } from '../schedule/address.ts';
+import { nodesMax } from '../spec/cluster-labels.ts';
 import { nodeLabelsFrom } from '../spec/node.ts';
 import { patchNode } from '../store/changes.ts';
 import { Body } from './body.ts';
@@ -44,6 +45,14 @@ function addressFrom(text: string): string {
   return text;
 }
 
+function requireRoom(nodes: number, max: number | undefined): void {
+  if (max === undefined || nodes < max) return;
+  throw new Fault(
+    'ResourceExhausted',
+    `this cluster has as many nodes as it may have: ${max} (its label natswarm.nodes.max); remove nodes that are gone ("docker node rm"), or raise the label`,
+  );
+}
+
 /**
  * `{nodeId, token, pin, key?, availability?, addr?, labels?}` → `{role}`: a new node, not yet seen. The ID comes from the key
  * of the joiner's request, so a join that is made again (the answer got lost) finds its own node and adds none; one whose
@@ -69,6 +78,7 @@ export const nodeJoin: Command = {
       if (key !== undefined) refuseFormer(known, key);
       return { changes: [], result: { role } };
     }
+    requireRoom(view.count('node'), nodesMax(cluster.spec.Labels ?? {}));
     return {
       changes: [
         {

@@ -17,6 +17,7 @@ import {
   uint32,
   uint64,
 } from './decode.ts';
+import { checkClusterLabels } from './cluster-labels.ts';
 import { badRequest, invalid, notYet } from './faults.ts';
 import { quote } from './go-text.ts';
 
@@ -168,6 +169,7 @@ function checkRules(spec: ClusterSpec): void {
     throw invalid('minimum certificate expiry time is: 1h0m0s');
   if (spec.Dispatcher.HeartbeatPeriod < 0)
     throw invalid('heartbeat time period cannot be a negative duration');
+  checkClusterLabels(spec.Labels);
 }
 
 /** What a spec asks of the CA beyond what is kept of it: the signing key is stored with the root, and nowhere else. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { cpuSeconds, type Daemon, residentBytes, startDaemon } from '../support/daemon.ts';
 import { startEngine, until } from '../support/engine.ts';
 import { freePort } from '../support/free-port.ts';
-import { logOf } from '../support/swarm-hosts.ts';
+import { labelCluster, logOf } from '../support/swarm-hosts.ts';
 import type { JoinOrder, JoinOutcome } from './join-clients.ts';
 import { median, quantile } from './statistics.ts';
 
@@ -52,6 +52,8 @@ async function withManagers(
     }
     const [first, ...others] = daemons as [Daemon, ...Daemon[]];
     await first.mustDocker('swarm', 'init');
+    // how fast it can be, not how fast it may be
+    await labelCluster(first, { 'natswarm.joins.rate': '100000' });
     const token = await first.mustDocker('swarm', 'join-token', '-q', 'manager');
     for (const other of others)
       await other.mustDocker('swarm', 'join', '--token', token, `127.0.0.1:${ports[0]}`);

@@ -153,3 +153,18 @@ export const said = ({ stdout, stderr }: CommandResult): string => `${stdout}${s
 /** It says itself that it is no manager. */
 export const isWorker = async (host: Host): Promise<boolean> =>
   said(await host.docker('node', 'ls')).includes('This node is not a swarm manager');
+
+/** The CLI has no flag for labels of the cluster. */
+export async function labelCluster(
+  daemon: Daemon,
+  Labels: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { body } = await daemon.api('GET', '/swarm');
+  const { Spec, Version } = body as {
+    readonly Spec: object;
+    readonly Version: { readonly Index: number };
+  };
+  const path = `/swarm/update?version=${Version.Index}`;
+  const { status, text } = await daemon.api('POST', path, { ...Spec, Labels });
+  if (status !== 200) throw new Error(`swarm update: ${status} ${text}`);
+}

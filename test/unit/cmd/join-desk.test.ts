@@ -26,7 +26,10 @@ const soon = (fire: () => void): number => {
 };
 
 /** A manager of one store, and its desk; `nowMs` moves by `at`. */
-function desk(clock: DeskOptions['clock'] = { setTimeout: soon }) {
+function desk(
+  clock: DeskOptions['clock'] = { setTimeout: soon },
+  turn: DeskOptions['turn'] = () => Promise.resolve(),
+) {
   const nowMs = Date.now();
   const material = createCluster({ clusterId, nowMs });
   const token = () => makeJoinToken(material.rootCertPem, newJoinSecret());
@@ -61,6 +64,7 @@ function desk(clock: DeskOptions['clock'] = { setTimeout: soon }) {
       manager,
       now: () => time.at,
       clock,
+      turn,
       connect: () => {
         throw new Error('no external CA here');
       },
@@ -122,6 +126,25 @@ test.each(['', 'SWMTKN-1-x', 'x'.repeat(10_000)])('token %# is refused', async (
     code: 'InvalidArgument',
     message: 'A valid join token is necessary to join this cluster',
   });
+});
+
+test('only a new node waits for its turn, and only with a token', async () => {
+  const turns: number[] = [];
+  const {
+    desk: d,
+    store,
+    tokens,
+  } = desk(undefined, (perS) => {
+    turns.push(perS);
+    return turns.length > 1 ? Promise.reject(new Error('come again')) : Promise.resolve();
+  });
+  const first = ask(tokens.worker);
+  await d.admit(first, peer);
+  await d.admit(first, peer);
+  await expect(d.admit(ask('x'), peer)).rejects.toThrow(/valid join token/);
+  expect(turns).toEqual([25]);
+  await expect(d.admit(ask(tokens.worker), peer)).rejects.toThrow('come again');
+  expect(store.count('node')).toBe(1);
 });
 
 test('a member renews with a new key and keeps its identity', async () => {

@@ -117,6 +117,7 @@ class World {
       manager,
       now: Date.now,
       clock: { setTimeout: () => 0 },
+      turn: () => Promise.resolve(),
       connect: () => {
         throw new Error('there is no external CA');
       },
