@@ -1,3 +1,4 @@
+import { rooms } from '../domain/disk-room.ts';
 import { limits } from '../domain/limits.ts';
 import type { FaultCode } from '../domain/errors.ts';
 import { isStart, type Start, startsKept } from '../domain/members/starts.ts';
@@ -100,9 +101,10 @@ export function excuseFrom(body: unknown): Excuse | undefined {
 }
 
 export function beatReplyFrom(body: unknown): BeatReply | undefined {
-  const { ok, epoch, kept } = fieldsOf(body) ?? {};
+  const { ok, epoch, kept, room: told } = fieldsOf(body) ?? {};
+  const room = rooms.find((known) => known === told);
   return typeof ok === 'boolean' && isCount(epoch) && isCount(kept)
-    ? { ok, epoch, kept }
+    ? { ok, epoch, kept, ...(room !== undefined && { room }) }
     : undefined;
 }
 

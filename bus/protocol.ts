@@ -4,6 +4,7 @@ import type { Membership } from '../domain/assign/membership.ts';
 import type { AssignmentPart } from '../domain/assign/outbox.ts';
 import type { NodeDescription, TaskStatus } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
+import type { Room } from '../domain/disk-room.ts';
 import type { FaultCode } from '../domain/errors.ts';
 import type { DiskMark, OwnDisk } from '../domain/members/starts.ts';
 
@@ -84,6 +85,8 @@ export interface BeatReply {
   readonly epoch: number;
   /** Its own journal has everything up to here, on its disk. */
   readonly kept: number;
+  /** What there is room for on its disk; absent: everything. */
+  readonly room?: Room;
 }
 /** What a manager tells each of the others before its server starts. */
 export interface StartTold extends OwnDisk {

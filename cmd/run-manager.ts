@@ -24,6 +24,7 @@ import {
 } from '../pki/mod.ts';
 import { pause, systemClock, timeoutSignal } from '../supervisors/clock.ts';
 import { rolledBack } from './admission.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
@@ -60,7 +61,7 @@ export async function runManager(
   current: CurrentManager,
   scope: AbortSignal,
 ): Promise<void> {
-  const { identity, logger } = wiring;
+  const { config, identity, logger } = wiring;
   const report = actorLog(logger, { actor: 'manager', node: identity.nodeId });
   const keeper = new SeatKeeper(wiring, report);
   if (identity.generation === 0) {
@@ -81,9 +82,12 @@ export async function runManager(
     if (identity.joining === true) keeper.seek(within).catch(crash);
     const passage = passageOf(wiring, links, keeper, report);
     if (!(await passage.enter(wiring.create, within))) return await aborted(scope);
+    const disk = new DiskWatch(config.stateDir, report);
+    void disk.run(within);
     const open = (): Promise<Manager> =>
       Manager.open({
         ...managerPorts(wiring, report),
+        diskRoom: () => disk.room,
         ...links,
         onCrash: (error) => crash(error),
         onContradiction: (why) => standAside(wiring, why, crash),

@@ -50,6 +50,9 @@ export const limits = {
   logTailBytesKept: 32 * MiB,
   /** Commands waiting for the log before further ones are refused. */
   commandsQueuedMax: 20_000,
+  /** Free on the disk of a manager's state, bytes: with less, reports of nodes wait; and commands that add to it are refused. */
+  diskFreeForReportsBytes: 512 * MiB,
+  diskFreeForCommandsBytes: 256 * MiB,
   /** Managers that one remembers something of. */
   managersKnownMax: 1_000,
   /** States of a manager that were set aside and are kept; with more, none is set aside before somebody removes some. */

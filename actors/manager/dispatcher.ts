@@ -15,6 +15,7 @@ import { Outbox } from '../../domain/assign/outbox.ts';
 import { nodeDescribed, nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
+import { reportsWait, type Room } from '../../domain/disk-room.ts';
 import { Fault } from '../../domain/errors.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Change } from '../../domain/store/changes.ts';
@@ -34,6 +35,8 @@ export interface DispatcherPorts {
   readonly clock: Clock;
   /** The lease holds: this leader may speak for the cluster. */
   readonly mayServe: () => boolean;
+  /** What there is room for on the managers' disks. */
+  readonly room: () => Room;
   readonly epoch: () => Epoch;
   /** How the nodes' actors are supervised. */
   readonly children: DynamicPorts & Required<Pick<DynamicPorts, 'restarts'>>;
@@ -149,13 +152,18 @@ export class Dispatcher {
   #paced(nodeId: string, said: NodeDescription): NodeDescription {
     const { clock, replica, log } = this.#ports;
     const known = replica.store.node(nodeId)?.description;
-    const { description, held } = this.#pace.take(nodeId, said, known, clock.now());
-    if (held) log('description_refused', { member: nodeId, reason: tooOften });
+    const waits = this.#ports.room() !== 'enough';
+    const { description, held } = waits
+      ? this.#pace.hold(nodeId, said, known, clock.now())
+      : this.#pace.take(nodeId, said, known, clock.now());
+    const reason = waits ? reportsWait().message : tooOften;
+    if (held) log('description_refused', { member: nodeId, reason });
     return description;
   }
 
   /** Takes what had to wait. The next hello brings what cannot be committed now. */
   #describe(nodeId: string): void {
+    if (this.#ports.room() !== 'enough') return;
     const due = this.#pace.due(nodeId, this.#ports.clock.now());
     if (due === undefined) return;
     const description = this.#paced(nodeId, due);
@@ -220,6 +228,10 @@ export class Dispatcher {
         ok: false,
         error: wireFault(new Fault('InvalidArgument', 'malformed report')),
       });
+    if (this.#ports.room() !== 'enough') {
+      this.#ports.log('status_refused', { member: nodeId, error: reportsWait().message });
+      return reply({ ok: false, error: wireFault(reportsWait()) });
+    }
     void this.#ports.committer
       .propose((view, ctx) => ({
         changes: taskReports(view, ctx, nodeId, updates),

@@ -4,6 +4,7 @@ import { subjects } from '../../bus/subjects.ts';
 import { assignmentChanges } from '../../domain/assign/assignments.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import { commands } from '../../domain/commands/mod.ts';
+import { refusedFor, type Room } from '../../domain/disk-room.ts';
 import { Fault } from '../../domain/errors.ts';
 import type { Node, Task } from '../../domain/model/objects.ts';
 import { planNode } from '../../domain/orchestrate/plan-node.ts';
@@ -32,6 +33,8 @@ export interface LeaderOptions {
   readonly committer: Committer;
   /** The lease holds: this leader may speak for the cluster. */
   readonly mayServe: () => boolean;
+  /** What there is room for on the managers' disks. */
+  readonly room: () => Room;
   /** Runs a command as soon as this manager's leader may serve; rejects with a Fault. */
   readonly command: (name: string, body: unknown) => Promise<Committed<unknown>>;
   readonly clock: Clock;
@@ -204,7 +207,9 @@ export class Leader {
     const command = commands[name];
     if (command === undefined)
       throw new Fault('Unimplemented', `unknown command ${name.slice(0, 100)}`);
-    const { committer, log, newJoinToken, newUnlockKey, random } = this.#options;
+    const { committer, log, newJoinToken, newUnlockKey, random, room } = this.#options;
+    const refused = refusedFor(name, room());
+    if (refused !== undefined) throw refused;
     const given = { newJoinToken, newUnlockKey, random };
     const context = { ...given, now: committer.now(), newId: () => '' };
     const ca = caCommands.has(name) ? await this.#ca?.inquire(command, body, context) : undefined;

@@ -1,5 +1,6 @@
 import { fromCallback, setup } from 'xstate';
 import type { BeatReply } from '../../bus/protocol.ts';
+import type { Room } from '../../domain/disk-room.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { isAlone, leaseEnd, termMs } from './quorum.ts';
 
@@ -32,6 +33,8 @@ interface Context extends LeaseInput {
   readonly sentAt: Map<string, number>;
   /** How far the other managers' journals are on their disks, likewise. */
   readonly kept: Map<string, number>;
+  /** What there is room for on their disks. */
+  readonly rooms: Map<string, Room>;
 }
 
 /** Whether the lease holds at this moment, whatever the machine has come to notice. */
@@ -44,7 +47,7 @@ export function holdsLease(context: Context): boolean {
 
 /** A beat to every other manager, again and again; each round and each answer is a moment to look at the lease. */
 const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
-  const { clock, scope, listeners, nodeId, beat, epoch, sentAt, kept } = input;
+  const { clock, scope, listeners, nodeId, beat, epoch, sentAt, kept, rooms } = input;
   let timer: number | undefined;
   let open = true;
   let held = false;
@@ -63,6 +66,7 @@ const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
     if (!open || reply === undefined) return;
     if (reply.epoch > epoch) return sendBack({ type: 'surpassed' });
     kept.set(manager, reply.kept);
+    rooms.set(manager, reply.room ?? 'enough');
     if (!reply.ok) return;
     sentAt.set(manager, Math.max(at, sentAt.get(manager) ?? at));
     look();
@@ -92,7 +96,7 @@ export const leaseMachine = setup({
   delays: { stepDown: termMs.stepDown },
 }).createMachine({
   id: 'lease',
-  context: ({ input }) => ({ ...input, sentAt: new Map(), kept: new Map() }),
+  context: ({ input }) => ({ ...input, sentAt: new Map(), kept: new Map(), rooms: new Map() }),
   initial: 'mute',
   invoke: { src: 'beats', input: ({ context }) => context },
   on: { surpassed: '.deposed' },

@@ -3,6 +3,7 @@ import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/por
 import type { Abdication, BeatReply, Excuse, LeaderBeat } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
+import type { Room } from '../../domain/disk-room.ts';
 import { enterGeneration, formOf, isClosed, leavesLead } from '../../domain/members/form.ts';
 import type { LogSurvey } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
@@ -43,6 +44,8 @@ export interface ManagerOptions {
   readonly report: (event: string, fields: object) => void;
   /** Records between two checkpoints of the journal, where not `limits.checkpointEveryRecords`. */
   readonly checkpointEvery?: number;
+  /** What there is room for on this manager's disk; absent: everything. */
+  readonly diskRoom?: () => Room;
   /** Where the leader's actors can be looked up. */
   readonly registry?: Registry;
   /** A rule was broken inside: the manager does nothing any more and must be opened anew. */
@@ -335,7 +338,7 @@ export class Manager {
       if (this.#leadership !== undefined) hearLeader(this.#leadership.actor);
       if (before !== beat.nodeId) this.#router.wake();
     }
-    return { ok, epoch, kept: this.#replica.kept };
+    return { ok, epoch, kept: this.#replica.kept, room: this.#options.diskRoom?.() ?? 'enough' };
   }
 
   #onAbdication(abdication: Abdication): void {

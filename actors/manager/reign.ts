@@ -2,6 +2,7 @@ import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
 import { beatReplyFrom } from '../../bus/bodies.ts';
 import { BusError } from '../../bus/ports.ts';
 import { subjects } from '../../bus/subjects.ts';
+import { type Room, roomOfMajority } from '../../domain/disk-room.ts';
 import { ActorChild } from '../../supervisors/child.ts';
 import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { Committed, Committer } from './committer.ts';
@@ -10,7 +11,7 @@ import { holdsLease, type LeaseInput, leaseMachine } from './lease.machine.ts';
 import { keptByAll, termMs } from './quorum.ts';
 
 export interface ReignOptions
-  extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt' | 'isAbsent'> {
+  extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt' | 'isAbsent' | 'room'> {
   readonly managers: () => readonly string[];
   readonly listeners: () => readonly string[];
   /** Since when this manager may support itself. */
@@ -18,6 +19,8 @@ export interface ReignOptions
   readonly report: (event: string, fields: object) => void;
   /** By manager: up to where its journal is on its disk. */
   readonly onKept?: (kept: Readonly<Record<string, number>>) => void;
+  /** What there is room for on this manager's own disk. */
+  readonly diskRoom?: () => Room;
   /** This leader may serve now, or may no more. */
   readonly onChange: () => void;
   /** Another leads, or nothing comes of this term: the reign is to be ended. */
@@ -42,6 +45,7 @@ export class Reign {
       ...options,
       log: report,
       mayServe: () => this.mayServe(),
+      room: () => this.#room(),
       heardAt: (manager) => this.#lease.actor.getSnapshot().context.sentAt.get(manager),
       isAbsent: (manager) => (this.#unheard.get(manager) ?? 0) >= termMs.absentBeats,
     });
@@ -100,6 +104,14 @@ export class Reign {
   neededFrom(): number {
     const { managers, nodeId } = this.#options;
     return keptByAll(managers(), nodeId, this.#lease.actor.getSnapshot().context.kept);
+  }
+
+  #room(): Room {
+    const { managers, nodeId, diskRoom } = this.#options;
+    const { rooms } = this.#lease.actor.getSnapshot().context;
+    const own = diskRoom?.() ?? 'enough';
+    const others = managers().filter((id) => id !== nodeId);
+    return roomOfMajority([own, ...others.map((id) => rooms.get(id) ?? 'enough')]);
   }
 
   /** From here on this manager serves nobody. */

@@ -8,6 +8,17 @@ interface Purse {
   waiting?: NodeDescription;
 }
 
+interface Taken {
+  readonly description: NodeDescription;
+  /** It has to wait, and nothing of the node's waited before. */
+  readonly held: boolean;
+}
+
+const isSame = (a: NodeDescription, b: NodeDescription): boolean =>
+  JSON.stringify(a) === JSON.stringify(b);
+const costOf = (description: NodeDescription): number =>
+  Math.max(limits.descriptionChangeBytesMin, JSON.stringify(description).length);
+
 /**
  * How much of nodes' descriptions goes into the log: each change is written on the disks of all managers, so a node has a
  * purse of bytes for it, which fills again slowly. A change that it cannot pay waits, and a later one takes its place. Time
@@ -18,37 +29,45 @@ export class DescriptionPace {
 
   /**
    * The description that is to be committed now: `said`, or the one `known` where the change has to wait.
-   * @returns `held`: it has to wait, and nothing of the node's waited before
    */
   take(
     nodeId: string,
     said: NodeDescription,
     known: NodeDescription | undefined,
     now: number,
-  ): { readonly description: NodeDescription; readonly held: boolean } {
-    const text = JSON.stringify(said);
-    if (known === undefined || JSON.stringify(known) === text) {
-      delete this.#purses.get(nodeId)?.waiting;
-      return { description: said, held: false };
-    }
+  ): Taken {
+    if (known === undefined || isSame(said, known)) return this.#taken(nodeId, said);
     const purse = this.#purse(nodeId, now);
-    const cost = Math.max(limits.descriptionChangeBytesMin, text.length);
-    if (purse.bytes >= cost) {
-      purse.bytes -= cost;
-      delete purse.waiting;
-      return { description: said, held: false };
-    }
+    const cost = costOf(said);
+    if (purse.bytes < cost) return this.hold(nodeId, said, known, now);
+    purse.bytes -= cost;
+    return this.#taken(nodeId, said);
+  }
+
+  /** As `take` of one that cannot be paid. */
+  hold(
+    nodeId: string,
+    said: NodeDescription,
+    known: NodeDescription | undefined,
+    now: number,
+  ): Taken {
+    if (known === undefined || isSame(said, known)) return this.#taken(nodeId, said);
+    const purse = this.#purse(nodeId, now);
     const held = purse.waiting === undefined;
     purse.waiting = said;
     return { description: known, held };
+  }
+
+  #taken(nodeId: string, description: NodeDescription): Taken {
+    delete this.#purses.get(nodeId)?.waiting;
+    return { description, held: false };
   }
 
   /** What waits and can be paid by now. */
   due(nodeId: string, now: number): NodeDescription | undefined {
     const waiting = this.#purses.get(nodeId)?.waiting;
     if (waiting === undefined) return undefined;
-    const cost = Math.max(limits.descriptionChangeBytesMin, JSON.stringify(waiting).length);
-    return this.#purse(nodeId, now).bytes >= cost ? waiting : undefined;
+    return this.#purse(nodeId, now).bytes >= costOf(waiting) ? waiting : undefined;
   }
 
   forget(nodeId: string): void {

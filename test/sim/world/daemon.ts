@@ -7,6 +7,7 @@ import { type Epoch, isNewer } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { Violation } from '../check/violation.ts';
+import type { Room } from '../../../domain/disk-room.ts';
 import type { View } from '../../../domain/store/view.ts';
 import { Registry } from '../../../supervisors/registry.ts';
 import { runs } from '../../../supervisors/run.ts';
@@ -101,6 +102,8 @@ export class SimHost {
     );
   }
 
+  /** What there is room for on its disk. */
+  diskRoom: Room = 'enough';
   /** Managers begin when they have joined: the founder at once, the others when the log knows of them. */
   hasJoined = false;
 
@@ -299,6 +302,7 @@ export class SimHost {
       ca: { tools: simulatedCa(this.#random), ask: () => Promise.resolve(undefined) },
       checkpointEvery: cluster.options.checkpointEvery,
       registry: this.registry,
+      diskRoom: () => this.diskRoom,
       report: (event, fields) => cluster.report(process, `manager ${this.id}`, event, fields),
       onCrash: end.fail,
     });
