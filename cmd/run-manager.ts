@@ -1,5 +1,6 @@
 import type { BusConnection } from '../bus/nats/bus.ts';
 import { kickNode } from '../bus/nats/kick.ts';
+import { Strangers } from '../bus/nats/strangers.ts';
 import type { Link } from '../bus/nats/link.ts';
 import { NatsLog } from '../bus/nats/log.ts';
 import { Accelerator, findRaftGroup } from '../bus/nats/accelerator.ts';
@@ -78,6 +79,7 @@ export async function runManager(
   });
   try {
     const links = await openLinks(wiring, users, report, closing, within);
+    void new Strangers({ system: links.system, clock: systemClock, report }).run(within);
     if (identity.form === 'several') hasten(links, report, within);
     if (identity.joining === true) keeper.seek(within).catch(crash);
     const passage = passageOf(wiring, links, keeper, report);

@@ -155,6 +155,9 @@ export const limits = {
   joinConnectionsMax: 1_024,
   /** Connections of one manager's bus: nodes of the largest cluster on one manager, and clients. */
   busConnectionsMax: 16_384,
+  /** Of these, such as have not shown a certificate yet; and how many of them an address may have, whoever has more. */
+  busStrangersMax: 1_024,
+  busStrangersPerAddressMin: 16,
   /** Subscriptions of one connection to the bus; a manager has some 20, an agent 5. */
   busSubscriptionsMax: 256,
   /** Bytes asked of the log in one read; one record more may come. */

@@ -33,12 +33,14 @@ export interface ConfigOptions {
   readonly issuer: string;
   /** Public user keys of the daemon itself. */
   readonly users: { readonly [K in keyof OwnUsers]: string };
+  /** Connections at a time; `limits.busConnectionsMax` unless told otherwise. */
+  readonly connectionsMax?: number;
   /** Absent on a server that stands alone. A store is of one form for good: it loses its streams in the other. */
   readonly cluster?: ClusterOptions;
 }
 
-/** Thousands of nodes may come back at once; each waits for its turn. */
-const tlsTimeoutSeconds = 10;
+/** Thousands of nodes may come back at once; each waits for its turn. Longer, and mute connections would hold more places. */
+const tlsTimeoutSeconds = 5;
 /** Who asks while nobody answers yet must not wait long before he tries again. */
 export const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
@@ -60,7 +62,7 @@ export function serverConfig(options: ConfigOptions): string {
     port: options.port,
     // The headers of a message count too.
     max_payload: limits.serverPayloadBytesMax + 64 * 1024,
-    max_connections: limits.busConnectionsMax,
+    max_connections: options.connectionsMax ?? limits.busConnectionsMax,
     write_deadline: '10s',
     ping_interval: '10s',
     ping_max: 2,

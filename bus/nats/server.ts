@@ -30,6 +30,7 @@ export interface ServerOptions {
   /** Public account key of the auth callout. */
   readonly issuer: string;
   readonly users: OwnUsers;
+  readonly connectionsMax?: number;
   /** Absent on a manager that is alone. */
   readonly cluster?: ClusterOptions;
   readonly log: (level: LogLevel, line: string) => void;
@@ -311,14 +312,13 @@ const isSame = (one: ServerOptions, other: ServerOptions): boolean =>
   JSON.stringify([one.tls, one.cluster]) === JSON.stringify([other.tls, other.cluster]);
 
 function configText(options: ServerOptions, serverName: string, files: Files): string {
-  const { host, port, storeDir, issuer, users, cluster } = options;
+  const { host, port, storeDir, issuer, users, cluster, connectionsMax } = options;
   return serverConfig({
     serverName,
     host,
     port,
     storeDir,
     tlsFiles: files.tls,
-    ...(cluster !== undefined && { cluster }),
     issuer,
     users: {
       log: users.log.publicKey,
@@ -327,6 +327,7 @@ function configText(options: ServerOptions, serverName: string, files: Files): s
       auth: users.auth.publicKey,
     },
     ...(cluster === undefined ? {} : { cluster }),
+    ...(connectionsMax === undefined ? {} : { connectionsMax }),
   });
 }
 
