@@ -20,10 +20,25 @@ export interface Bus {
   publish(subject: string, body: unknown): void;
   /** Rejects with `BusError` after `timeoutMs`, without a responder, without a connection, or at once when it is too large. */
   request(subject: string, body: unknown, timeoutMs: number): Promise<unknown>;
-  /** Outlives reconnects. `queue` names a queue group. */
-  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe;
+  /** Outlives reconnects. */
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options?: SubscribeOptions,
+  ): Unsubscribe;
+  /** Resolves when all that had come for this connection has been handled here. Rejects with `BusError` when it is lost. */
+  flush(): Promise<void>;
   isConnected(): boolean;
   onConnection(listener: (connected: boolean) => void): Unsubscribe;
+}
+
+export interface SubscribeOptions {
+  /** Name of a queue group. */
+  readonly queue?: string;
+  /** Asked about each message before it is read; one that is not admitted is dropped without an answer. */
+  readonly admits?: (subject: string, bytes: number) => boolean;
+  /** Larger bodies are refused unread. */
+  readonly bytesMax?: number;
 }
 
 export class BusError extends Error {

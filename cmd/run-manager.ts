@@ -14,6 +14,7 @@ import { Passage, untilCopied, untilForgotten } from '../actors/manager/passage.
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { limits } from '../domain/limits.ts';
 import { placedManagers, routePeers } from '../domain/members/form.ts';
+import type { Node } from '../domain/model/objects.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import {
   askExternalCa,
@@ -381,13 +382,15 @@ function managerPorts(
   };
 }
 
-/** Nodes that lost their place, or a manager's rights, while their certificates are still valid. */
+/** Nodes that lost their place, a manager's rights, or for a while their way in, while their certificates are still valid. */
 const expelled = (applied: readonly Applied[]): readonly string[] =>
   applied.flatMap((change) =>
-    change.kind === 'node' &&
-    change.before !== undefined &&
-    (change.after === undefined ||
-      (change.before.role === 'manager' && change.after.role !== 'manager'))
+    change.kind === 'node' && change.before !== undefined && isExpelled(change.before, change.after)
       ? [change.id]
       : [],
   );
+
+const isExpelled = (before: Node, after: Node | undefined): boolean =>
+  after === undefined ||
+  (before.role === 'manager' && after.role !== 'manager') ||
+  (after.barredUntil !== undefined && after.barredUntil !== before.barredUntil);

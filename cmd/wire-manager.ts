@@ -5,6 +5,7 @@ import { type ClusterOptions, startServer } from '../bus/nats/server.ts';
 import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
 import { checkStore, mistrustStore, rememberStore } from '../bus/nats/store-sums.ts';
 import type { Unsubscribe } from '../bus/ports.ts';
+import { isBarred } from '../domain/assign/flood.ts';
 import { isKeyUnknown } from '../domain/ca/issued-keys.ts';
 import { trustedRootsPem } from '../domain/ca/signing.ts';
 import type { View } from '../domain/store/view.ts';
@@ -215,6 +216,10 @@ async function runAuth(
       isRevoked: (nodeId, role) => {
         const node = view().node(nodeId);
         return node === undefined || (role === 'manager' && node.role !== 'manager');
+      },
+      isBarred: (nodeId) => {
+        const node = view().node(nodeId);
+        return node !== undefined && isBarred(node, Date.now());
       },
       now: Date.now,
       onDenied: (denial) => report('bus_connection_denied', denial),

@@ -106,6 +106,19 @@ export const limits = {
    * slow network brings a part in good time, and one part for each of many nodes fits into memory.
    */
   assignPartBytesMax: 512 * KiB,
+  /** What one node may send to the leader, a second and at once; a hello counts as many messages. */
+  nodeMessagesPerS: 1_000,
+  nodeMessagesBurst: 4_000,
+  nodeBytesPerS: 2 * MiB,
+  nodeBytesBurst: 16 * MiB,
+  nodeHelloMessages: 50,
+  /** How long a node that sends more has no way to the bus, ms. */
+  nodeBarredMs: 60_000,
+  /** Several beats of one node within this time count as one, ms. Short: a beat also asks for the next assignment. */
+  beatEveryMsMin: 5,
+  /** Bodies of what a node sends to the leader: hello and status; beat and leave. */
+  agentBodyBytesMax: MiB,
+  agentNoteBytesMax: 32 * KiB,
   /** A node's description as JSON, a name in it (characters), and its lists: plugins, generic resources. */
   descriptionLengthMax: 64 * KiB,
   descriptionNameMax: 256,

@@ -2,7 +2,7 @@ import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/agent-bodies.t
 import { packedBytes } from '../../bus/codec.ts';
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
 import type { Epoch } from '../../bus/protocol.ts';
-import { subjects } from '../../bus/subjects.ts';
+import { type AgentVerb, subjects } from '../../bus/subjects.ts';
 import { assignmentOf, assignmentsOf } from '../../domain/assign/assignments.ts';
 import {
   engineHeard,
@@ -12,6 +12,7 @@ import {
 } from '../../domain/assign/engine-status.ts';
 import { DescriptionPace } from '../../domain/assign/description-pace.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
+import { isBarred, nodeFloods } from '../../domain/assign/flood.ts';
 import { nodeDescribed, nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
@@ -22,8 +23,11 @@ import type { Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { type DynamicPorts, DynamicSupervisor } from '../../supervisors/dynamic.ts';
+import { Beats } from './beats.ts';
 import type { Committer } from './committer.ts';
 import { wireFault } from './faults.ts';
+import { Front } from './front.ts';
+import { Inbox } from './inbox.ts';
 import { Losses } from './losses.ts';
 import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
@@ -51,6 +55,8 @@ const beatsMissedMax = 3;
 /** Swarm's default, which 0 stands for as well, ns. */
 const periodNsDefault = 5e9;
 const heartbeatMsMin = 100;
+const floodTodo =
+  'look after this node: it sends more than an agent does; if it is not yours any more, docker node rm --force';
 /** A session that failed once is simply begun anew; from the second failure in a row on the node says so. */
 const failuresTold = 2;
 const tooOften =
@@ -62,6 +68,9 @@ export class Dispatcher {
   readonly #nodes: DynamicSupervisor;
   readonly #losses: Losses;
   readonly #pace = new DescriptionPace();
+  readonly #inbox: Inbox;
+  readonly #front: Front;
+  readonly #beats: Beats;
   readonly #subscriptions: Unsubscribe[] = [];
   #serving = false;
 
@@ -76,6 +85,16 @@ export class Dispatcher {
       },
     });
     this.#losses = new Losses(ports.clock, (nodeIds) => this.#declareSilent(nodeIds));
+    this.#inbox = new Inbox(ports);
+    this.#front = new Front({
+      clock: ports.clock,
+      isKnown: (nodeId) => ports.replica.store.node(nodeId) !== undefined,
+      onFlood: (nodeId) => void this.#cutOff(nodeId),
+    });
+    this.#beats = new Beats(ports.clock, (nodeId, beat) => {
+      this.#nodes.send(nodeId, { type: 'beat', ...beat });
+      this.#describe(nodeId);
+    });
   }
 
   /** @param serving whether the leader has its lease already; `serve` tells of changes */
@@ -83,18 +102,24 @@ export class Dispatcher {
     const { bus, replica } = this.#ports;
     this.#serving = serving;
     this.#subscriptions.push(
-      bus.subscribe(subjects.agents('hello'), (message) => this.#onHello(message)),
-      bus.subscribe(subjects.agents('status'), (message) => this.#onStatus(message)),
-      bus.subscribe(subjects.agents('beat'), (message) => this.#onBeat(message)),
-      bus.subscribe(subjects.agents('leave'), (message) => this.#onLeave(message)),
+      this.#listen('hello', (message) => this.#onHello(message)),
+      this.#listen('status', (message) => this.#onStatus(message)),
+      this.#listen('beat', (message) => this.#onBeat(message)),
+      this.#listen('leave', (message) => this.#onLeave(message)),
       bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
     for (const { id } of replica.store.list('node')) this.startNode(id);
     if (serving) this.#announce();
   }
 
+  #listen(verb: AgentVerb, handler: (message: BusMessage) => void): Unsubscribe {
+    return this.#ports.bus.subscribe(subjects.agents(verb), handler, this.#front.intake(verb));
+  }
+
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    this.#inbox.stop();
+    this.#beats.stop();
     await this.#nodes.stopAll();
   }
 
@@ -133,6 +158,7 @@ export class Dispatcher {
         return this.#commit((view, now) => nodeHello(view, nodeId, description, engine, now));
       },
       engine: (trouble) => this.#hearEngine(nodeId, trouble),
+      caughtUp: (signal) => this.#inbox.caughtUp(signal),
       silent: (signal) => this.#losses.declare(nodeId, signal),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
       parts: ({ has }) =>
@@ -183,6 +209,8 @@ export class Dispatcher {
 
   async stopNode(nodeId: string): Promise<void> {
     this.#pace.forget(nodeId);
+    this.#front.forget(nodeId);
+    this.#beats.forget(nodeId);
     await this.#nodes.stop(nodeId);
   }
 
@@ -250,10 +278,8 @@ export class Dispatcher {
   /** A beat that nobody hears is followed by another one. */
   #onBeat({ subject, body }: BusMessage): void {
     const beat = beatFrom(body);
-    if (beat === undefined || !this.#ports.mayServe()) return;
-    const nodeId = subjects.agentOf(subject);
-    this.#nodes.send(nodeId, { type: 'beat', ...beat });
-    this.#describe(nodeId);
+    if (beat !== undefined && this.#ports.mayServe())
+      this.#beats.hear(subjects.agentOf(subject), beat);
   }
 
   /** Said once: it must not get lost between two incarnations of the node's actor. */
@@ -263,6 +289,21 @@ export class Dispatcher {
     this.#commit((view) => nodeLeft(view, nodeId)).catch((error: unknown) =>
       this.#ports.log('leave_not_committed', { member: nodeId, error: String(error) }),
     );
+  }
+
+  /** Every manager closes the node's connections to its own server when it learns of this from the state. */
+  async #cutOff(nodeId: string): Promise<void> {
+    const { committer, replica, log, mayServe } = this.#ports;
+    if (!mayServe()) return;
+    log('node_flood_refused', { member: nodeId, todo: floodTodo });
+    try {
+      await this.#commit((view, now) => nodeFloods(view, nodeId, now));
+      const node = replica.store.node(nodeId);
+      if (node !== undefined && isBarred(node, committer.now()))
+        this.#nodes.send(nodeId, { type: 'leave' });
+    } catch (error) {
+      log('node_not_cut_off', { member: nodeId, error: String(error) });
+    }
   }
 
   #onFailure(nodeId: string, error: unknown, streak: number): void {

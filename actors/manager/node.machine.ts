@@ -18,6 +18,8 @@ export interface NodeInput {
   readonly ready: (hello: Hello) => Promise<void>;
   /** Hears with each beat of the session why the node's engine is away, if it is. */
   readonly engine: (trouble: EngineTrouble | undefined) => void;
+  /** Resolves when this leader has handled all that had come for it: a beat may be among it. */
+  readonly caughtUp: (scope: AbortSignal) => Promise<void>;
   /** Commits that the node fell silent, unless it is heard again before that is proposed. */
   readonly silent: (scope: AbortSignal) => Promise<void>;
   /** Commits that the node has left. */
@@ -79,6 +81,14 @@ const beat = [
 /** What a node with a session does in whatever state of silence. */
 const inSession = { beat, changed, excuse: 'excused' } as const;
 
+/** A node that is not heard is lost once its silence is not this leader's own slowness. */
+const catchUp = {
+  src: 'catchUp',
+  input: ({ context }: { context: NodeContext }) => context,
+  onDone: '#node.lost',
+  onError: '#node.unseen',
+} as const;
+
 const wire = (error: unknown): HelloReply => ({
   ok: false,
   error:
@@ -91,7 +101,7 @@ const wire = (error: unknown): HelloReply => ({
  * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
  * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that beats without
  * a session here (it was taken for silent, or has not heard of this leader) is asked for one. While this leader itself
- * is off the bus no node is taken for silent; a node whose connection was closed on purpose has longer to come back.
+ * is off the bus, or has yet to handle what has come for it, no node is taken for silent; a node whose connection was closed on purpose has longer to come back.
  */
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, events: {} as NodeEvent, input: {} as NodeInput },
@@ -99,6 +109,7 @@ export const nodeMachine = setup({
     register: fromPromise<void, NodeContext>(async ({ input }) => {
       if (input.pending !== undefined) await input.ready(input.pending.hello);
     }),
+    catchUp: fromPromise<void, NodeContext>(({ input, signal }) => input.caughtUp(signal)),
     declareSilent: fromPromise<void, NodeContext>(({ input, signal }) => input.silent(signal)),
     declareLeft: fromPromise<void, NodeContext>(({ input }) => input.left()),
   },
@@ -170,7 +181,11 @@ export const nodeMachine = setup({
     unseen: {
       always: { guard: 'isDeaf', target: 'blind' },
       on: { beat: { actions: 'prompt' } },
-      after: { grace: 'lost' },
+      after: { grace: 'unheard' },
+    },
+    unheard: {
+      on: { beat: { actions: 'prompt' } },
+      invoke: catchUp,
     },
     registering: {
       invoke: {
@@ -196,12 +211,16 @@ export const nodeMachine = setup({
     },
     suspect: {
       on: inSession,
-      after: { lastCall: 'lost' },
+      after: { lastCall: 'behind' },
+    },
+    behind: {
+      on: inSession,
+      invoke: catchUp,
     },
     // Counted from the first excuse since the node was heard: one that is gone is found out, however many follow.
     excused: {
       on: { changed, excuse: {} },
-      after: { grace: 'lost' },
+      after: { grace: 'behind' },
       initial: 'closing',
       states: {
         // A beat may have been sent before the connection was closed: it says nothing about the node being back.
@@ -235,7 +254,7 @@ export const nodeMachine = setup({
   },
 });
 
-const silentStates: readonly unknown[] = ['unseen', 'late', 'suspect', 'lost'];
+const silentStates: readonly unknown[] = ['unseen', 'unheard', 'late', 'suspect', 'behind', 'lost'];
 
 /** Whether a node is about to be taken for lost. */
 export const isSilent = (actor: { getSnapshot(): unknown } | undefined): boolean =>

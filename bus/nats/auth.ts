@@ -25,6 +25,8 @@ export interface AuthOptions {
   readonly roots: () => TrustedRoots;
   /** Nodes that were removed, or lost the role that their certificate names while it is still valid. */
   readonly isRevoked: (nodeId: string, role: Role) => boolean;
+  /** Nodes that are kept out for a while, because they sent too much. */
+  readonly isBarred?: (nodeId: string) => boolean;
   readonly now: () => number;
   /** A node was let in by this certificate, whose key it has proved to have. */
   readonly onProved?: (nodeId: string, certificatePem: string) => void;
@@ -98,6 +100,8 @@ function decide(request: AuthRequest, options: AuthOptions, nowMs: number): Deci
   if (!verified.ok) return { error: `certificate: ${verified.reason}`, nodeId: '' };
   const { nodeId, role } = verified;
   if (options.isRevoked(nodeId, role)) return { error: 'revoked', nodeId };
+  if (options.isBarred?.(nodeId) === true)
+    return { error: 'sent too much; kept out for a while', nodeId };
   const permissions = permissionsOf(role, nodeId);
   if (permissions === undefined) return { error: `no rights for role ${role}`, nodeId };
   return {

@@ -8,7 +8,13 @@ import {
   encodingOf,
 } from '../codec.ts';
 import { encodeAnswer, encodeMessage } from '../message.ts';
-import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../ports.ts';
+import {
+  type Bus,
+  BusError,
+  type BusMessage,
+  type SubscribeOptions,
+  type Unsubscribe,
+} from '../ports.ts';
 import type { WireFault } from '../protocol.ts';
 import { subjects } from '../subjects.ts';
 import { toBusError } from './errors.ts';
@@ -59,15 +65,28 @@ class NatsBus implements BusConnection {
     return decodeMessage(await this.#link.request(subject, data, timeoutMs, msgpackHeader()));
   }
 
-  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    { queue, admits, bytesMax }: SubscribeOptions = {},
+  ): Unsubscribe {
     return this.#link.subscribe(
       subject,
       (error, message) => {
         if (error !== null) this.#onError(toBusError(error), subject);
-        else this.#deliver(message, handler);
+        else if (admits?.(message.subject, sizeOf(message)) !== false)
+          this.#deliver(message, handler, bytesMax);
       },
       queue,
     );
+  }
+
+  async flush(): Promise<void> {
+    try {
+      await this.#link.connection().flush();
+    } catch (error) {
+      throw toBusError(error);
+    }
   }
 
   isConnected(): boolean {
@@ -91,17 +110,19 @@ class NatsBus implements BusConnection {
   }
 
   /** An error must not get into the library: it would stop reading from the connection. */
-  #deliver(message: Msg, handler: (message: BusMessage) => void): void {
+  #deliver(message: Msg, handler: (message: BusMessage) => void, bytesMax?: number): void {
     try {
       requireAnswerable(message);
-      handler(this.#read(message));
+      handler(this.#read(message, bytesMax));
     } catch (error) {
       this.#onError(error as Error, message.subject);
       if (error instanceof CodecError) refuse(message, error);
     }
   }
 
-  #read(message: Msg): BusMessage {
+  #read(message: Msg, bytesMax?: number): BusMessage {
+    // its headers, too, are read only where they are short
+    if (bytesMax !== undefined && sizeOf(message) > bytesMax) throw tooLarge(bytesMax);
     const encoding = encodingOfMessage(message);
     const plain = { subject: message.subject, body: decodeBody(message.data, encoding) };
     if (!isRequest(message)) return plain;
@@ -117,6 +138,9 @@ class NatsBus implements BusConnection {
     return { ...plain, reply };
   }
 }
+
+/** Subject, reply, headers and body: all that a sender has a say in. */
+const sizeOf = (message: Msg): number => (message as Msg & { size(): number }).size();
 
 const isRequest = ({ reply }: Msg): boolean => reply !== undefined && reply !== '';
 
@@ -146,6 +170,9 @@ function decodeMessage(message: Msg): unknown {
     throw new BusError('refused', `unreadable answer: ${error.message}`);
   }
 }
+
+const tooLarge = (bytesMax: number): CodecError =>
+  new CodecError('too-large', `with its headers it may have ${bytesMax} bytes at most`);
 
 const encodingOfMessage = (message: Msg): Encoding =>
   encodingOf(message.headers?.get(encodingHeader));

@@ -1,7 +1,9 @@
 import { keptKeys } from '../ca/issued-keys.ts';
+import { Fault } from '../errors.ts';
 import type { Node, NodeDescription } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
+import { isBarred } from './flood.ts';
 import { backFields, nodeReady } from './node-status.ts';
 import { withOutage } from './outages.ts';
 
@@ -13,7 +15,7 @@ export interface EngineTrouble {
   readonly graceMs: number;
 }
 
-/** A node said hello: it is ready, or down where its engine is away. */
+/** A node said hello: it is ready, or down where its engine is away. Throws a Fault for one that was cut off. */
 export function nodeHello(
   view: View,
   nodeId: string,
@@ -22,6 +24,9 @@ export function nodeHello(
   now: number,
 ): readonly Change[] {
   const node = view.node(nodeId);
+  // said before its connection was closed
+  if (node !== undefined && isBarred(node, now))
+    throw new Fault('ResourceExhausted', `this node ${node.status.message}`);
   if (node === undefined || trouble === undefined) return nodeReady(view, nodeId, description, now);
   const isKnown = node.engineAwaySince !== undefined;
   if (isKnown && JSON.stringify(node.description) === JSON.stringify(description)) return [];

@@ -57,7 +57,8 @@ export function backFields(node: Node, now: number) {
   const message = rest > 0 ? `was down too often: no new tasks for ${rest / 1_000} s` : '';
   const status: Node['status'] = { ...node.status, state: 'ready', message };
   const restUntil = rest > 0 ? now + rest : undefined;
-  return { status, heldUntil: undefined, restUntil, engineAwaySince: undefined };
+  const over = { heldUntil: undefined, engineAwaySince: undefined, barredUntil: undefined };
+  return { status, restUntil, ...over };
 }
 
 /**

@@ -165,6 +165,8 @@ export interface Node extends Stored {
   readonly heldUntil?: number;
   /** While the node is ready: until then it gets no new tasks, ms. */
   readonly restUntil?: number;
+  /** Until then it is not let in to the bus, because it had sent too much, ms. */
+  readonly barredUntil?: number;
 }
 
 export type UpdateState =

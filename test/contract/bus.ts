@@ -98,10 +98,41 @@ export function busContract(name: string, create: () => Promise<BusHarness>): vo
       stop();
     });
 
+    test('a flush ends when what was sent before has been handled', async () => {
+      await arrived();
+      const heard: unknown[] = [];
+      const stop = two.subscribe('natswarm.test.flush', ({ body }) => heard.push(body));
+      await arrived();
+      for (let i = 0; i < 20; i++) two.publish('natswarm.test.flush', i);
+      await settle(two.flush());
+      expect(heard).toHaveLength(20);
+      stop();
+    });
+
+    test('what is not admitted is not heard', async () => {
+      const heard: unknown[] = [];
+      const asked: string[] = [];
+      const admits = (subject: string, bytes: number): boolean => {
+        expect(bytes).toBeGreaterThan(100);
+        return asked.push(subject) > 1;
+      };
+      const hear = ({ body }: BusMessage) => heard.push(body);
+      const stop = two.subscribe('natswarm.test.admit.*', hear, { admits });
+      await arrived();
+      one.publish('natswarm.test.admit.a', 'a'.repeat(100));
+      one.publish('natswarm.test.admit.b', 'b'.repeat(100));
+      await arrived();
+      expect(asked).toEqual(['natswarm.test.admit.a', 'natswarm.test.admit.b']);
+      expect(heard).toEqual(['b'.repeat(100)]);
+      stop();
+    });
+
     test('a queue group gets each message once', async () => {
       const heard: number[] = [];
       const hear = ({ body }: BusMessage): number => heard.push(Number(body));
-      const stop = [one, two].map((bus) => bus.subscribe('natswarm.test.queue', hear, 'group'));
+      const stop = [one, two].map((bus) =>
+        bus.subscribe('natswarm.test.queue', hear, { queue: 'group' }),
+      );
       await arrived();
       for (let i = 0; i < 20; i++) one.publish('natswarm.test.queue', i);
       await arrived();

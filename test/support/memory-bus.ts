@@ -1,6 +1,12 @@
 import { decodeBody } from '../../bus/codec.ts';
 import { encodeAnswer, encodeMessage } from '../../bus/message.ts';
-import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../bus/ports.ts';
+import {
+  type Bus,
+  BusError,
+  type BusMessage,
+  type SubscribeOptions,
+  type Unsubscribe,
+} from '../../bus/ports.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 
 interface Subscription {
@@ -8,6 +14,7 @@ interface Subscription {
   readonly pattern: readonly string[];
   readonly handler: (message: BusMessage) => void;
   readonly queue: string | undefined;
+  readonly admits: SubscribeOptions['admits'];
 }
 export interface Sent {
   readonly subject: string;
@@ -42,13 +49,15 @@ export class MemoryHub {
   deliver(from: MemoryBus, message: BusMessage): number {
     const body: unknown = structuredClone(message.body);
     this.sent.push({ subject: message.subject, body });
+    const bytes = encodeMessage(message.subject, body, 'msgpack').length;
     const targets = this.#targets(message.subject.split('.'));
     const epochs = targets.map((t) => t.owner.connections);
     this.later(() => {
       targets.forEach((target, i) => {
         if (!this.#subscriptions.has(target) || target.owner.connections !== epochs[i]) return;
-        if (target.owner.isConnected() && (from.isConnected() || message.reply === undefined))
-          target.handler({ ...message, body });
+        if (!target.owner.isConnected()) return;
+        if (!from.isConnected() && message.reply !== undefined) return;
+        if (target.admits?.(message.subject, bytes) !== false) target.handler({ ...message, body });
       });
     });
     return targets.length;
@@ -121,8 +130,20 @@ export class MemoryBus implements Bus {
     });
   }
 
-  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
-    return this.#hub.add({ owner: this, pattern: subject.split('.'), handler, queue });
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    { queue, admits }: SubscribeOptions = {},
+  ): Unsubscribe {
+    return this.#hub.add({ owner: this, pattern: subject.split('.'), handler, queue, admits });
+  }
+
+  flush(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#hub.later(() =>
+        this.#connected ? resolve() : reject(new BusError('disconnected', 'not connected')),
+      );
+    });
   }
 
   isConnected(): boolean {

@@ -1,6 +1,12 @@
 import { decodeBody } from '../../../bus/codec.ts';
 import { encodeAnswer, encodeMessage } from '../../../bus/message.ts';
-import { type Bus, BusError, type BusMessage, type Unsubscribe } from '../../../bus/ports.ts';
+import {
+  type Bus,
+  BusError,
+  type BusMessage,
+  type SubscribeOptions,
+  type Unsubscribe,
+} from '../../../bus/ports.ts';
 import type { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { type Direction, Mishaps, operationOf } from './mishaps.ts';
 import type { SimProcess } from './process.ts';
@@ -17,7 +23,7 @@ interface Subscription {
   readonly subject: string;
   readonly pattern: readonly string[];
   readonly handler: (message: BusMessage) => void;
-  readonly queue: string | undefined;
+  readonly options: SubscribeOptions;
 }
 
 /**
@@ -95,6 +101,9 @@ export class SimNetwork {
     for (const target of targets)
       this.carry(from, target.owner, arrivesAt, () => {
         if (!this.#subscriptions.has(target)) return;
+        const { admits, bytesMax } = target.options;
+        if (admits?.(subject, data.length) === false || data.length > (bytesMax ?? data.length))
+          return;
         const message = { subject, body: decodeBody(data, 'msgpack') };
         const { owner } = target;
         const answer = (answered: unknown): void => {
@@ -130,7 +139,7 @@ export class SimNetwork {
       ...(this.#exact.get(subject) ?? []),
       ...[...this.#wild].filter(({ pattern }) => matches(pattern, tokens)),
     ];
-    return found.filter(({ owner, queue }) => {
+    return found.filter(({ owner, options: { queue } }) => {
       if (!owner.isConnected()) return false;
       if (queue === undefined) return true;
       const first = !queues.has(queue);
@@ -240,9 +249,24 @@ export class SimBus implements Bus {
     });
   }
 
-  subscribe(subject: string, handler: (message: BusMessage) => void, queue?: string): Unsubscribe {
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options: SubscribeOptions = {},
+  ): Unsubscribe {
     const pattern = subject.split('.');
-    return this.#network.add({ owner: this, subject, pattern, handler, queue });
+    return this.#network.add({ owner: this, subject, pattern, handler, options });
+  }
+
+  flush(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.#connected) return reject(new BusError('disconnected', 'not connected'));
+      this.#waiting.add(reject);
+      this.#network.carry(this, this, this.up.next(), () => {
+        this.#waiting.delete(reject);
+        resolve();
+      });
+    });
   }
 
   isConnected(): boolean {

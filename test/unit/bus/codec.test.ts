@@ -139,6 +139,16 @@ test('lies about counts and bottomless nesting are refused', () => {
   expect(codeOf(() => unpack(Uint8Array.of(1, 1)))).toBe('malformed');
 });
 
+test('bottomless nesting is refused in JSON, too, before anything is built of it', () => {
+  const nested = (depth: number): Uint8Array =>
+    Buffer.from(`${'[{"a":'.repeat(depth / 2)}1${'}]'.repeat(depth / 2)}`);
+  expect(decodeBody(nested(64), 'json')).toBeDefined();
+  for (const data of [nested(66), nested(600_000), Buffer.from('['.repeat(4 * 2 ** 20))])
+    expect(() => decodeBody(data, 'json')).toThrow('JSON nested too deep');
+  const text = '"\\'.repeat(100) + '[{'.repeat(100);
+  expect(decodeBody(Buffer.from(JSON.stringify([text])), 'json')).toEqual([text]);
+});
+
 test('bodies that cannot be encoded', () => {
   const ring: Record<string, unknown> = {};
   ring['self'] = ring;

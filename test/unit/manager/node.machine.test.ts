@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
 import { isSilent, nodeMachine } from '../../../actors/manager/node.machine.ts';
 import type { Assign, HelloReply } from '../../../bus/protocol.ts';
@@ -14,6 +14,7 @@ const sayDown = (downs: string[]): Promise<void> => Promise.resolve(void downs.p
 function buildNode(
   silent: (downs: string[], scope: AbortSignal) => Promise<void> = sayDown,
   partBytes = 100,
+  caughtUp = Promise.resolve(),
 ) {
   const clock = new VirtualClock();
   const sent: Assign[] = [];
@@ -49,6 +50,7 @@ function buildNode(
       hearsNodes: () => true,
       ready: () => Promise.resolve(),
       engine: (trouble) => void heard.push(trouble?.error ?? 'well'),
+      caughtUp: () => caughtUp,
       silent: (scope) => silent(downs, scope),
       left: () => Promise.resolve(void downs.push('left')),
       parts: () => {
@@ -89,6 +91,26 @@ test('what a beat says of the engine is heard while the session lasts, and of no
   await n.go(2_500);
   n.actor.send({ type: 'beat', session: 'a', engine });
   expect(n.heard).toEqual(['well', engine.error, engine.error]);
+});
+
+describe('while the leader has yet to handle what has come', () => {
+  test('a node is not taken for lost, and its beat ends the silence', async () => {
+    const n = buildNode(sayDown, 100, new Promise(() => undefined));
+    await n.hello('a');
+    await n.go(60_000);
+    expect(n.downs).toEqual([]);
+    expect(isSilent(n.actor)).toBe(true);
+    n.beat('a', 1);
+    expect(n.actor.getSnapshot().value).toBe('active');
+  });
+
+  test('nor is one that has yet to say hello', async () => {
+    const n = buildNode(sayDown, 100, new Promise(() => undefined));
+    await n.go(60_000);
+    expect(n.downs).toEqual([]);
+    await n.hello('a');
+    expect(n.actor.getSnapshot().value).toBe('active');
+  });
 });
 
 test('a node that was taken for silent and beats again is asked for a new session', async () => {
