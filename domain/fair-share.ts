@@ -34,6 +34,21 @@ export function surplus(strangers: readonly Stranger[], shares: Shares): readonl
   return [...held.values()].flatMap((ids) => ids.slice(0, Math.max(0, ids.length - share)));
 }
 
+/** The one that has to go when there is one too many: the oldest of the address that holds most. */
+export function loser(strangers: Iterable<Stranger>): number | undefined {
+  const held = new Map<string, { first: number; count: number }>();
+  let most: { readonly first: number; readonly count: number } | undefined;
+  for (const { id, address } of strangers) {
+    const key = holderOf(address);
+    const holder = held.get(key) ?? { first: id, count: 0 };
+    holder.count++;
+    held.set(key, holder);
+  }
+  for (const holder of held.values())
+    if (most === undefined || holder.count > most.count) most = holder;
+  return most?.first;
+}
+
 /** The largest number that each may hold such that all together hold `max` at most. */
 function shareOf(counts: readonly number[], { max, perAddressMin }: Shares): number {
   const ascending = [...counts].sort((a, b) => a - b);

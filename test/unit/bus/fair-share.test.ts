@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { type Stranger, surplus } from '../../../domain/fair-share.ts';
+import { loser, type Stranger, surplus } from '../../../domain/fair-share.ts';
 
 /** Connections of some addresses, mixed; the ID says how old. */
 function held(counts: Readonly<Record<string, number>>): readonly Stranger[] {
@@ -55,4 +55,12 @@ test('addresses of one network of IPv6 are one', () => {
     '::ffff:10.0.0.1': 10,
     '::ffff:10.0.0.2': 10,
   });
+});
+
+test('one too many: the oldest of who holds most, and where all hold as much the oldest', () => {
+  const of = (...addresses: string[]) => addresses.map((address, id) => ({ id, address }));
+  expect(loser([])).toBeUndefined();
+  expect(loser(of('a', 'b', 'c'))).toBe(0);
+  expect(loser(of('a', 'b', 'c', 'b'))).toBe(1);
+  expect(loser(of('a', '2001:db8::1', 'b', '2001:db8::2'))).toBe(1);
 });
