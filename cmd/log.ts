@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
+import { printableJson } from '../domain/printable.ts';
 import { Lasting, Repeats, Throttle } from './throttle.ts';
 
 export type { Logger };
@@ -11,6 +12,8 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    // names and addresses of strangers are in it, and what nats-server says of them
+    hooks: { streamWrite: printableJson },
     formatters: { level: (label) => ({ level: label }) },
     redact: {
       paths: [

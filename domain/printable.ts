@@ -15,3 +15,9 @@ export const printableText = (text: string): string =>
 export const printableLine = (text: string): string => text.replace(everywhere, '\ufffd');
 
 export const isPrintable = (name: string): boolean => !controls.test(name);
+
+/** JSON of one line, with what JSON itself leaves as it is escaped too: it says the same. */
+export const printableJson = (json: string): string =>
+  json.replace(everywhere, (char) =>
+    char === '\n' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );

@@ -26,6 +26,21 @@ test('the end of an actor is told with its cause', () => {
   ]);
 });
 
+test('nothing that strangers wrote does anything to a terminal, and nothing of it is lost', () => {
+  const written: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      written.push(chunk.toString());
+      done();
+    },
+  });
+  const line = 'CN=a\u001b[2J\u007f\u009b2J\u2028\u202e\nb\tc';
+  const logger = createLogger('info', sink);
+  serverLog(logger.child({ actor: line }))('error', line);
+  expect(written).toEqual([expect.stringMatching(/^\P{C}*\n$/u)]);
+  expect(JSON.parse(written.join(''))).toMatchObject({ actor: line, line });
+});
+
 test('secrets are cut out wherever they stand', () => {
   const lines: Record<string, unknown>[] = [];
   logTo(lines).info({ token: 'a', identity: { key: 'b' }, registryAuth: 'c' }, 'event');
