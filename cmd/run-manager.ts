@@ -1,4 +1,5 @@
 import type { BusConnection } from '../bus/nats/bus.ts';
+import { Crowd } from '../bus/nats/crowd.ts';
 import { kickNode } from '../bus/nats/kick.ts';
 import { Strangers } from '../bus/nats/strangers.ts';
 import type { Link } from '../bus/nats/link.ts';
@@ -80,7 +81,6 @@ export async function runManager(
   });
   try {
     const links = await openLinks(wiring, users, report, closing, within);
-    void new Strangers({ system: links.system, clock: systemClock, report }).run(within);
     if (identity.form === 'several') hasten(links, report, within);
     if (identity.joining === true) keeper.seek(within).catch(crash);
     const passage = passageOf(wiring, links, keeper, report);
@@ -203,6 +203,7 @@ async function openLinks(
   closing.unshift(() => logLink.close());
   const system = await ownLink(wiring, users.system, 'system', scope);
   closing.unshift(() => system.close());
+  void new Strangers({ system, clock: systemClock, report }).run(scope);
   const bus = await openBus(
     {
       servers: [busAddress(config, identity)],
@@ -327,6 +328,8 @@ function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: L
     seen.keepOnly(new Set(placed.map(({ id }) => id)));
   };
   noteStarts();
+  const isLimited = (user: string): boolean => manager.view().node(user)?.role === 'worker';
+  new Crowd({ system, isLimited, report }).watch();
   const keepLocked = (): void => {
     if (!applyLock(files, lockOf(manager.view()))) return;
     report('keys_locked_anew', { locked: manager.view().cluster()?.unlockKey !== undefined });

@@ -171,6 +171,8 @@ export const limits = {
   /** Of these, such as have not shown a certificate yet; and how many of them an address may have, whoever has more. */
   busStrangersMax: 1_024,
   busStrangersPerAddressMin: 16,
+  /** Connections of one worker to the bus of one manager; its agent has one. */
+  busConnectionsPerNodeMax: 8,
   /** Subscriptions of one connection to the bus; a manager has some 20, an agent 5. */
   busSubscriptionsMax: 256,
   /** Bytes asked of the log in one read; one record more may come. */
