@@ -11,37 +11,28 @@ const todo: Readonly<Record<Room, string>> = {
   none: 'free some space on this disk: commands that add to the state are refused where that holds for most managers',
 };
 
-/** Knows what there is room for on the disk of this manager's state, and says when that changes. */
-export class DiskWatch {
-  readonly #dir: string;
-  readonly #report: LogEvent;
-  #room: Room = 'enough';
-
-  constructor(dir: string, report: LogEvent) {
-    this.#dir = dir;
-    this.#report = report;
-  }
-
-  get room(): Room {
-    return this.#room;
-  }
-
-  /** Looks until the scope ends. Never rejects: what cannot be looked at stays as it was. */
-  async run(scope: AbortSignal): Promise<void> {
+/**
+ * Answers what there is room for on the disk of this manager's state, and says when that changes. Looks until the scope
+ * ends; what cannot be looked at stays as it was.
+ */
+export function watchDisk(dir: string, report: LogEvent, scope: AbortSignal): () => Room {
+  let room: Room = 'enough';
+  const take = (disk: DiskSpace): void => {
+    const now = roomOf(disk, room);
+    if (now === room) return;
+    room = now;
+    const { free, size } = disk;
+    report('disk_room', { dir, room, freeBytes: free, sizeBytes: size, todo: todo[room] });
+  };
+  const look = async (): Promise<void> => {
     while (!scope.aborted) {
-      const disk = await spaceOf(this.#dir).catch(() => undefined);
-      if (disk !== undefined && !scope.aborted) this.#take(disk);
+      const disk = await spaceOf(dir).catch(() => undefined);
+      if (disk !== undefined && !scope.aborted) take(disk);
       await pause(systemClock, lookEveryMs, scope);
     }
-  }
-
-  #take({ free, size }: DiskSpace): void {
-    const room = roomOf({ free, size }, this.#room);
-    if (room === this.#room) return;
-    this.#room = room;
-    const fields = { dir: this.#dir, room, freeBytes: free, sizeBytes: size, todo: todo[room] };
-    this.#report('disk_room', fields);
-  }
+  };
+  void look();
+  return () => room;
 }
 
 async function spaceOf(dir: string): Promise<DiskSpace> {

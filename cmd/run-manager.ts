@@ -27,7 +27,7 @@ import {
 } from '../pki/mod.ts';
 import { pause, systemClock, timeoutSignal } from '../supervisors/clock.ts';
 import { rolledBack } from './admission.ts';
-import { DiskWatch } from './disk-watch.ts';
+import { watchDisk } from './disk-watch.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
@@ -85,12 +85,11 @@ export async function runManager(
     if (identity.joining === true) keeper.seek(within).catch(crash);
     const passage = passageOf(wiring, links, keeper, report);
     if (!(await passage.enter(wiring.create, within))) return await aborted(scope);
-    const disk = new DiskWatch(config.stateDir, report);
-    void disk.run(within);
+    const diskRoom = watchDisk(config.stateDir, report, within);
     const open = (): Promise<Manager> =>
       Manager.open({
         ...managerPorts(wiring, report),
-        diskRoom: () => disk.room,
+        diskRoom,
         ...links,
         onCrash: (error) => crash(error),
         onContradiction: (why) => standAside(wiring, why, crash),

@@ -1,10 +1,9 @@
-import { keptKeys } from '../ca/issued-keys.ts';
 import { Fault } from '../errors.ts';
 import type { Node, NodeDescription } from '../model/objects.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 import { isBarred } from './flood.ts';
-import { backFields, nodeReady } from './node-status.ts';
+import { backFields, news, nodeReady } from './node-status.ts';
 import { withOutage } from './outages.ts';
 
 /** An agent's engine does not answer. */
@@ -29,13 +28,10 @@ export function nodeHello(
     throw new Fault('ResourceExhausted', `this node ${node.status.message}`);
   if (node === undefined || trouble === undefined) return nodeReady(view, nodeId, description, now);
   const isKnown = node.engineAwaySince !== undefined;
-  if (isKnown && JSON.stringify(node.description) === JSON.stringify(description)) return [];
-  const fields = {
-    ...keptKeys(node),
-    description,
-    ...(!isKnown && awayFields(node, trouble, now)),
-  };
-  return [{ op: 'patch', kind: 'node', id: nodeId, fields }];
+  const fields = { ...news(node, description), ...(!isKnown && awayFields(node, trouble, now)) };
+  return Object.keys(fields).length === 0
+    ? []
+    : [{ op: 'patch', kind: 'node', id: nodeId, fields }];
 }
 
 /**

@@ -17,18 +17,22 @@ export function nodeReady(
 ): readonly Change[] {
   const node = view.node(nodeId);
   if (node === undefined) throw new Fault('NotFound', `node ${nodeId} not found`);
-  const same = JSON.stringify(node.description) === JSON.stringify(description);
   const at = moved(node, description);
   if (node.status.state !== 'ready')
-    return [patchNode(nodeId, { ...keptKeys(node), description, ...backFields(at, now) })];
-  if (same && at === node) return [];
-  return [
-    patchNode(nodeId, {
-      ...keptKeys(node),
-      description,
-      ...(at !== node && { status: at.status }),
-    }),
-  ];
+    return [patchNode(nodeId, { ...news(node, description), ...backFields(at, now) })];
+  return describedAt(node, description);
+}
+
+/** The description where it is another: it is large, and each record is on the disks of all managers. */
+export const news = (node: Node, description: NodeDescription) =>
+  JSON.stringify(node.description) === JSON.stringify(description)
+    ? {}
+    : { ...keptKeys(node), description };
+
+function describedAt(node: Node, description: NodeDescription): readonly Change[] {
+  const at = moved(node, description);
+  const fields = { ...news(node, description), ...(at !== node && { status: at.status }) };
+  return Object.keys(fields).length === 0 ? [] : [patchNode(node.id, fields)];
 }
 
 /** What a node said of itself is taken later than its hello. */
@@ -38,9 +42,7 @@ export function nodeDescribed(
   description: NodeDescription,
 ): readonly Change[] {
   const node = view.node(nodeId);
-  if (node === undefined) return [];
-  const at = moved(node, description);
-  return [patchNode(nodeId, { description, ...(at !== node && { status: at.status }) })];
+  return node === undefined ? [] : describedAt(node, description);
 }
 
 /** A node is where it says; what is no address stays out, for constraints are about it, and the API shows it. */

@@ -1,7 +1,14 @@
 import { expect, test } from '@jest/globals';
-import { nodeLeft, nodeReady, nodesSilent } from '../../../domain/assign/node-status.ts';
+import { nodeHello } from '../../../domain/assign/engine-status.ts';
+import {
+  nodeDescribed,
+  nodeLeft,
+  nodeReady,
+  nodesSilent,
+} from '../../../domain/assign/node-status.ts';
 import type { NodeDescription } from '../../../domain/model/objects.ts';
 import { planNode } from '../../../domain/orchestrate/plan-node.ts';
+import { type Change, patchNode } from '../../../domain/store/changes.ts';
 import { World } from '../orchestrate/world.ts';
 
 const nobody = (): boolean => false;
@@ -35,6 +42,44 @@ test('a hello makes the node ready; the same hello again changes nothing', () =>
   world.apply(nodeReady(world.store, 'n1', renamed, world.now));
   expect(node('n1')).toMatchObject({ description: renamed, status: { state: 'ready' } });
   expect(() => nodeReady(world.store, 'n9', description, 0)).toThrow(/node n9 not found/);
+});
+
+test('a node that goes and comes writes its description only where it is another', () => {
+  const { world, node, description } = buildWorld(1);
+  const trouble = { error: 'engine away', graceMs: 0 };
+  const written = (changes: readonly Change[]): boolean => {
+    world.apply(changes);
+    return changes.some((change) => change.op === 'patch' && 'description' in change.fields);
+  };
+  const other = { ...description, hostname: 'other' };
+  for (const [said, is] of [
+    [{ ...description }, false],
+    [other, true],
+    [{ ...other }, false],
+  ] as const) {
+    world.apply(nodesSilent(world.store, ['n1'], world.now, nobody));
+    expect(written(nodeReady(world.store, 'n1', said, world.now))).toBe(is);
+    expect(node('n1')).toMatchObject({ description: said, status: { state: 'ready' } });
+  }
+  expect(written(nodeHello(world.store, 'n1', { ...other }, trouble, world.now))).toBe(false);
+  expect(node('n1')?.status).toMatchObject({ state: 'down', message: 'engine away' });
+  expect(written(nodeHello(world.store, 'n1', description, trouble, world.now))).toBe(true);
+});
+
+test('what is taken later than its hello keeps what the node said to a version of before, too', () => {
+  const { world, node, description } = buildWorld(1);
+  const tls = (publicKey: string) => ({
+    trustRoot: '',
+    issuerSubject: '',
+    issuerPublicKey: '',
+    publicKey,
+  });
+  world.apply([patchNode('n1', { description: { ...description, tls: tls('told') } })]);
+  const planted = { ...description, tls: tls('planted') };
+  world.apply(nodeDescribed(world.store, 'n1', planted));
+  expect(node('n1')).toMatchObject({ description: planted, keys: [{ key: 'told' }] });
+  expect(nodeDescribed(world.store, 'n1', { ...planted })).toEqual([]);
+  expect(nodeDescribed(world.store, 'n9', planted)).toEqual([]);
 });
 
 test('a node that comes back elsewhere is found there, ready or not', () => {
