@@ -117,7 +117,8 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Join
         ),
       ),
     );
-    server.listen(options.port, options.host, resolve);
+    const { port, host } = options;
+    server.listen({ port, host, backlog: limits.listenBacklog }, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,

@@ -3,6 +3,7 @@ import { chown, chmod, lstat, readFile, unlink } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
+import { limits } from '../domain/limits.ts';
 
 export interface SocketOptions {
   /** Permissions of the socket file; 0660 by default. */
@@ -33,7 +34,7 @@ export async function listenUnix(
     server.once('error', failed);
     // the file is made during the call of listen
     const mask = process.umask(0o177);
-    server.listen(path, () => {
+    server.listen({ path, backlog: limits.listenBacklog }, () => {
       server.off('error', failed);
       resolve();
     });

@@ -146,6 +146,11 @@ export const limits = {
   logTasksAtOnceMax: 32,
   logTasksFollowedMax: 2_048,
   apiConnectionsMax: 4_096,
+  /**
+   * Connections that wait to be accepted; the kernel's `somaxconn` may be lower. With Node's 511, somebody who opens a thousand
+   * at once has all others at a Unix socket refused meanwhile.
+   */
+  listenBacklog: 4_096,
   /** Labels that a node brings along when it joins; names and values together, characters. */
   joinLabelsMax: 256,
   joinLabelsTextMax: 16 * KiB,

@@ -3,12 +3,15 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Random } from '../sim/world/random.ts';
 import { Intruder } from '../soak/intruder.ts';
+import { SocketClient } from '../soak/socket-client.ts';
+import { Stranger } from '../soak/stranger.ts';
 import { Watch, watched } from '../soak/watch.ts';
 import { SLEEP } from '../support/engine.ts';
 import { joinRaw } from '../support/intruder.ts';
 import { type Pair, startPair } from '../support/pair.ts';
 
 const seconds = 15;
+const seed = 13;
 let pair: Pair;
 
 beforeAll(async () => {
@@ -22,14 +25,19 @@ afterAll(async () => {
   await pair?.stop();
 }, 60_000);
 
-test('a worker that says, asks and opens whatever it likes costs the others nothing', async () => {
+test('a worker, a stranger and a client that do whatever they like cost nobody else anything', async () => {
   const joinPort = Number(pair.remote.split(':')[1]);
   const own = await joinRaw(joinPort, await pair.token());
-  const target = { managers: ['127.0.0.1'], ports: [joinPort, own.busPort] };
+  const managers = ['127.0.0.1'];
+  const ports = { join: joinPort, all: [joinPort, own.busPort] };
   const watch = new Watch([pair.manager], pair.engines, own.nodeId);
   await watch.look();
   let isOver = false;
-  const deeds = new Intruder(own, target, new Random(13, 'intruder')).run(seconds).finally(() => {
+  const deeds = Promise.all([
+    new Intruder(own, managers, new Random(seed, 'worker')).run(seconds),
+    new Stranger(managers, ports, new Random(seed, 'stranger')).run(seconds),
+    new SocketClient([pair.manager.socket], new Random(seed, 'client')).run(seconds),
+  ]).finally(() => {
     isOver = true;
   });
   while (!isOver) await watch.look();

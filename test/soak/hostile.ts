@@ -1,4 +1,4 @@
-// One worker with a real certificate that says whatever it likes, beside a cluster that goes on.
+// Somebody hostile, beside a cluster that goes on.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,6 +20,8 @@ export interface HostileOptions {
   readonly seed: number;
   /** How long the intruder has. */
   readonly seconds: number;
+  /** A worker with a certificate, somebody without one at the ports, or a client of the API's socket. */
+  readonly who: IntruderInput['who'];
 }
 export interface HostileResult {
   readonly seed: number;
@@ -55,7 +57,7 @@ const program = resolve(import.meta.dirname, 'intruder-main.js');
 
 /** Three managers, two workers, and a host for the intruder; its program is not counted among the cluster's. */
 export async function soakHostile(
-  { seed, seconds }: HostileOptions,
+  { seed, seconds, who }: HostileOptions,
   progress: (line: string) => void,
 ): Promise<HostileResult> {
   progress(`seed ${seed}`);
@@ -75,7 +77,7 @@ export async function soakHostile(
       SLEEP,
     ];
     await hosts.host(1).mustDocker(...create);
-    return await siege(hosts, own, { seed, seconds }, progress);
+    return await siege(hosts, own, { seed, seconds, who }, progress);
   } finally {
     await hosts.down();
   }
@@ -84,7 +86,7 @@ export async function soakHostile(
 async function siege(
   hosts: Hosts,
   own: readonly Host[],
-  { seed, seconds }: HostileOptions,
+  { seed, seconds, who }: HostileOptions,
   progress: (line: string) => void,
 ): Promise<HostileResult> {
   const some = own.slice(0, managers);
@@ -102,7 +104,14 @@ async function siege(
 
   const token = await hosts.host(1).mustDocker('swarm', 'join-token', '--quiet', 'worker');
   const ips = some.map(({ ip }) => ip);
-  const intruder = start(hosts.host(own.length + 1), { managers: ips, token, seed, seconds });
+  const intruder = start(hosts.host(own.length + 1), {
+    who,
+    managers: ips,
+    sockets: some.map(({ daemon }) => daemon.socket),
+    token,
+    seed,
+    seconds,
+  });
   const watch = new Watch(
     some.map(({ daemon }) => daemon),
     own.map(({ engine }) => engine),
@@ -122,7 +131,7 @@ async function siege(
   const p99Ms = times.p99();
   await users.stop();
   const diskGrowthMb = Math.max(...some.map((host, i) => diskMb(host) - (diskBefore[i] ?? 0)));
-  await watch.removeIntruder();
+  if (who === 'worker') await watch.removeIntruder();
   await until(() => largestMb(some) <= bounds.memory * quietMb, healLimitMs, 'memory').catch(
     () => undefined,
   );

@@ -1,38 +1,25 @@
-// A worker with a real certificate, and a stranger at the ports, that do whatever they like, by seed.
+// A worker with a real certificate that does whatever it likes, by seed.
 
-import { connect as connectTcp, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from 'nats';
 import { type AgentVerb, subjects } from '../../bus/subjects.ts';
 import type { Random } from '../sim/world/random.ts';
 import { connectRaw, type joinRaw } from '../support/intruder.ts';
 import { Nonsense } from './nonsense.ts';
+import { type Deeds, takeTurns, type Turns } from './turns.ts';
 
-export interface Target {
-  /** Addresses of managers. */
-  readonly managers: readonly string[];
-  /** What silent connections go to. */
-  readonly ports: readonly number[];
-}
-
-/** What it does in turn, for some seconds each; how often, relative to the others. */
+/** What it does in turn; how often, relative to the others. */
 const weights = {
   talk: 3,
   flood: 2,
   bulk: 2,
   connections: 1,
   subscriptions: 1,
-  silence: 1,
 } as const;
 type Kind = keyof typeof weights;
-/** What it has done, by kind; `cut` counts connections that it was refused or lost. */
-export type Deeds = Readonly<Record<Kind | 'cut', number>>;
-
-const turnMs = { min: 1_000, max: 5_000 } as const;
 const askedAtOnce = 20;
 const askPatienceMs = 1_000;
 const connectionsMax = 300;
-const silentMax = 1_000;
 const subscriptionsMax = 100_000;
 const sentBetweenFlushes = 1_000;
 /** Of three bytes each: a body of up to 4 MB that is as deep as it is long. */
@@ -41,7 +28,7 @@ const pauseMs = 50;
 
 export class Intruder {
   readonly #own: Awaited<ReturnType<typeof joinRaw>>;
-  readonly #target: Target;
+  readonly #managers: readonly string[];
   readonly #random: Random;
   readonly #nonsense: Nonsense;
   readonly #done: Record<Kind | 'cut', number> = {
@@ -50,27 +37,27 @@ export class Intruder {
     bulk: 0,
     connections: 0,
     subscriptions: 0,
-    silence: 0,
     cut: 0,
   };
 
-  constructor(own: Awaited<ReturnType<typeof joinRaw>>, target: Target, random: Random) {
+  constructor(
+    own: Awaited<ReturnType<typeof joinRaw>>,
+    managers: readonly string[],
+    random: Random,
+  ) {
     this.#own = own;
-    this.#target = target;
+    this.#managers = managers;
     this.#random = random;
     this.#nonsense = new Nonsense(random);
   }
 
+  /** What it has done, by kind; `cut` counts connections that it was refused or lost. */
   async run(seconds: number): Promise<Deeds> {
-    const end = performance.now() + seconds * 1_000;
-    while (performance.now() < end) {
-      const turn = performance.now() + this.#random.between(turnMs.min, turnMs.max);
-      await this.#turns[this.#random.weighted(weights)](Math.min(end, turn));
-    }
+    await takeTurns(this.#random, weights, this.#turns, seconds);
     return this.#done;
   }
 
-  readonly #turns: Readonly<Record<Kind, (end: number) => Promise<void>>> = {
+  readonly #turns: Turns<Kind> = {
     talk: (end) =>
       this.#connected(end, async (connection) => {
         await Promise.all(Array.from({ length: askedAtOnce }, () => this.#ask(connection)));
@@ -101,7 +88,6 @@ export class Intruder {
           if (i % sentBetweenFlushes === 0) await connection.flush();
         }
       }),
-    silence: (end) => this.#beSilent(end),
   };
 
   #subject(verb: AgentVerb): string {
@@ -109,7 +95,7 @@ export class Intruder {
   }
 
   #manager(): string {
-    return this.#random.pick(this.#target.managers);
+    return this.#random.pick(this.#managers);
   }
 
   #connect(): Promise<NatsConnection> {
@@ -163,17 +149,5 @@ export class Intruder {
       }
     await sleep(Math.max(0, end - performance.now()));
     await Promise.all(open.map((connection) => connection.close()));
-  }
-
-  async #beSilent(end: number): Promise<void> {
-    const open: Socket[] = [];
-    while (performance.now() < end && open.length < silentMax) {
-      const port = this.#random.pick(this.#target.ports);
-      open.push(connectTcp({ host: this.#manager(), port }).on('error', () => undefined));
-      this.#done.silence += 1;
-      if (open.length % pauseMs === 0) await sleep(1);
-    }
-    await sleep(Math.max(0, end - performance.now()));
-    for (const socket of open) socket.destroy();
   }
 }

@@ -10,17 +10,20 @@ import { soakHostile } from './hostile.ts';
 import { soakKills } from './kills.ts';
 
 const usage = `usage: npm run soak -- kills [--kills N] [--acked N] [--seed S]
-       npm run soak -- hostile [--seconds N] [--seed S]
+       npm run soak -- hostile [--as worker|stranger|client] [--seconds N] [--seed S]
 `;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     kills: { type: 'string', default: '100' },
     acked: { type: 'string', default: '2000' },
+    as: { type: 'string', default: 'worker' },
     seconds: { type: 'string', default: '600' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
   },
 });
+
+const roles = ['worker', 'stranger', 'client'] as const;
 
 async function main(name: string | undefined): Promise<number> {
   const seed = Number(values.seed);
@@ -35,15 +38,18 @@ async function main(name: string | undefined): Promise<number> {
       return result.lost === 0 && result.restarted === 0 ? 0 : 1;
     }
     case 'hostile': {
-      const result = await soakHostile({ seconds: Number(values.seconds), seed }, progress);
+      const who = roles.find((role) => role === values.as);
+      if (who === undefined) break;
+      const seconds = Number(values.seconds);
+      const result = await soakHostile({ who, seconds, seed }, progress);
       print(result);
       return result.broken.length + result.missed.length === 0 ? 0 : 1;
     }
     case undefined:
     default:
-      process.stderr.write(usage);
-      return 2;
   }
+  process.stderr.write(usage);
+  return 2;
 }
 
 process.exitCode = await main(positionals[0]);
