@@ -56,7 +56,13 @@ export function fieldsOf(body: Buffer): ReadonlyMap<string, unknown> {
   return new Map(fields.map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. */
+/** What has come in of all bodies that are not whole yet, bytes. */
+let heldBytes = 0;
+
+/**
+ * The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. Where bodies that do not end take all
+ * the room that there is for such, the one that asks for more is refused.
+ */
 export function readBody(req: IncomingMessage): Promise<Buffer> {
   if (Number(req.headers['content-length'] ?? 0) > limits.requestBodyBytesMax)
     return Promise.reject(tooLarge());
@@ -65,13 +71,16 @@ export function readBody(req: IncomingMessage): Promise<Buffer> {
     let size = 0;
     const end = (error?: Error): void => {
       clearTimeout(timer);
+      heldBytes -= size;
       req.off('data', onData).off('end', onEnd).off('close', onClose);
       if (error === undefined) resolve(Buffer.concat(chunks));
       else reject(error);
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
+      heldBytes += chunk.length;
       if (size > limits.requestBodyBytesMax) end(tooLarge());
+      else if (heldBytes > limits.requestBodiesBytesMax) end(tooMany());
       else chunks.push(chunk);
     };
     const onEnd = (): void => end();
@@ -84,5 +93,10 @@ export function readBody(req: IncomingMessage): Promise<Buffer> {
   });
 }
 
+const tooMany = (): HttpError =>
+  new HttpError(
+    503,
+    `request bodies of ${limits.requestBodiesBytesMax} bytes are on their way already; try again`,
+  );
 const tooLarge = (): HttpError =>
   new HttpError(413, `the request body is larger than ${limits.requestBodyBytesMax} bytes`);

@@ -4,6 +4,8 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** Largest request body of a swarm route, bytes. Swarm's own raft limit is 1.5 MB a transaction. */
   requestBodyBytesMax: 4 * MiB,
+  /** Bodies of all requests that are on their way in together, bytes: sixteen of the largest. */
+  requestBodiesBytesMax: 64 * MiB,
   /** A list that is longer is sent in chunks of about this length, characters. */
   listChunkLength: 256 * KiB,
   /** How long such a body may take to arrive, ms. */
