@@ -111,7 +111,9 @@ export class Intruder {
       try {
         const connection = await this.#connect();
         try {
-          while (performance.now() < end && !connection.isClosed()) await work(connection);
+          // a flush over a connection that is cut has no answer
+          while (performance.now() < end && !connection.isClosed())
+            await Promise.race([work(connection), connection.closed()]);
         } finally {
           await connection.close();
         }
