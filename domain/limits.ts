@@ -198,8 +198,8 @@ export const limits = {
   pinnedKeysMax: 16,
   formerKeyKeptMs: 3_600_000,
   /** Keys of one node that it was given certificates for; how long one that it uses no more is among them; and one, characters. */
-  issuedKeysMax: 32,
-  issuedKeyKeptMs: 600_000,
+  issuedKeysMax: 64,
+  issuedKeyKeptMs: 120_000,
   issuedKeyTextMax: 2_048,
   /** One exchange with an external CA: its answer, bytes, and how long it may take, ms. */
   externalCaAnswerBytesMax: 256 * KiB,

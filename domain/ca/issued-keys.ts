@@ -51,7 +51,7 @@ export function keysAfterRenewal(
   if (former.length + current.length > limits.issuedKeysMax)
     throw new Fault(
       'Unavailable',
-      `node ${node.id} has asked for ${former.length} keys within ten minutes; it gets the next one when they are over`,
+      `node ${node.id} has asked for ${former.length} keys within ${limits.issuedKeyKeptMs / 1_000} s; it gets the next one when they are over`,
     );
   return [...former, ...current.map((key) => noted(known, key, now))];
 }
