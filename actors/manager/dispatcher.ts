@@ -198,10 +198,11 @@ export class Dispatcher {
     );
   }
 
-  /** Each beat says it, so what could not be committed now is with the next one. */
+  /** Each beat says it, so what could not be committed or paid for now is with the next one. */
   #hearEngine(nodeId: string, trouble: EngineTrouble | undefined): void {
     const node = this.#ports.replica.store.node(nodeId);
     if (node === undefined || !isNews(node, trouble)) return;
+    if (!this.#pace.pay(nodeId, trouble?.error.length ?? 0, this.#ports.clock.now())) return;
     this.#commit((view, now) => engineHeard(view, nodeId, trouble, now)).catch((error: unknown) =>
       this.#ports.log('engine_not_committed', { member: nodeId, error: String(error) }),
     );

@@ -20,9 +20,9 @@ const costOf = (description: NodeDescription): number =>
   Math.max(limits.descriptionChangeBytesMin, JSON.stringify(description).length);
 
 /**
- * How much of nodes' descriptions goes into the log: each change is written on the disks of all managers, so a node has a
- * purse of bytes for it, which fills again slowly. A change that it cannot pay waits, and a later one takes its place. Time
- * is the caller's, ms, and must not go back.
+ * How much of what nodes say of themselves goes into the log: each change is written on the disks of all managers, so a node
+ * has a purse of bytes for it, which fills again slowly. A change that it cannot pay waits, and a later one takes its place.
+ * Time is the caller's, ms, and must not go back.
  */
 export class DescriptionPace {
   readonly #purses = new Map<string, Purse>();
@@ -37,10 +37,8 @@ export class DescriptionPace {
     now: number,
   ): Taken {
     if (known === undefined || isSame(said, known)) return this.#taken(nodeId, said);
-    const purse = this.#purse(nodeId, now);
-    const cost = costOf(said);
-    if (purse.bytes < cost) return this.hold(nodeId, said, known, now);
-    purse.bytes -= cost;
+    if (!this.pay(nodeId, JSON.stringify(said).length, now))
+      return this.hold(nodeId, said, known, now);
     return this.#taken(nodeId, said);
   }
 
@@ -61,6 +59,15 @@ export class DescriptionPace {
   #taken(nodeId: string, description: NodeDescription): Taken {
     delete this.#purses.get(nodeId)?.waiting;
     return { description, held: false };
+  }
+
+  /** Pays for another change of so many bytes; false where the purse does not have them. */
+  pay(nodeId: string, bytes: number, now: number): boolean {
+    const purse = this.#purse(nodeId, now);
+    const cost = Math.max(limits.descriptionChangeBytesMin, bytes);
+    if (purse.bytes < cost) return false;
+    purse.bytes -= cost;
+    return true;
   }
 
   /** What waits and can be paid by now. */

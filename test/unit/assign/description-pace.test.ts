@@ -50,6 +50,24 @@ test('what nodes change in the course of things never waits', () => {
   expect(taken(pace, 2_500, 200, 3_000)).toBe(200);
 });
 
+test('what else a node changes comes out of the same purse', () => {
+  const pace = new DescriptionPace();
+  const { descriptionChangeBytesBurst: burst, descriptionChangeBytesMin: least } = limits;
+  let paid = 0;
+  while (pace.pay('n', 10, 0)) paid += 1;
+  expect(paid).toBe(burst / least);
+  const known = describe('known');
+  expect(pace.take('n', describe('a'), known, 0).description).toBe(known);
+  expect(pace.pay('other', 10, 0)).toBe(true);
+  // one change every two seconds, for ever
+  expect([1_000, 2_000, 3_000, 4_000].map((now) => pace.pay('n', 10, now))).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ]);
+});
+
 test('the newest of what waits is taken when the node can pay for it, and told once', () => {
   const pace = new DescriptionPace();
   taken(pace, giant, 100, 0);
