@@ -39,8 +39,11 @@ export interface ConfigOptions {
   readonly cluster?: ClusterOptions;
 }
 
-/** Thousands of nodes may come back at once; each waits for its turn. Longer, and mute connections would hold more places. */
-const tlsTimeoutSeconds = 5;
+/**
+ * Thousands of nodes may come back at once; each waits for its turn. With 5 s that took half as long again where CPU was short.
+ * Where mute connections are many they do not have this long (`Strangers`).
+ */
+const tlsTimeoutSeconds = 10;
 /** Who asks while nobody answers yet must not wait long before he tries again. */
 export const authTimeoutSeconds = 2;
 const storeKeyMark = '@store-key@';
