@@ -89,8 +89,9 @@ async function run(side: Side, row: Row): Promise<string> {
 
 /** Until every service of the side has as many running tasks as it wants, and no update is under way. */
 async function settle(side: Side): Promise<void> {
+  let text = '';
   const isSo = async (): Promise<boolean> => {
-    const { text } = await call(side, 'GET', '/v1.51/services?status=true');
+    ({ text } = await call(side, 'GET', '/v1.51/services?status=true'));
     const services = JSON.parse(text) as {
       ServiceStatus: { RunningTasks: number; DesiredTasks: number };
       UpdateStatus?: { State?: string };
@@ -102,7 +103,9 @@ async function settle(side: Side): Promise<void> {
     );
     return !busy;
   };
-  await until(isSo, 30_000, 'the services to settle');
+  await until(isSo, 30_000, 'the services to settle').catch((error: unknown) => {
+    throw new Error(`${side === swarm ? 'dockerd' : 'natswarm'}: ${text}`, { cause: error });
+  });
 }
 
 const textOf = (body: unknown): string => (typeof body === 'string' ? body : JSON.stringify(body));
