@@ -1,6 +1,6 @@
 import type { LogForm, ManagerPlace, Node } from '../model/objects.ts';
 import type { NodeSpec } from '../model/spec.ts';
-import type { Change } from '../store/changes.ts';
+import { type Change, patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 
 /** What a cluster has whose state tells of none. */
@@ -89,7 +89,9 @@ export function enterGeneration(view: View, self: string, form: LogForm): readon
   const left = form.form === 'several' ? [] : placedManagers(view).filter(({ id }) => id !== self);
   return [
     { op: 'patch', kind: 'cluster', id: cluster.id, fields: { log: form } },
-    ...left.filter(isVoter).map((node) => releaseOf(node, isWantedAgain(node) ? {} : worker)),
+    ...left
+      .filter(isVoter)
+      .map((node) => releaseOf(node, isWantedAgain(node) ? node.spec : worker)),
   ];
 }
 
@@ -99,16 +101,15 @@ const worker = { Role: 'worker' } as const;
 const isWantedAgain = ({ spec, manager }: Node): boolean =>
   spec.Role === 'manager' && manager?.leaving === true;
 
-/** A manager gives up its place and is what it is to be: a worker, or a manager that has no place yet. */
-export const releaseOf = ({ id, spec }: Node, as: Partial<NodeSpec> = {}): Change => ({
-  op: 'patch',
-  kind: 'node',
-  id,
-  fields: {
-    role: as.Role ?? spec.Role,
-    spec: { ...spec, ...as },
+/**
+ * A manager gives up its place and is what it is to be: a worker, or a manager that has no place yet. A spec that stays as it
+ * is, is not written: who has just read it and asks for another role must not be refused.
+ */
+export const releaseOf = ({ id, spec }: Node, as: Pick<NodeSpec, 'Role'> = spec): Change =>
+  patchNode(id, {
+    role: as.Role,
+    ...(as.Role !== spec.Role && { spec: { ...spec, Role: as.Role } }),
     manager: undefined,
     pins: undefined,
     pinsSeenAt: undefined,
-  },
-});
+  });

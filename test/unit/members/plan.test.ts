@@ -296,6 +296,16 @@ describe('a manager whose place is given up, and that is wanted again', () => {
     expect(store.node('c')?.manager).toBeUndefined();
   });
 
+  test('gives its place up beside an update of its spec, which is not refused for that', () => {
+    const { store, apply } = withMembers({ ...three, c: { leaving: true } });
+    const c = store.node('c');
+    if (c === undefined) throw new Error('no node c');
+    apply([releaseOf(c)]);
+    const after = store.node('c');
+    expect(after?.meta.versionOfSpec).toBe(c.meta.versionOfSpec);
+    expect(after?.meta.version).toBeGreaterThan(c.meta.version);
+  });
+
   test('is to have another place in a generation that begins without it, where others become workers', () => {
     const closed = { next: { generation: 3, form: 'alone', founder: 'a' } } as const;
     const { store, apply } = withMembers({ a: {}, b: {}, c: { leaving: true } });
