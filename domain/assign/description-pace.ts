@@ -16,8 +16,8 @@ interface Taken {
 
 const isSame = (a: NodeDescription, b: NodeDescription): boolean =>
   JSON.stringify(a) === JSON.stringify(b);
-const costOf = (description: NodeDescription): number =>
-  Math.max(limits.descriptionChangeBytesMin, JSON.stringify(description).length);
+const lengthOf = (description: NodeDescription): number => JSON.stringify(description).length;
+const costOf = (bytes: number): number => Math.max(limits.descriptionChangeBytesMin, bytes);
 
 /**
  * How much of what nodes say of themselves goes into the log: each change is written on the disks of all managers, so a node
@@ -36,8 +36,8 @@ export class DescriptionPace {
     known: NodeDescription | undefined,
     now: number,
   ): Taken {
-    if (known === undefined || isSame(said, known)) return this.#taken(nodeId, said);
-    if (!this.pay(nodeId, JSON.stringify(said).length, now))
+    const isChange = known !== undefined && !isSame(said, known);
+    if (isChange && !this.pay(nodeId, lengthOf(said), now))
       return this.hold(nodeId, said, known, now);
     return this.#taken(nodeId, said);
   }
@@ -64,7 +64,7 @@ export class DescriptionPace {
   /** Pays for another change of so many bytes; false where the purse does not have them. */
   pay(nodeId: string, bytes: number, now: number): boolean {
     const purse = this.#purse(nodeId, now);
-    const cost = Math.max(limits.descriptionChangeBytesMin, bytes);
+    const cost = costOf(bytes);
     if (purse.bytes < cost) return false;
     purse.bytes -= cost;
     return true;
@@ -74,7 +74,7 @@ export class DescriptionPace {
   due(nodeId: string, now: number): NodeDescription | undefined {
     const waiting = this.#purses.get(nodeId)?.waiting;
     if (waiting === undefined) return undefined;
-    return this.#purse(nodeId, now).bytes >= costOf(waiting) ? waiting : undefined;
+    return this.#purse(nodeId, now).bytes >= costOf(lengthOf(waiting)) ? waiting : undefined;
   }
 
   forget(nodeId: string): void {

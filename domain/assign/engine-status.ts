@@ -1,6 +1,6 @@
 import { Fault } from '../errors.ts';
 import type { Node, NodeDescription } from '../model/objects.ts';
-import type { Change } from '../store/changes.ts';
+import { type Change, patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 import { isBarred } from './flood.ts';
 import { backFields, news, nodeReady } from './node-status.ts';
@@ -29,9 +29,7 @@ export function nodeHello(
   if (node === undefined || trouble === undefined) return nodeReady(view, nodeId, description, now);
   const isKnown = node.engineAwaySince !== undefined;
   const fields = { ...news(node, description), ...(!isKnown && awayFields(node, trouble, now)) };
-  return Object.keys(fields).length === 0
-    ? []
-    : [{ op: 'patch', kind: 'node', id: nodeId, fields }];
+  return Object.keys(fields).length === 0 ? [] : [patchNode(nodeId, fields)];
 }
 
 /**
@@ -48,7 +46,7 @@ export function engineHeard(
   const node = view.node(nodeId);
   if (node === undefined || !isNews(node, trouble)) return [];
   const fields = trouble === undefined ? backFields(node, now) : awayFields(node, trouble, now);
-  return [{ op: 'patch', kind: 'node', id: nodeId, fields }];
+  return [patchNode(nodeId, fields)];
 }
 
 /** Whether a beat with this has anything to commit. */

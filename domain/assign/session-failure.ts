@@ -1,5 +1,5 @@
 import { limits } from '../limits.ts';
-import type { Change } from '../store/changes.ts';
+import { type Change, patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 
 /**
@@ -20,12 +20,9 @@ export function sessionFailed(
   const text = message.slice(0, limits.statusTextLengthMax);
   const changes: Change[] = [];
   if (node.status.state !== 'unknown' || node.status.message !== text)
-    changes.push({
-      op: 'patch',
-      kind: 'node',
-      id: nodeId,
-      fields: { status: { ...node.status, state: 'unknown', message: text } },
-    });
+    changes.push(
+      patchNode(nodeId, { status: { ...node.status, state: 'unknown', message: text } }),
+    );
   for (const { id, status } of view.tasksOfNode(nodeId)) {
     if (changes.length >= limits.planChangesMax) break; // the next failure goes on from here
     if (status.state === 'assigned' && status.err !== text)
