@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { kinds } from '../domain/model/objects.ts';
 import type { Change } from '../domain/store/changes.ts';
 import { CodecError, pack, packedBytes, unpack } from './codec.ts';
-import type { LogRecord } from './ports.ts';
 
 /** A command that another manager sent to the leader, and what came of it. */
 export interface DoneCommand {
@@ -76,29 +75,6 @@ export function decodeEntry(data: Uint8Array): LogEntry {
 /** SHA-256 of a record's bytes, hex: what the next record carries as `prev`. */
 export function hashOf(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
-}
-
-export type ChainResult =
-  | { readonly ok: true; readonly hash: string }
-  | { readonly ok: false; readonly seq: number; readonly reason: string };
-
-/** Whether `records` follow each other and the record whose hash is `from`. `hash` is the last one's. */
-export function verifyChain(records: readonly LogRecord[], from: string): ChainResult {
-  let hash = from;
-  let expected = records[0]?.seq;
-  for (const { seq, data } of records) {
-    if (seq !== expected) return { ok: false, seq, reason: `follows ${Number(expected) - 1}` };
-    try {
-      if (decodeEntry(data).prev !== hash)
-        return { ok: false, seq, reason: 'does not carry the hash of the record before' };
-    } catch (error) {
-      if (error instanceof LogEntryError) return { ok: false, seq, reason: error.message };
-      throw error;
-    }
-    hash = hashOf(data);
-    expected = seq + 1;
-  }
-  return { ok: true, hash };
 }
 
 type Fields = Readonly<Record<string, unknown>>;

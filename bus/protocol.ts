@@ -37,7 +37,6 @@ export interface Assign extends Epoch, AssignmentPart {
 }
 
 export interface StatusReport {
-  readonly session: string;
   readonly updates: readonly { readonly taskId: string; readonly status: TaskStatus }[];
 }
 export type StatusReply = { readonly ok: true } | { readonly ok: false; readonly error: WireFault };
@@ -49,7 +48,6 @@ export interface Beat {
   /** Why the node's engine is away; absent while it answers. */
   readonly engine?: EngineTrouble;
 }
-export type LeaderNotice = Epoch;
 
 /** The leader to one node: whom to trust, where the managers are, and whether to get a new certificate now. */
 export interface MembershipNotice extends Epoch, Membership {

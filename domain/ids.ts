@@ -9,9 +9,6 @@ export type TaskId = Branded<'task'>;
 
 export const idLength = 25;
 
-/** Draws a new identifier; injected wherever decisions need one (see `Entropy`). */
-export type NewId = () => string;
-
 /** Encodes at least 16 random bytes as a 25-character base36 identifier (swarmkit's identity format). */
 export function idFromBytes(bytes: Uint8Array): string {
   let n = 0n;

@@ -108,8 +108,7 @@ class NodeAgent implements Agent {
     const { nodeId, bus, clock, random, log, epochStore, registry } = options;
     this.#options = options;
     this.#gate = new EpochGate(epochStore, log, (epoch) => options.onEpoch?.(epoch));
-    const onRefused = (): void => this.#resync();
-    this.#reporter = new Reporter({ nodeId, bus, clock, random, log, onRefused });
+    this.#reporter = new Reporter({ nodeId, bus, clock, random, log });
     const address = `agent/${nodeId}`;
     const ports = { clock, random, report: log, address };
     this.#supervisor = new Supervisor(
@@ -187,7 +186,7 @@ class NodeAgent implements Agent {
         onAssign: (assign: Assign) =>
           this.#supervisor.get('tasks')?.send({ type: 'assign', assign }),
         onSession: (session: string | undefined) => {
-          this.#reporter.setSession(session);
+          this.#reporter.setSession(session !== undefined);
           onSession?.(session);
         },
       }),

@@ -16,8 +16,6 @@ export interface ReporterPorts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: (event: string, fields: object) => void;
-  /** The leader does not take reports of this session. */
-  readonly onRefused: () => void;
 }
 
 /** How long the leader has for the commit before the same report is sent again, ms. */
@@ -31,13 +29,12 @@ export class Reporter implements StatusReporter {
   readonly #ports: ReporterPorts;
   /** The newest unacknowledged status of each task: bounded by the node's tasks. */
   readonly #pending = new Map<string, TaskStatus>();
-  #session: string | undefined;
+  #hasSession = false;
   /** A request or a pause is under way. */
   #busy = false;
   #timer: number | undefined;
   #closed = false;
   #failures = 0;
-  #batchMax: number = limits.statusReportTasksMax;
 
   constructor(ports: ReporterPorts) {
     this.#ports = ports;
@@ -53,11 +50,11 @@ export class Reporter implements StatusReporter {
     this.#wake();
   }
 
-  /** Tells the session to report in; undefined while there is none. A new one has a leader that takes reports: no pause. */
-  setSession(session: string | undefined): void {
+  /** Whether there is a session to report in. A new one has a leader that takes reports: no pause. */
+  setSession(isOpen: boolean): void {
     if (this.#closed) return;
-    this.#session = session;
-    if (session !== undefined) this.#endPause();
+    this.#hasSession = isOpen;
+    if (isOpen) this.#endPause();
     this.#wake();
   }
 
@@ -72,12 +69,12 @@ export class Reporter implements StatusReporter {
   /** Sends nothing more. */
   close(): void {
     this.#closed = true;
-    this.#session = undefined;
+    this.#hasSession = false;
     if (this.#timer !== undefined) this.#ports.clock.clearTimeout(this.#timer);
   }
 
   #wake(): void {
-    if (this.#busy || this.#session === undefined || this.#pending.size === 0) return;
+    if (this.#busy || !this.#hasSession || this.#pending.size === 0) return;
     this.#busy = true;
     // A turn later: what one message or one tick brings goes out as one report.
     void Promise.resolve().then(() => this.#send());
@@ -88,7 +85,6 @@ export class Reporter implements StatusReporter {
     const outcome = await this.#request(batch);
     if (outcome === 'taken') {
       this.#failures = 0;
-      this.#batchMax = limits.statusReportTasksMax;
       for (const [taskId, status] of batch)
         if (this.#pending.get(taskId) === status) this.#pending.delete(taskId);
       this.#busy = false;
@@ -113,7 +109,8 @@ export class Reporter implements StatusReporter {
     let bytes = 0;
     for (const entry of this.#pending) {
       bytes += packedBytes(entry);
-      const full = batch.length >= this.#batchMax || bytes > limits.statusReportBytesMax;
+      const full =
+        batch.length >= limits.statusReportTasksMax || bytes > limits.statusReportBytesMax;
       if (full && batch.length > 0) break;
       batch.push(entry);
     }
@@ -121,9 +118,8 @@ export class Reporter implements StatusReporter {
   }
 
   async #request(batch: readonly (readonly [string, TaskStatus])[]): Promise<'taken' | 'again'> {
-    const { bus, nodeId, log, onRefused } = this.#ports;
+    const { bus, nodeId, log } = this.#ports;
     const report: StatusReport = {
-      session: this.#session ?? '',
       updates: batch.map(([taskId, status]) => ({ taskId, status })),
     };
     let error: unknown;
@@ -132,11 +128,6 @@ export class Reporter implements StatusReporter {
       const reply = asStatusReply(answer);
       if (reply?.ok === true) return 'taken';
       error = reply === undefined ? 'unknown answer' : reply.error.message;
-      if (reply?.error.code === 'NotFound') {
-        // One task that the leader does not know must not hold up the others: find it by halves.
-        if (batch.length === 1) return 'taken';
-        this.#batchMax = Math.ceil(batch.length / 2);
-      } else if (reply?.error.code === 'FailedPrecondition') onRefused();
     } catch (thrown) {
       error = thrown;
     }

@@ -145,9 +145,8 @@ export class Dispatcher {
       heartbeatMsMin,
       (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
     );
-    this.#nodes.start(nodeId, nodeMachine, (scope) => ({
+    this.#nodes.start(nodeId, nodeMachine, () => ({
       nodeId,
-      scope,
       epoch: epoch(),
       heartbeatMs,
       silenceMs: heartbeatMs * beatsMissedMax,

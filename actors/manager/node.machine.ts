@@ -6,7 +6,6 @@ import { AssignmentFeed, type Parts, promptFor } from './assignment-feed.ts';
 
 export interface NodeInput {
   readonly nodeId: string;
-  readonly scope: AbortSignal;
   readonly epoch: Epoch;
   readonly heartbeatMs: number;
   /** Silence after which a node is suspected (and down half a heartbeat later), ms; `graceMs` while the leader is new. */

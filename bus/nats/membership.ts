@@ -218,20 +218,9 @@ export function peerIdOf(serverName: string): string {
  * Hands the lead of the log to another server: to the preferred one, if it can take it. Rejects with `BusError`.
  * @param log link of the account `log`
  */
-export function stepDownStream(log: Link, preferredServer?: string): Promise<void> {
-  return stepDown(log, `STREAM.LEADER.STEPDOWN.${logNames.stream}`, preferredServer);
-}
-
-/**
- * Hands the lead of the servers' own group to another server. Rejects with `BusError`.
- * @param system link of the system account
- */
-export function stepDownMeta(system: Link, preferredServer?: string): Promise<void> {
-  return stepDown(system, 'META.LEADER.STEPDOWN', preferredServer);
-}
-
-async function stepDown(link: Link, verb: string, preferred: string | undefined): Promise<void> {
-  const error = await ask(link, verb, preferred === undefined ? {} : { placement: { preferred } });
+export async function stepDownStream(log: Link, preferred?: string): Promise<void> {
+  const verb = `STREAM.LEADER.STEPDOWN.${logNames.stream}`;
+  const error = await ask(log, verb, preferred === undefined ? {} : { placement: { preferred } });
   if (error !== undefined && !error.description.endsWith('is already leader'))
     throw refused(verb, error);
 }

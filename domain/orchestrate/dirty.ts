@@ -73,7 +73,3 @@ const isPastPull = (task: Task): boolean =>
   isWanted(task.desired) &&
   taskStateRank[task.status.state] >= taskStateRank.ready &&
   taskStateRank[task.status.state] <= taskStateRank.running;
-
-/** Whether the task does not do what the service's spec now says; the API's `_up-to-date` filter is its negation. */
-export const isTaskDirty = (service: Service, task: Task, node: Node | undefined): boolean =>
-  new DirtyCheck(service).isDirty(task, node);

@@ -11,8 +11,6 @@ import { pickHosts } from './rank.ts';
 
 export interface Pass {
   readonly changes: readonly Change[];
-  /** Tasks that no node takes for now; their `err` says why. */
-  readonly unassigned: number;
   /** The pass ended at `changesMax`: make another one. */
   readonly more: boolean;
 }
@@ -97,12 +95,11 @@ export class Scheduler {
   ): Pass {
     if (this.#takeBack()) this.#room += 1;
     const draft: Draft = { view, now: ctx.now, changes: [], changesMax };
-    let unassigned = 0;
     for (const group of this.#waiting.values()) {
       if (roomIn(draft) <= 0) break;
-      unassigned += this.#try(group, draft);
+      this.#try(group, draft);
     }
-    return { changes: draft.changes, unassigned, more: roomIn(draft) <= 0 };
+    return { changes: draft.changes, more: roomIn(draft) <= 0 };
   }
 
   /** What nodes and tasks the scheduler goes on without, each once; those that were taken are forgotten. */
@@ -110,22 +107,20 @@ export class Scheduler {
     return this.#failures.splice(0);
   }
 
-  /** Answers how many of the group's tasks found no node. What fails for one group is no other's. */
-  #try(group: Group, draft: Draft): number {
+  /** What fails for one group is no other's. */
+  #try(group: Group, draft: Draft): void {
     try {
       const ids = this.#waitingIds(draft.view, group);
       if (group.ids.length === 0) this.#drop(group);
       const first = ids[0] === undefined ? undefined : draft.view.task(ids[0]);
-      if (first === undefined) return 0;
-      return first.nodeId === ''
-        ? this.#assign(group, first, ids, draft)
-        : this.#confirm(group, first, ids, draft);
+      if (first === undefined) return;
+      if (first.nodeId === '') this.#assign(group, first, ids, draft);
+      else this.#confirm(group, first, ids, draft);
     } catch (error) {
       const err = `the scheduler cannot read this task: ${textOf(error)}`;
       if (group.stuck?.err !== err) this.#fail('service', group.serviceId, textOf(error));
       group.stuck = { err, room: this.#room };
       for (const id of group.ids) explain(id, err, draft);
-      return group.ids.length;
     }
   }
 
@@ -172,8 +167,7 @@ export class Scheduler {
     return proposals.length > 0;
   }
 
-  /** Answers how many of the tasks found no node. */
-  #assign(group: Group, first: Task, ids: readonly string[], draft: Draft): number {
+  #assign(group: Group, first: Task, ids: readonly string[], draft: Draft): void {
     let done = 0;
     if (group.stuck?.room !== this.#room) {
       delete group.stuck;
@@ -183,10 +177,8 @@ export class Scheduler {
       if (done < tried.length)
         group.stuck = { err: explainNone(filters, this.#nodes.hosts()), room: this.#room };
     }
-    if (group.stuck === undefined) return 0;
-    const rest = ids.slice(done);
-    for (const id of rest) explain(id, group.stuck.err, draft);
-    return rest.length;
+    if (group.stuck === undefined) return;
+    for (const id of ids.slice(done)) explain(id, group.stuck.err, draft);
   }
 
   /** Answers how many of the tasks found a node. */
@@ -221,7 +213,7 @@ export class Scheduler {
   }
 
   /** Tasks of global services have their node from birth: it only has to take them. */
-  #confirm(group: Group, first: Task, ids: readonly string[], draft: Draft): number {
+  #confirm(group: Group, first: Task, ids: readonly string[], draft: Draft): void {
     const filters = filtersOf(first);
     const load = { serviceId: first.serviceId, needs: needsOf(first), active: true };
     const status: TaskStatus = {
@@ -243,7 +235,6 @@ export class Scheduler {
       } else if (err !== undefined) explain(id, err, draft);
     }
     this.#propose(group, load, confirmed, hosts);
-    return ids.length - confirmed.length;
   }
 
   #propose(group: Group, load: Load, ids: readonly string[], hosts: readonly Host[]): void {
@@ -300,10 +291,6 @@ export class Scheduler {
     if (this.#lastEntered === group) this.#lastEntered = undefined;
   }
 }
-
-/** One pass over a state as it is, without a limit: what a `Scheduler` made for it would do first. */
-export const schedule = (view: View, ctx: Pick<Context, 'now'>): Pass =>
-  new Scheduler(view).pass(view, ctx, Number.POSITIVE_INFINITY);
 
 const groupKey = (task: Task): string => `${task.serviceId}/${task.specVersion}`;
 

@@ -166,13 +166,6 @@ export function checkServiceSpec(spec: ServiceSpec): void {
   checkEndpoint(spec.EndpointSpec);
 }
 
-/** A canonical, valid spec from a request's body, or a `Fault` with Docker's text. */
-export function serviceSpecFrom(input: unknown, options: SpecOptions): ServiceSpec {
-  const spec = convertServiceSpec(input, options);
-  checkServiceSpec(spec);
-  return spec;
-}
-
 /**
  * Only the type check of the decoding, for a front that must tell a bad body before anything else
  * (swarm-compat §2.1, order of checks).

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Node, Service } from '../../domain/model/objects.ts';
 import type { Placement, ServiceSpec } from '../../domain/model/spec.ts';
-import { type Pass, schedule } from '../../domain/schedule/schedule.ts';
+import { type Pass, Scheduler } from '../../domain/schedule/schedule.ts';
 import type { Change } from '../../domain/store/changes.ts';
 import { Store } from '../../domain/store/store.ts';
 import { median } from './statistics.ts';
@@ -30,20 +30,24 @@ export async function bench(progress: (line: string) => void): Promise<Record<st
     const store = cluster(tasks);
     // What the sizes before left behind, and the compiler's work, are not this one's.
     collectGarbage();
-    for (let i = 0; i < warmUps; i++) schedule(store, { now: 1_000 });
+    for (let i = 0; i < warmUps; i++) pass(store);
     const times: number[] = [];
     for (let round = 1; round <= rounds; round++) {
       const start = performance.now();
-      const pass = schedule(store, { now: 1_000 });
+      const made = pass(store);
       times.push((performance.now() - start) / 1_000);
-      assert.equal(pass.changes.length, tasks);
+      assert.equal(made.changes.length, tasks);
       progress(`${tasks} tasks, round ${round}/${rounds}: ${times.at(-1)?.toFixed(3)} s`);
-      if (round === rounds) check(store, pass);
+      if (round === rounds) check(store, made);
     }
     figures[name] = Number(median(times).toFixed(4));
   }
   return figures;
 }
+
+/** One pass over the state as it is, without a limit. */
+const pass = (store: Store): Pass =>
+  new Scheduler(store).pass(store, { now: 1_000 }, Number.POSITIVE_INFINITY);
 
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
@@ -166,7 +170,6 @@ function addService(changes: Change[], name: string, kind: Kind, replicas: numbe
 }
 
 function check(before: Store, pass: Pass): void {
-  assert.equal(pass.unassigned, 0);
   assert.equal(before.count('task'), pass.changes.length);
   const store = before.clone();
   store.apply({ index: 2, at: 1_000, changes: pass.changes });

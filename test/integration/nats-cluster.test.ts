@@ -11,7 +11,6 @@ import {
   isSettled,
   peerIdOf,
   removeServer,
-  stepDownMeta,
   stepDownStream,
 } from '../../bus/nats/membership.ts';
 import { decodeVoteAnswer, encodeVoteRequest } from '../../bus/nats/raft-probe.ts';
@@ -240,7 +239,8 @@ describe('three managers', () => {
     if (member === undefined) throw new Error('no member');
     for (const { server } of cluster.members) {
       await stepDownStream(member.log, server.name);
-      await stepDownMeta(member.system, server.name);
+      const toIt = Buffer.from(JSON.stringify({ placement: { preferred: server.name } }));
+      await member.system.request('$JS.API.META.LEADER.STEPDOWN', toIt, 5_000);
       await until(
         async () => {
           const { streamLeader, metaLeader } = await healthOf(member, 3);

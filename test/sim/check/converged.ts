@@ -1,7 +1,7 @@
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';
-import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
+import { DirtyCheck } from '../../../domain/orchestrate/dirty.ts';
 import { nodeMatches, parseConstraints } from '../../../domain/schedule/constraint.ts';
 import type { Cluster } from '../world/cluster.ts';
 import { runsWell } from '../workload/specs.ts';
@@ -53,7 +53,7 @@ function unconvergedService(store: Store, service: Service): readonly string[] {
   if (stuck === 0 && (state === 'updating' || state === 'rollback_started'))
     out.push(`${Name} is ${state}`);
   for (const task of running)
-    if (stuck === 0 && isTaskDirty(service, task, store.node(task.nodeId)))
+    if (stuck === 0 && new DirtyCheck(service).isDirty(task, store.node(task.nodeId)))
       out.push(`${Name}: ${task.id} is outdated`);
   for (const task of running)
     if (!isAllowed(store, task)) out.push(`${Name}: ${task.id} is where it may not be`);

@@ -1,5 +1,5 @@
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
-import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
+import { DirtyCheck } from '../../../domain/orchestrate/dirty.ts';
 import { isGivenUp } from '../../../domain/orchestrate/node.ts';
 import { nodeMatches, parseConstraints } from '../../../domain/schedule/constraint.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
@@ -96,7 +96,11 @@ function mayStop(seen: Seen, task: Task): boolean {
   if (store.service(task.serviceId) === undefined) return true;
   if (task.nodeId !== '' && isLost(seen, task)) return true;
   const nodes = nodesOf(seen, task.nodeId);
-  if (services.some((service) => [undefined, ...nodes].some((n) => isTaskDirty(service, task, n))))
+  if (
+    services.some((service) =>
+      [undefined, ...nodes].some((n) => new DirtyCheck(service).isDirty(task, n)),
+    )
+  )
     return true;
   return isSurplus(seen, task, services) || nodes.some((node) => !fits(seen, task, node));
 }

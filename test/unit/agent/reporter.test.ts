@@ -31,14 +31,12 @@ function harness() {
     const next = answers.length > 0 ? answers.shift() : answer.of(body as StatusReport);
     if (next !== undefined) reply?.(next);
   });
-  let refused = 0;
   const reporter = new Reporter({
     nodeId: 'n1',
     bus,
     clock,
     random: () => 1,
     log: () => undefined,
-    onRefused: () => refused++,
   });
   const go = async (ms: number): Promise<void> => {
     for (let i = 0; i < ms; i++) {
@@ -50,24 +48,23 @@ function harness() {
   /** `t1 running,t2 ready` for each request so far. */
   const sent = (): string[] =>
     reports.map((r) => r.updates.map((u) => `${u.taskId} ${u.status.state}`).join());
-  return { clock, bus, reports, answers, answer, reporter, go, sent, refused: () => refused };
+  return { clock, bus, reports, answers, answer, reporter, go, sent };
 }
 
 test('what one tick brings goes out at once as one report, newest only', async () => {
   const h = harness();
-  h.reporter.setSession('s1');
+  h.reporter.setSession(true);
   h.reporter.report('t1', status('accepted'));
   h.reporter.report('t2', status('accepted'));
   h.reporter.report('t1', status('preparing'));
   await h.go(5);
   expect(h.sent()).toEqual(['t1 preparing,t2 accepted']);
-  expect(h.reports[0]?.session).toBe('s1');
   expect(h.reporter.pending).toBe(0);
 });
 
 test('one request at a time; what came meanwhile follows its acknowledgement', async () => {
   const h = harness();
-  h.reporter.setSession('s1');
+  h.reporter.setSession(true);
   h.reporter.report('t1', status('ready'));
   await h.go(1);
   h.reporter.report('t1', status('running'));
@@ -85,7 +82,7 @@ describe('retried until acknowledged', () => {
   ])('after %s', async (_, answer) => {
     const h = harness();
     h.answers.push(answer, answer);
-    h.reporter.setSession('s1');
+    h.reporter.setSession(true);
     h.reporter.report('t1', status('running'));
     await h.go(12_000);
     expect(h.sent()).toEqual(['t1 running', 't1 running', 't1 running']);
@@ -95,7 +92,7 @@ describe('retried until acknowledged', () => {
   test('with pauses that end at 8 s', async () => {
     const h = harness();
     h.answer.of = () => fault('Unavailable');
-    h.reporter.setSession('s1');
+    h.reporter.setSession(true);
     h.reporter.report('t1', status('running'));
     await h.go(13_000);
     const before = h.reports.length;
@@ -109,65 +106,37 @@ describe('retried until acknowledged', () => {
     await h.go(100);
     expect(h.sent()).toEqual([]);
     h.bus.setConnected(false);
-    h.reporter.setSession('s1');
+    h.reporter.setSession(true);
     await h.go(100);
-    h.reporter.setSession(undefined);
+    h.reporter.setSession(false);
     h.reporter.report('t1', status('complete'));
     h.bus.setConnected(true);
     await h.go(1_000);
-    h.reporter.setSession('s2');
+    h.reporter.setSession(true);
     await h.go(1_000);
     expect(h.sent()).toEqual(['t1 complete']);
-    expect(h.reports[0]?.session).toBe('s2');
   });
 });
 
 test('a new session ends the pause that failures before it have made', async () => {
   const h = harness();
   h.answer.of = () => fault('Unavailable');
-  h.reporter.setSession('s1');
+  h.reporter.setSession(true);
   h.reporter.report('t1', status('running'));
   await h.go(30_000);
   h.answer.of = () => ({ ok: true });
   const before = h.reports.length;
-  h.reporter.setSession(undefined);
-  h.reporter.setSession('s2');
+  h.reporter.setSession(false);
+  h.reporter.setSession(true);
   await h.go(5);
-  expect(h.reports.slice(before).map(({ session }) => session)).toEqual(['s2']);
-  expect(h.reporter.pending).toBe(0);
-});
-
-test('a session that the leader does not take is told, and the report kept', async () => {
-  const h = harness();
-  h.answers.push(fault('FailedPrecondition'));
-  h.reporter.setSession('s1');
-  h.reporter.report('t1', status('running'));
-  await h.go(10);
-  expect(h.refused()).toBe(1);
-  expect(h.reporter.pending).toBe(1);
-});
-
-test('a task that the leader does not know holds up no other', async () => {
-  const h = harness();
-  const known = ['t0', 't1', 't3', 't4'];
-  const taken = new Set<string>();
-  h.answer.of = ({ updates }) => {
-    const ids = updates.map((u) => u.taskId);
-    if (!ids.every((id) => known.includes(id))) return fault('NotFound');
-    for (const id of ids) taken.add(id);
-    return { ok: true };
-  };
-  for (const id of ['t0', 't1', 't2', 't3', 't4']) h.reporter.report(id, status('running'));
-  h.reporter.setSession('s1');
-  await h.go(3_000);
-  expect([...taken].toSorted()).toEqual(known);
+  expect(h.reports).toHaveLength(before + 1);
   expect(h.reporter.pending).toBe(0);
 });
 
 test('reports are bounded in tasks', async () => {
   const h = harness();
   for (let i = 0; i < 2_500; i++) h.reporter.report(`t${i}`, status('running'));
-  h.reporter.setSession('s1');
+  h.reporter.setSession(true);
   await h.go(20);
   expect(h.reports.map((r) => r.updates.length)).toEqual([1_000, 1_000, 500]);
 });
@@ -189,7 +158,7 @@ test.each<[string, number, TaskStatus]>([
 ])('reports are bounded in bytes: %s', async (_, count, each) => {
   const h = harness();
   for (let i = 0; i < count; i++) h.reporter.report(`t${i}`, each);
-  h.reporter.setSession('s1');
+  h.reporter.setSession(true);
   await h.go(60);
   expect(h.reports.flatMap((r) => r.updates.map((u) => u.taskId))).toHaveLength(count);
   for (const report of h.reports) {
@@ -204,7 +173,7 @@ test('a report goes up to its limit and not beyond; a single status is never hel
     const h = harness();
     for (const [i, length] of lengths.entries())
       h.reporter.report(`t${i}`, status('failed', text('x', length)));
-    h.reporter.setSession('s1');
+    h.reporter.setSession(true);
     await h.go(20);
     return h.reports.map((r) => r.updates.length);
   };
@@ -217,11 +186,11 @@ test('a report goes up to its limit and not beyond; a single status is never hel
 test('closed, it sends nothing and leaves no timer', async () => {
   const h = harness();
   h.answer.of = () => fault('Unavailable');
-  h.reporter.setSession('s1');
+  h.reporter.setSession(true);
   h.reporter.report('t1', status('running'));
   await h.go(5);
   h.reporter.close();
-  h.reporter.setSession('s2');
+  h.reporter.setSession(true);
   h.reporter.report('t2', status('running'));
   await h.go(20_000);
   expect(h.reports).toHaveLength(1);

@@ -6,9 +6,7 @@ import {
   hashOf,
   type LogEntry,
   LogEntryError,
-  verifyChain,
 } from '../../../bus/log-entry.ts';
-import type { LogRecord } from '../../../bus/ports.ts';
 import type { Change } from '../../../domain/store/changes.ts';
 
 const head = {
@@ -26,15 +24,6 @@ const changes = [
   { op: 'delete', kind: 'task', id: 't3' },
   { op: 'create', kind: 'task', object: { id: 't4', serviceId: 's1', specVersion: 1 } },
 ] as unknown as readonly Change[];
-
-const chain = (length: number): readonly LogRecord[] => {
-  let prev = '';
-  return Array.from({ length }, (_, i) => {
-    const data = encodeEntry({ ...head, id: `tx${i}`, prev, changes: i === 0 ? [] : changes });
-    prev = hashOf(data);
-    return { seq: 11 + i, data };
-  });
-};
 
 test('an entry comes back as it was, with what a patch removes', () => {
   const done = [
@@ -90,36 +79,5 @@ describe('refuses', () => {
     const data = body === undefined ? Uint8Array.of(0xc1) : pack(body);
     expect(() => decodeEntry(data)).toThrow(LogEntryError);
     expect(() => decodeEntry(data)).toThrow(message);
-  });
-});
-
-describe('the chain', () => {
-  test('holds from any record on', () => {
-    const records = chain(5);
-    expect(verifyChain(records, '')).toEqual({
-      ok: true,
-      hash: hashOf(records[4]?.data as Uint8Array),
-    });
-    const from = hashOf(records[1]?.data as Uint8Array);
-    expect(verifyChain(records.slice(2), from).ok).toBe(true);
-    expect(verifyChain([], 'anything')).toEqual({ ok: true, hash: 'anything' });
-  });
-
-  test('notices a record that is missing, swapped, changed or of another chain', () => {
-    const records = chain(5);
-    const [a, b, c, d, e] = records as [LogRecord, LogRecord, LogRecord, LogRecord, LogRecord];
-    expect(verifyChain([a, b, d, e], '')).toMatchObject({
-      ok: false,
-      seq: 14,
-      reason: 'follows 12',
-    });
-    const swapped = [a, b, { ...c, data: d.data }, { ...d, data: c.data }, e];
-    expect(verifyChain(swapped, '')).toMatchObject({ ok: false, seq: 13 });
-    expect(verifyChain(records, hashOf(a.data))).toMatchObject({ ok: false, seq: 11 });
-    for (let at = 0; at < b.data.length; at += 3) {
-      const data = Uint8Array.from(b.data);
-      data[at] = (data[at] as number) ^ 1;
-      expect(verifyChain([a, { ...b, data }, c], '').ok).toBe(false);
-    }
   });
 });

@@ -42,7 +42,6 @@ function buildNode(
     clock,
     input: {
       nodeId: 'n1',
-      scope: new AbortController().signal,
       epoch: { generation: 1, epoch: 1 },
       heartbeatMs,
       silenceMs: 3_000,

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
 import type { ServiceSpec, TaskSpec } from '../../../domain/model/spec.ts';
-import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
+import { DirtyCheck } from '../../../domain/orchestrate/dirty.ts';
 import { sameData } from '../../../domain/orchestrate/same-data.ts';
 import { World } from './world.ts';
 
@@ -54,12 +54,12 @@ test.each([
   ['anything, for a task of this version', { task: { ForceUpdate: 1 } }, { specVersion: 2 }, false],
 ] as const)('changing %s', (_, change, task, dirty) => {
   const [service, made, node] = setUp(change as never, task);
-  expect(isTaskDirty(service, made, node)).toBe(dirty);
+  expect(new DirtyCheck(service).isDirty(made, node)).toBe(dirty);
 });
 
 test('a task without a node does not fit new constraints', () => {
   const [service, task] = setUp(placed('node.labels.disk == ssd'));
-  expect(isTaskDirty(service, task, undefined)).toBe(true);
+  expect(new DirtyCheck(service).isDirty(task, undefined)).toBe(true);
 });
 
 test.each([

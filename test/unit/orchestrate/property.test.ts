@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { expect, test } from '@jest/globals';
 import type { Task } from '../../../domain/model/objects.ts';
-import { isTaskDirty } from '../../../domain/orchestrate/dirty.ts';
+import { DirtyCheck } from '../../../domain/orchestrate/dirty.ts';
 import { planService } from '../../../domain/orchestrate/plan-service.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import { isTerminal, isWanted, taskStateRank } from '../../../domain/task-state.ts';
@@ -137,7 +137,7 @@ class Chaos {
       expect(tasks.filter((t) => t.status.state === 'running')).toHaveLength(expected);
       expect(tasks).toHaveLength(expected);
       for (const task of tasks)
-        expect(isTaskDirty(service, task, store.node(task.nodeId))).toBe(false);
+        expect(new DirtyCheck(service).isDirty(task, store.node(task.nodeId))).toBe(false);
       expect(service.updateStatus?.state ?? 'completed').toBe('completed');
       expect(service.updateProgress).toBeUndefined();
     }

@@ -107,6 +107,12 @@ export class Cluster {
     return pass;
   }
 
+  /** Tasks that wait for a node. */
+  waiting(): readonly string[] {
+    const tasks = [...this.store.list('task')];
+    return tasks.filter(({ status }) => status.state === 'pending').map(({ id }) => id);
+  }
+
   nodeOf(id: string): string {
     return this.store.task(id)?.nodeId ?? '';
   }

@@ -1,6 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { serviceSpecFrom } from '../../../domain/spec/service.ts';
-import { body, faultOf, options } from './helpers.ts';
+import { body, faultOf, serviceSpecFrom } from './helpers.ts';
 
 /* Texts of the first two groups were taken from dockerd 28.5.2 in swarm mode. */
 
@@ -156,7 +155,7 @@ const unsupported: readonly [string, unknown][] = [
   ['mounts of type cluster', body({ Mounts: [{ Type: 'cluster', Source: 'x', Target: '/a' }] })],
 ];
 
-const told = (input: unknown): string => faultOf(() => serviceSpecFrom(input, options()));
+const told = (input: unknown): string => faultOf(() => serviceSpecFrom(input));
 
 test.each(daemon)('%s', (text, input) => {
   expect(told(input)).toBe(`daemon InvalidArgument: ${text}`);

@@ -1,9 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { insertDefaults } from '../../../domain/spec/defaults.ts';
-import { serviceSpecFrom } from '../../../domain/spec/service.ts';
-import { body, faultOf, options } from './helpers.ts';
-
-const specOf = (input: unknown, apiVersion?: string) => serviceSpecFrom(input, options(apiVersion));
+import { body, faultOf, serviceSpecFrom as specOf } from './helpers.ts';
 
 /** The form in which dockerd 28.5.2 gives back a service that was created with a name and an image only. */
 const minimal = {
