@@ -1,4 +1,4 @@
-import { Fault, type FaultCode } from '../domain/errors.ts';
+import { errorText, Fault, type FaultCode } from '../domain/errors.ts';
 
 /** An error that has an HTTP status of its own, outside of what Swarm's codes can say. */
 export class HttpError extends Error {
@@ -34,8 +34,7 @@ export function describeError(error: unknown): {
   readonly message: string;
 } {
   if (error instanceof HttpError) return { status: error.status, message: error.message };
-  if (!(error instanceof Fault))
-    return { status: 500, message: error instanceof Error ? error.message : String(error) };
+  if (!(error instanceof Fault)) return { status: 500, message: errorText(error) };
   const { code, message, origin } = error;
   const text = origin === 'manager' ? `rpc error: code = ${code} desc = ${message}` : message;
   return { status: statusOf[code], message: text };

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { wireFault } from '../bus/wire-fault.ts';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { Labels } from '../domain/model/spec.ts';
@@ -155,7 +156,8 @@ async function answer(
     );
     if (seat !== undefined) return send(res, 200, seat);
     const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
-    if (give === undefined) return send(res, 404, wire(new Fault('NotFound', 'page not found')));
+    if (give === undefined)
+      return send(res, 404, { error: wireFault(new Fault('NotFound', 'page not found')) });
     send(res, 200, await give(options, req, askedOf(await bodyOf(req))));
   } catch (error) {
     const fault =
@@ -164,7 +166,7 @@ async function answer(
     // who is put off comes again
     const event = fault.code === 'Unavailable' ? 'join_put_off' : 'join_refused';
     options.log(event, { peer, error: text.slice(0, logTextMax) });
-    send(res, fault.code === 'Internal' ? 500 : 400, wire(fault));
+    send(res, fault.code === 'Internal' ? 500 : 400, { error: wireFault(fault) });
   }
 }
 
@@ -205,8 +207,6 @@ function certificateOf(req: IncomingMessage): Buffer {
     throw new Fault('Unauthenticated', 'a certificate of the cluster is needed');
   return raw;
 }
-
-const wire = ({ code, message, origin }: Fault): object => ({ error: { code, message, origin } });
 
 function send(res: ServerResponse, status: number, body: object): void {
   if (res.headersSent || res.destroyed) return;

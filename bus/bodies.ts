@@ -1,7 +1,8 @@
 import { rooms } from '../domain/disk-room.ts';
 import { limits } from '../domain/limits.ts';
-import type { FaultCode } from '../domain/errors.ts';
 import { isStart, type Start, startsKept } from '../domain/members/starts.ts';
+import { fieldsOf, isCount } from './fields.ts';
+import { wireFaultFrom } from './wire-fault.ts';
 import type {
   Abdication,
   BeatReply,
@@ -21,16 +22,8 @@ import type {
  * What managers send one another and their nodes, checked: a certificate lets its holder write to these subjects, not write anything
  * into them. Each answers undefined for a body that is not of its form.
  */
-const fieldsOf = (body: unknown): Readonly<Record<string, unknown>> | undefined =>
-  typeof body === 'object' && body !== null && !Array.isArray(body)
-    ? (body as Readonly<Record<string, unknown>>)
-    : undefined;
-
 const isShortText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= limits.statusTextLengthMax;
-
-const isCount = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** Generation, epoch and the manager that they are about. */
 function termFrom(body: unknown): (Epoch & { readonly nodeId: string }) | undefined {
@@ -144,17 +137,8 @@ export function forwardReplyFrom(body: unknown): ForwardReply | undefined {
   const { ok, leading, index, error, result } = fieldsOf(body) ?? {};
   if (ok === true) return isCount(index) ? { ok, index, result } : undefined;
   if (leading === false) return { ok: false, leading };
-  const { code, message, origin } = fieldsOf(error) ?? {};
-  return typeof code === 'string' && typeof message === 'string'
-    ? {
-        ok: false,
-        error: {
-          code: code as FaultCode,
-          message,
-          origin: origin === 'daemon' ? 'daemon' : 'manager',
-        },
-      }
-    : undefined;
+  const fault = wireFaultFrom(error);
+  return fault === undefined ? undefined : { ok: false, error: fault };
 }
 
 export function indexReplyFrom(body: unknown): IndexReply | undefined {

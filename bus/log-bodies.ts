@@ -1,8 +1,9 @@
-import type { FaultCode } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { LogOptions } from '../domain/logs/options.ts';
 import { printableText } from '../domain/printable.ts';
+import { fieldsOf } from './fields.ts';
 import type { WireFault } from './protocol.ts';
+import { wireFaultFrom } from './wire-fault.ts';
 
 /**
  * What a manager asks a node's agent about the log of one of the node's tasks (docs/bus.md, logs of tasks). The log is
@@ -41,10 +42,6 @@ export type LogAnswer =
     }
   /** `NotFound`: the node does not read for this stream. `Unavailable`: its engine is away. */
   | { readonly ok: false; readonly error: WireFault };
-
-type Fields = Readonly<Record<string, unknown>>;
-const fieldsOf = (body: unknown): Fields | undefined =>
-  typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Fields) : undefined;
 
 const isName = (value: unknown): value is string =>
   typeof value === 'string' && /^[a-z0-9]{1,64}$/i.test(value);
@@ -105,15 +102,8 @@ export function logAnswerFrom(body: unknown): LogAnswer | undefined {
       typeof end === 'boolean'
       ? { ok, at, frames, end }
       : undefined;
-  const { code, message } = fieldsOf(error) ?? {};
-  return ok === false && typeof code === 'string' && typeof message === 'string'
-    ? {
-        ok,
-        error: {
-          code: code as FaultCode,
-          message: printableText(message.slice(0, limits.statusTextLengthMax)),
-          origin: 'manager',
-        },
-      }
-    : undefined;
+  const fault = wireFaultFrom(error);
+  if (ok !== false || fault === undefined) return undefined;
+  const message = printableText(fault.message.slice(0, limits.statusTextLengthMax));
+  return { ok, error: { code: fault.code, message, origin: 'manager' } };
 }

@@ -1,8 +1,9 @@
 import { createDockerExecutor } from '../actors/agent/adapters/docker-executor.ts';
 import type { Executor } from '../actors/agent/ports.ts';
 import { createApi } from '../api/server.ts';
+import { errorText } from '../domain/errors.ts';
 import { tlsInfo } from '../pki/mod.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { aborted, systemClock } from '../supervisors/clock.ts';
 import { Registry } from '../supervisors/registry.ts';
 import { Supervisor } from '../supervisors/supervisor.ts';
 import { trees } from '../supervisors/trees.ts';
@@ -13,7 +14,6 @@ import { actorLog, createLogger, type Logger } from './log.ts';
 import { NodeFiles } from './node-files.ts';
 import { SwarmNode } from './swarm-node.ts';
 import { version } from './version.ts';
-import { aborted } from './wiring.ts';
 
 /** Time that a clean end may take before the process ends anyhow, ms. Containers go on in either case. */
 const stopLimitMs = 9_000;
@@ -46,8 +46,8 @@ export async function runDaemon(config: Config, parts: DaemonParts = {}): Promis
     logger.info({}, 'stopped');
     process.exit(0);
   } catch (error) {
-    logger.fatal({ error: error instanceof Error ? error.message : String(error) }, 'cannot_run');
-    process.stderr.write(`natswarm: ${error instanceof Error ? error.message : String(error)}\n`);
+    logger.fatal({ error: errorText(error) }, 'cannot_run');
+    process.stderr.write(`natswarm: ${errorText(error)}\n`);
     process.exit(1);
   }
 }

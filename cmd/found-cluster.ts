@@ -4,6 +4,7 @@ import { daemonFault } from '../domain/errors.ts';
 import type { ManagerPlace, NodeDescription } from '../domain/model/objects.ts';
 import type { Availability, ClusterSpec, Labels } from '../domain/model/spec.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
+import { availabilityFrom } from '../domain/spec/node.ts';
 import type { Change } from '../domain/store/changes.ts';
 import {
   Authority,
@@ -57,7 +58,7 @@ export async function newIdentity(
   const given = clusterSpecForInit(request.spec);
   const AutoLockManagers = request.autoLockManagers || given.EncryptionConfig.AutoLockManagers;
   const spec = { ...given, EncryptionConfig: { AutoLockManagers } };
-  const availability = availabilityFrom(request.availability);
+  const availability = availabilityFrom(request.availability || 'active');
   const own = await resolveAddresses();
   const addresses = {
     defaultAddrPool:
@@ -150,12 +151,6 @@ export function firstObjects(
       },
     },
   ];
-}
-
-function availabilityFrom(given: string): Availability {
-  if (given === '') return 'active';
-  if (given === 'active' || given === 'pause' || given === 'drain') return given;
-  throw daemonFault('InvalidArgument', `invalid Availability: "${given}"`);
 }
 
 /** As Docker's daemon, the size is checked only along with pools. */

@@ -2,8 +2,10 @@ import type { KeyObject } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
+import { fieldsOf } from '../bus/fields.ts';
+import { wireFaultFrom } from '../bus/wire-fault.ts';
 import { badTokenFault } from '../domain/commands/join.ts';
-import { daemonFault, Fault, type FaultCode } from '../domain/errors.ts';
+import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import {
   parseJoinToken,
@@ -262,12 +264,8 @@ function faultFrom(answer: Buffer): Error {
   } catch {
     return new Error('unreadable answer');
   }
-  const { code, message, origin } =
-    (parsed as { error?: { code?: string; message?: string; origin?: string } } | null)?.error ??
-    {};
-  return new Fault(
-    (code ?? 'Unknown') as FaultCode,
-    message ?? 'refused',
-    origin === 'daemon' ? 'daemon' : 'manager',
-  );
+  const told = wireFaultFrom(fieldsOf(parsed)?.['error']);
+  return told === undefined
+    ? new Fault('Unknown', 'refused')
+    : new Fault(told.code, told.message, told.origin);
 }

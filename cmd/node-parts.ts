@@ -2,7 +2,7 @@ import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor } from '../actors/agent/ports.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { Applied } from '../domain/store/changes.ts';
-import { daemonFault } from '../domain/errors.ts';
+import { daemonFault, errorText } from '../domain/errors.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
@@ -201,7 +201,7 @@ export class NodeParts {
   }
 
   #fail(part: string, error: unknown): void {
-    this.#failures.set(part, error instanceof Error ? error.message : String(error));
+    this.#failures.set(part, errorText(error));
   }
 
   /** Why this manager serves nothing and will not by itself; '' for nothing. */

@@ -1,7 +1,7 @@
 import { type RenewalInput, renewalMachine } from '../actors/agent/renewal.machine.ts';
 import type { HeldCertificate } from '../domain/ca/renewal.ts';
 import { createRequest, nodeTlsInfo, privateKeyFromPem, readCertificate } from '../pki/mod.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { aborted, systemClock } from '../supervisors/clock.ts';
 import { ActorChild } from '../supervisors/child.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { reasonOf } from '../supervisors/restart-policy.ts';
@@ -12,7 +12,7 @@ import type { LogEvent } from './log.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { Certificates, NodeFiles } from './node-files.ts';
 import { hasExpired } from './own-certificate.ts';
-import { aborted, tlsOf } from './wiring.ts';
+import { tlsOf } from './wiring.ts';
 
 export interface RenewalOptions {
   readonly files: NodeFiles;

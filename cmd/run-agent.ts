@@ -5,13 +5,13 @@ import { isNewer, type MembershipNotice } from '../bus/protocol.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { NodeTls } from '../domain/model/objects.ts';
 import { nodeTlsInfo, readCertificate } from '../pki/mod.ts';
-import { pause, systemClock } from '../supervisors/clock.ts';
+import { aborted, pause, systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import { actorLog, type Logger } from './log.ts';
 import { type Identity, isManager, type NodeFiles } from './node-files.ts';
 import { movedAddresses, type OwnAddresses } from './own-addresses.ts';
-import { aborted, busAddress, newId, openBus, tlsOf } from './wiring.ts';
+import { busAddress, newId, openBus, tlsOf } from './wiring.ts';
 
 /** How often the machine's addresses are looked at, ms. */
 const addressEveryMs = 5_000;

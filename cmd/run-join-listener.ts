@@ -2,20 +2,13 @@ import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { PkiError, rejoinChannel } from '../pki/mod.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { aborted, systemClock } from '../supervisors/clock.ts';
 import { JoinDesk } from './join-desk.ts';
 import { JoinPace } from './join-pace.ts';
 import { actorLog } from './log.ts';
 import { SeatDesk } from './seat-desk.ts';
 import { StartDesk } from './start-desk.ts';
-import {
-  aborted,
-  type CurrentManager,
-  externalCas,
-  hostOf,
-  type ManagerWiring,
-  tlsOf,
-} from './wiring.ts';
+import { type CurrentManager, externalCas, hostOf, type ManagerWiring, tlsOf } from './wiring.ts';
 
 export async function runJoinListener(
   wiring: ManagerWiring,

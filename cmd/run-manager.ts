@@ -25,7 +25,7 @@ import {
   newJoinSecret,
   newKey,
 } from '../pki/mod.ts';
-import { pause, systemClock, timeoutSignal } from '../supervisors/clock.ts';
+import { aborted, pause, systemClock, timeoutSignal } from '../supervisors/clock.ts';
 import { rolledBack } from './admission.ts';
 import { watchDisk } from './disk-watch.ts';
 import { placeOf } from './found-cluster.ts';
@@ -35,7 +35,6 @@ import { actorLog, type LogEvent } from './log.ts';
 import type { Identity } from './node-files.ts';
 import { SeatKeeper } from './seat-keeper.ts';
 import {
-  aborted,
   busAddress,
   type CurrentManager,
   externalCas,

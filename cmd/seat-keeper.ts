@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Manager } from '../actors/manager/manager.ts';
 import { Fault } from '../domain/errors.ts';
 import { bestInformed, placedManagers } from '../domain/members/form.ts';
@@ -9,6 +8,7 @@ import type { Seat } from './seat-desk.ts';
 import { beginJournal } from './generation.ts';
 import { newKey, publicKeyPin } from '../pki/mod.ts';
 import { applyLock } from './key-lock.ts';
+import { pause, systemClock } from '../supervisors/clock.ts';
 import { type ManagerWiring, tlsOf } from './wiring.ts';
 
 /** Pauses between two questions: while this manager has no seat, and while it looks for another generation; and between
@@ -47,7 +47,7 @@ export class SeatKeeper {
         files.writePeers(found.seat.peers);
         await this.#enroll(found, scope);
       }
-      await pause(pauseMs.seeking, scope);
+      await pause(systemClock, pauseMs.seeking, scope);
     }
   }
 
@@ -65,14 +65,14 @@ export class SeatKeeper {
         } catch (error) {
           this.#report('state_not_fetched', { from: addr, error: String(error) });
         }
-      await pause(pauseMs.seeking, scope);
+      await pause(systemClock, pauseMs.seeking, scope);
     }
   }
 
   /** Asks the other managers until one is in this generation, or in a later one. Rejects when the scope ends. */
   async begun(generation: number, scope: AbortSignal): Promise<void> {
     while (!(await this.#ask(scope)).some(({ seat }) => seat.current >= generation)) {
-      await pause(pauseMs.seeking, scope);
+      await pause(systemClock, pauseMs.seeking, scope);
       scope.throwIfAborted();
     }
     scope.throwIfAborted();
@@ -119,7 +119,7 @@ export class SeatKeeper {
           this.#report('generation_left', { generation: identity.generation, now: seat.current });
           return this.#take(seat);
         }
-      await pause(pauseMs.watching, scope);
+      await pause(systemClock, pauseMs.watching, scope);
     }
   }
 
@@ -197,7 +197,3 @@ interface Found {
   readonly addr: string;
   readonly seat: Seat;
 }
-
-/** Ends early with the scope; the caller looks at it. */
-const pause = (ms: number, scope: AbortSignal): Promise<unknown> =>
-  sleep(ms, undefined, { signal: scope }).catch(() => undefined);

@@ -3,7 +3,7 @@ import { isNoLeader } from '../actors/manager/faults.ts';
 import type { LogStatus, Manager } from '../actors/manager/manager.ts';
 import type { LogReading, NodeAway, TaskLogs } from '../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
-import { daemonFault } from '../domain/errors.ts';
+import { daemonFault, errorText } from '../domain/errors.ts';
 import type { LogChunk } from '../domain/logs/frames.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
@@ -311,7 +311,7 @@ export class SwarmNode implements Swarm {
       })
       .catch((error: unknown) => {
         // the client hears it, if it still waits
-        if (!isAwaited && !joining.isAborted) this.#parts.error = messageOf(error);
+        if (!isAwaited && !joining.isAborted) this.#parts.error = errorText(error);
         throw error;
       })
       .finally(() => {
@@ -465,9 +465,6 @@ export class SwarmNode implements Swarm {
     return this.#parts.running.up(managerPatienceMs[changing ? 'changing' : 'request']);
   }
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
 
 function rejectAfter(ms: number, message: string): Promise<never> {
   return new Promise((_, reject) => {

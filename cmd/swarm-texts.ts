@@ -1,4 +1,4 @@
-import { isVoter, placedManagers } from '../domain/members/form.ts';
+import { isVoter, majorityOf, placedManagers } from '../domain/members/form.ts';
 import type { View } from '../domain/store/view.ts';
 
 /** What Docker's daemon says about a node's place in a swarm. */
@@ -35,7 +35,7 @@ export function leaveWarning(view: View | undefined): string {
   const reachable = voters.filter(({ manager }) => manager.reachability === 'reachable').length;
   if (voters.length <= 1) return text.lastManager;
   const left = reachable - 1;
-  const loses = left < Math.floor(voters.length / 2) + 1;
+  const loses = left < majorityOf(voters.length);
   return `${text.leavingManager}${
     loses
       ? `Removing this node leaves ${left} managers out of ${voters.length}. Without a Raft quorum your swarm will be inaccessible. `

@@ -10,7 +10,7 @@ import { isKeyUnknown } from '../domain/ca/issued-keys.ts';
 import { trustedRootsPem } from '../domain/ca/signing.ts';
 import type { View } from '../domain/store/view.ts';
 import { nkeyFromSeed, publicKeyPin, readCertificate, trustRoots } from '../pki/mod.ts';
-import { pause, systemClock } from '../supervisors/clock.ts';
+import { aborted, pause, systemClock } from '../supervisors/clock.ts';
 import { runs } from '../supervisors/run.ts';
 import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
@@ -22,7 +22,6 @@ import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
 import { ServerReloads } from './server-reloads.ts';
 import {
-  aborted,
   CurrentManager,
   hostOf,
   type ManagerPart,

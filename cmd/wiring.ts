@@ -140,13 +140,5 @@ export function ownLink(
   );
 }
 
-/** Resolves with nothing when the scope ends. */
-export function aborted(scope: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (scope.aborted) return resolve(undefined);
-    scope.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-}
-
 export const hostOf = (listenAddr: string): string =>
   listenAddr.slice(0, listenAddr.lastIndexOf(':')).replaceAll(/[[\]]/g, '');

@@ -1,5 +1,6 @@
 import { Fault } from './errors.ts';
 import { limits } from './limits.ts';
+import { majorityOf } from './members/form.ts';
 
 /** What there is room for on a manager's disk: everything; commands, but no reports of nodes; nothing but what makes room. */
 export const rooms = ['none', 'low', 'enough'] as const;
@@ -30,7 +31,7 @@ export function roomOf(disk: DiskSpace, before: Room): Room {
 /** The log goes on with a majority of the managers' disks: what it has room for is what each of some majority has. */
 export function roomOfMajority(all: readonly Room[]): Room {
   const best = all.toSorted((a, b) => rooms.indexOf(b) - rooms.indexOf(a));
-  return best[Math.floor(all.length / 2)] ?? 'enough';
+  return best[majorityOf(all.length) - 1] ?? 'enough';
 }
 
 /** Commands that add to the state, or may. The others remove something, or are needed for managers to come and go. */

@@ -3,21 +3,23 @@
  * `code` is a gRPC status name, because Swarm's clients see `rpc error: code = <code> desc = <text>`;
  * `origin: 'daemon'` marks texts that Docker's daemon makes itself, shown without that prefix (swarm-compat §2.2).
  */
-export type FaultCode =
-  | 'InvalidArgument'
-  | 'FailedPrecondition'
-  | 'OutOfRange'
-  | 'NotFound'
-  | 'AlreadyExists'
-  | 'PermissionDenied'
-  | 'Unauthenticated'
-  | 'Unimplemented'
-  | 'Unavailable'
-  | 'Unknown'
-  | 'Aborted'
-  | 'Internal'
-  | 'DeadlineExceeded'
-  | 'ResourceExhausted';
+export const faultCodes = [
+  'InvalidArgument',
+  'FailedPrecondition',
+  'OutOfRange',
+  'NotFound',
+  'AlreadyExists',
+  'PermissionDenied',
+  'Unauthenticated',
+  'Unimplemented',
+  'Unavailable',
+  'Unknown',
+  'Aborted',
+  'Internal',
+  'DeadlineExceeded',
+  'ResourceExhausted',
+] as const;
+export type FaultCode = (typeof faultCodes)[number];
 
 export class Fault extends Error {
   override readonly name = 'Fault';
@@ -34,6 +36,10 @@ export class Fault extends Error {
 /** A fault whose text comes from the daemon, without the gRPC wrapper. */
 export const daemonFault = (code: FaultCode, message: string): Fault =>
   new Fault(code, message, 'daemon');
+
+/** What was thrown, as a text for people. */
+export const errorText = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
 
 export const noLeaderText =
   "The swarm does not have a leader. It's possible that too few managers are online. Make sure more than half of the managers are online.";

@@ -9,7 +9,7 @@ export interface Clock {
 /** Above this, Node's timers fire at once. */
 const timerMsMax = 2 ** 31 - 1;
 
-/** The machine's clock. The only place of natswarm that touches real timers. */
+/** The machine's own time and timers. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimeout: (fn, ms) => Number(setTimeout(fn, Math.min(ms, timerMsMax))),
@@ -27,6 +27,14 @@ export function pause(clock: Clock, ms: number, scope: AbortSignal): Promise<voi
     };
     const timer = clock.setTimeout(end, ms);
     scope.addEventListener('abort', end, { once: true });
+  });
+}
+
+/** Resolves with nothing when the scope ends. */
+export function aborted(scope: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (scope.aborted) return resolve(undefined);
+    scope.addEventListener('abort', () => resolve(undefined), { once: true });
   });
 }
 

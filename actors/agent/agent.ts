@@ -15,7 +15,7 @@ import { LogDesk, logDeskLogic } from './log-desk.ts';
 import type { Executor } from './ports.ts';
 import { Reporter } from './reporter.ts';
 import { sessionMachine } from './session.machine.ts';
-import { errorText } from './task-status.ts';
+import { shortErrorText } from './task-status.ts';
 import { Worker } from './worker.ts';
 
 export interface AgentOptions {
@@ -80,7 +80,7 @@ export async function removeContainers({
     for (const id of await executor.taskIds(nodeId, scope.signal))
       await executor.removeOrphan(id, scope.signal);
   } catch (error) {
-    log('containers_left', { error: errorText(error) });
+    log('containers_left', { error: shortErrorText(error) });
   } finally {
     clock.clearTimeout(timer);
   }

@@ -1,14 +1,11 @@
-import type { Assign, Epoch, HelloReply, StatusReply, WireFault } from '../../bus/protocol.ts';
+import { fieldsOf, isCount } from '../../bus/fields.ts';
+import type { Assign, Epoch, HelloReply, StatusReply } from '../../bus/protocol.ts';
+import { wireFaultFrom } from '../../bus/wire-fault.ts';
 
 /**
  * Bodies that an agent takes from the bus. Only managers can send them, so the shape is checked as far as a leader of
  * another version could differ, not every field of every task. Undefined: not a body of that kind.
  */
-type Fields = Readonly<Record<string, unknown>>;
-const fieldsOf = (body: unknown): Fields | undefined =>
-  typeof body === 'object' && body !== null ? (body as Fields) : undefined;
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-
 export function asEpoch(body: unknown): Epoch | undefined {
   const fields = fieldsOf(body);
   const valid = fields !== undefined && isCount(fields['generation']) && isCount(fields['epoch']);
@@ -30,7 +27,7 @@ export function asAssign(body: unknown): Assign | undefined {
 
 export function asHelloReply(body: unknown): HelloReply | undefined {
   const fields = fieldsOf(body);
-  if (fields?.['ok'] === false && isFault(fields['error'])) return body as HelloReply;
+  if (fields?.['ok'] === false) return refusalFrom(fields['error']);
   const beats = typeof fields?.['heartbeatMs'] === 'number' && fields['heartbeatMs'] > 0;
   return fields?.['ok'] === true && beats && asEpoch(body) !== undefined
     ? (body as HelloReply)
@@ -38,12 +35,12 @@ export function asHelloReply(body: unknown): HelloReply | undefined {
 }
 
 export function asStatusReply(body: unknown): StatusReply | undefined {
-  const fields = fieldsOf(body);
-  const valid = fields?.['ok'] === true || (fields?.['ok'] === false && isFault(fields['error']));
-  return valid ? (body as StatusReply) : undefined;
+  const { ok, error } = fieldsOf(body) ?? {};
+  if (ok === true) return { ok };
+  return ok === false ? refusalFrom(error) : undefined;
 }
 
-const isFault = (value: unknown): value is WireFault => {
-  const fields = fieldsOf(value);
-  return typeof fields?.['code'] === 'string' && typeof fields['message'] === 'string';
-};
+function refusalFrom(value: unknown): Extract<StatusReply, { readonly ok: false }> | undefined {
+  const error = wireFaultFrom(value);
+  return error === undefined ? undefined : { ok: false, error };
+}

@@ -1,5 +1,5 @@
 import { assign, fromPromise, setup } from 'xstate';
-import { errorText } from './task-status.ts';
+import { shortErrorText } from './task-status.ts';
 
 export interface EngineInput {
   /** Resolves when the engine answers, rejects with what is wrong with it. May take for ever. */
@@ -38,7 +38,7 @@ const insisting = {
           actions: {
             type: 'note',
             params: ({ event }: { event: { error: unknown } }) => ({
-              error: errorText(event.error),
+              error: shortErrorText(event.error),
             }),
           },
         },

@@ -10,7 +10,7 @@ import type { ChildActor, Registry } from '../../supervisors/registry.ts';
 import { LogFeed } from './log-feed.ts';
 import { logFeedMachine } from './log-feed.machine.ts';
 import type { Executor } from './ports.ts';
-import { errorText, isRetryable } from './task-status.ts';
+import { shortErrorText, isRetryable } from './task-status.ts';
 
 export interface LogDeskPorts {
   readonly nodeId: string;
@@ -102,7 +102,7 @@ interface LogDeskInput {
 }
 
 const faultOf = (error: unknown): Fault =>
-  new Fault(isRetryable(error) ? 'Unavailable' : 'Unknown', errorText(error));
+  new Fault(isRetryable(error) ? 'Unavailable' : 'Unknown', shortErrorText(error));
 
 const refusal = (code: FaultCode, message: string): LogAnswer => ({
   ok: false,

@@ -1,4 +1,5 @@
 import type { LogAnswer } from '../../bus/log-bodies.ts';
+import { wireFault } from '../../bus/wire-fault.ts';
 import type { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import { frameOf, type LogChunk } from '../../domain/logs/frames.ts';
@@ -64,7 +65,7 @@ export class LogFeed {
     const isLast = this.#frames.length === 0 && frames.length === 0;
     this.#last =
       isLast && typeof this.#end === 'object'
-        ? { ok: false, error: wired(this.#end) }
+        ? { ok: false, error: wireFault(this.#end) }
         : this.#answer(frames);
     return this.#last;
   }
@@ -94,5 +95,3 @@ export class LogFeed {
     return out;
   }
 }
-
-const wired = ({ code, message, origin }: Fault) => ({ code, message, origin });

@@ -58,6 +58,9 @@ export class EngineError extends Error {
   }
 }
 
+/** What a call rejects with when its scope aborts. `retryable`, so that nobody takes it for the task's failure. */
+export const abortedError = (): EngineError => new EngineError('aborted', true);
+
 /** Whose log it is: a task of this node. */
 export type LogSubject = Pick<Task, 'id' | 'nodeId'>;
 

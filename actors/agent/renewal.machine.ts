@@ -1,5 +1,6 @@
 import { assign, fromPromise, setup } from 'xstate';
 import { type HeldCertificate, renewalOf, renewalRetryAt } from '../../domain/ca/renewal.ts';
+import { errorText } from '../../domain/errors.ts';
 
 export interface RenewalInput {
   readonly scope: AbortSignal;
@@ -44,7 +45,7 @@ export const renewalMachine = setup({
       const failures = context.failures + 1;
       const now = context.now();
       const at = renewalRetryAt(failures, context.held(), now, context.random());
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorText(error);
       context.log('certificate_not_renewed', { error: reason, againInMs: at - now });
       return { failures, at };
     }),

@@ -8,7 +8,7 @@ import type { Clock } from '../../supervisors/clock.ts';
 import { backoffMs } from './backoff.ts';
 import { asStatusReply } from './bodies.ts';
 import type { StatusReporter } from './ports.ts';
-import { errorText } from './task-status.ts';
+import { shortErrorText } from './task-status.ts';
 
 export interface ReporterPorts {
   readonly nodeId: string;
@@ -131,7 +131,7 @@ export class Reporter implements StatusReporter {
     } catch (thrown) {
       error = thrown;
     }
-    log('status_not_taken', { tasks: batch.length, error: errorText(error) });
+    log('status_not_taken', { tasks: batch.length, error: shortErrorText(error) });
     return 'again';
   }
 }

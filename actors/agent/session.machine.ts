@@ -11,7 +11,7 @@ import {
   type SessionEvent,
   type SessionInput,
 } from './session-actors.ts';
-import { errorText } from './task-status.ts';
+import { shortErrorText } from './task-status.ts';
 
 /** How often the description is looked at again, ms (swarm-compat §4.6). */
 const describeEveryMs = 20_000;
@@ -61,7 +61,7 @@ export const sessionMachine = setup({
     announce: ({ context }) => context.onSession(context.session),
     renounce: ({ context }) => context.onSession(undefined),
     note: ({ context }, { event, cause }: { event: string; cause?: unknown }) =>
-      context.log(event, cause === undefined ? {} : { error: errorText(cause) }),
+      context.log(event, cause === undefined ? {} : { error: shortErrorText(cause) }),
   },
   guards: {
     isConnected: (_, { connected }: { connected: boolean }) => connected,

@@ -1,3 +1,4 @@
+import { errorText } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import type { ContainerStatus, TaskStatus } from '../../domain/model/objects.ts';
 import { failureState, isAdvance, type TaskState } from '../../domain/task-state.ts';
@@ -81,8 +82,8 @@ export function exitError(exit: Exit | undefined): string | undefined {
 /** The one reason that Swarm tells too, in its words; the others are natswarm's. */
 const unhealthy = 'unhealthy container';
 
-export const errorText = (error: unknown): string =>
-  shorten(error instanceof Error ? error.message : String(error));
+/** As long as a status may carry. */
+export const shortErrorText = (error: unknown): string => shorten(errorText(error));
 
 const shorten = (text: string): string => text.slice(0, limits.statusTextLengthMax);
 

@@ -8,10 +8,10 @@ import { type Clock, pause } from '../../supervisors/clock.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import type { Exit } from '../../supervisors/restart-policy.ts';
-import { createLimiter, type Limiter } from './limiter.ts';
+import { Gate } from './gate.ts';
 import type { Controller, Executor, StatusReporter } from './ports.ts';
 import { desireEvent, taskMachine } from './task.machine.ts';
-import { endStatus, errorText, isRetryable } from './task-status.ts';
+import { endStatus, shortErrorText, isRetryable } from './task-status.ts';
 import { Templates } from './templates.ts';
 
 export interface WorkerPorts {
@@ -52,7 +52,7 @@ export class Worker {
   readonly #ports: WorkerPorts;
   readonly #entries = new Map<string, Entry>();
   readonly #actors: DynamicSupervisor;
-  readonly #limited: Limiter = createLimiter(limits.engineOperationsMax);
+  readonly #gate = new Gate(limits.engineOperationsMax);
   #ready: Promise<void> | undefined;
   #onEmpty: () => void = () => undefined;
   readonly #templates = new Templates();
@@ -205,10 +205,10 @@ export class Worker {
     if (entry === undefined) return;
     if (exit.kind === 'error' && !entry.crashed) {
       entry.crashed = true;
-      this.#start(entry, `agent: ${errorText(exit.error)}`);
+      this.#start(entry, `agent: ${shortErrorText(exit.error)}`);
       if (entry.leaving) this.#stop(entry);
     } else if (entry.leaving) void this.#remove(entry);
-    else if (exit.kind === 'error') void this.#fail(entry, `agent: ${errorText(exit.error)}`);
+    else if (exit.kind === 'error') void this.#fail(entry, `agent: ${shortErrorText(exit.error)}`);
   }
 
   /** Removes the container by force, however long that takes: only then the task has failed. */
@@ -243,7 +243,7 @@ export class Worker {
 
   #removeContainer({ task, controller }: Entry): Promise<boolean> {
     return this.#insist('container_not_removed', { task: task.id }, (scope) =>
-      this.#limited(() => controller.remove(scope)),
+      this.#gate.run(() => controller.remove(scope), scope),
     );
   }
 
@@ -263,7 +263,7 @@ export class Worker {
     const { executor, nodeId, log } = this.#ports;
     for (const id of await executor.taskIds(nodeId, scope)) {
       if (this.#entries.has(id)) continue;
-      await this.#limited(() => executor.removeOrphan(id, scope));
+      await this.#gate.run(() => executor.removeOrphan(id, scope), scope);
       log('orphan_removed', { task: id });
     }
   }
@@ -292,7 +292,7 @@ export class Worker {
         return true;
       } catch (error) {
         if (scope.aborted) return false;
-        log(event, { ...fields, error: errorText(error) });
+        log(event, { ...fields, error: shortErrorText(error) });
         if (!isRetryable(error)) tries++;
         await pause(clock, removeRetryMs, scope);
         await this.#engineReady().catch(() => undefined);

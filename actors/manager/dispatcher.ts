@@ -17,7 +17,7 @@ import { nodeDescribed, nodeLeft, nodesSilent } from '../../domain/assign/node-s
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
 import { reportsWait, type Room } from '../../domain/disk-room.ts';
-import { Fault } from '../../domain/errors.ts';
+import { errorText, Fault } from '../../domain/errors.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
@@ -25,7 +25,7 @@ import type { Clock } from '../../supervisors/clock.ts';
 import { type DynamicPorts, DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import { Beats } from './beats.ts';
 import type { Committer } from './committer.ts';
-import { wireFault } from './faults.ts';
+import { wireFault } from '../../bus/wire-fault.ts';
 import { Front } from './front.ts';
 import { Inbox } from './inbox.ts';
 import { Losses } from './losses.ts';
@@ -308,7 +308,7 @@ export class Dispatcher {
 
   #onFailure(nodeId: string, error: unknown, streak: number): void {
     if (streak < failuresTold || !this.#ports.mayServe()) return;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     const noted = this.#ports.committer.propose((view, { now }) => ({
       changes: sessionFailed(view, nodeId, reason, now),
       result: undefined,

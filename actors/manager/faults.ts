@@ -1,4 +1,3 @@
-import type { WireFault } from '../../bus/protocol.ts';
 import { daemonFault, Fault, noLeaderText } from '../../domain/errors.ts';
 
 /** Nobody leads; whatever was asked for was certainly not done. */
@@ -22,10 +21,3 @@ export const noAnswer = (): Fault => new Fault('DeadlineExceeded', 'context dead
 /** What was asked for does not fit into a message or record; nothing was done. Swarm's text. */
 export const tooLarge = (): Fault =>
   new Fault('Unknown', "raft: raft message is too large and can't be sent");
-
-export function wireFault(error: unknown): WireFault {
-  if (error instanceof Fault)
-    return { code: error.code, message: error.message, origin: error.origin };
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'Internal', message, origin: 'manager' };
-}

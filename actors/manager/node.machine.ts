@@ -1,7 +1,7 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import { wireFault } from '../../bus/wire-fault.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
-import { Fault } from '../../domain/errors.ts';
 import { AssignmentFeed, type Parts, promptFor } from './assignment-feed.ts';
 
 export interface NodeInput {
@@ -88,14 +88,6 @@ const catchUp = {
   onError: '#node.unseen',
 } as const;
 
-const wire = (error: unknown): HelloReply => ({
-  ok: false,
-  error:
-    error instanceof Fault
-      ? { code: error.code, message: error.message, origin: error.origin }
-      : { code: 'Internal', message: String(error), origin: 'manager' },
-});
-
 /**
  * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
  * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that beats without
@@ -126,7 +118,8 @@ export const nodeMachine = setup({
         : { feed: new AssignmentFeed({ epoch, session, parts: parts(pending.hello), send }) },
     ),
     begin: ({ context }) => context.feed?.begin(),
-    refuse: ({ context }, params: { error: unknown }) => context.pending?.reply(wire(params.error)),
+    refuse: ({ context }, params: { error: unknown }) =>
+      context.pending?.reply({ ok: false, error: wireFault(params.error) }),
     forgetHello: assign({ pending: undefined }),
     // Belongs to no session: to the agent a gap, so it says hello.
     prompt: ({ context }) => context.send(promptFor(context.epoch)),

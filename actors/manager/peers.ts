@@ -20,7 +20,8 @@ import type {
 } from '../../bus/protocol.ts';
 import { type ManagerVerb, subjects } from '../../bus/subjects.ts';
 import type { Committed } from './committer.ts';
-import { isNoLeader, wireFault } from './faults.ts';
+import { wireFault } from '../../bus/wire-fault.ts';
+import { isNoLeader } from './faults.ts';
 import { isMajority } from './quorum.ts';
 
 /** A manager that is up answers such a question at once, ms. */

@@ -1,4 +1,4 @@
-import { isVoter, placedManagers } from '../../domain/members/form.ts';
+import { isVoter, majorityOf, placedManagers } from '../../domain/members/form.ts';
 import type { View } from '../../domain/store/view.ts';
 
 /**
@@ -36,8 +36,6 @@ export const listenersOf = (view: View): readonly string[] =>
 /** One manager, or a cluster that is only being founded: there is nobody to ask, to wait for or to lose against. */
 export const isAlone = (managers: readonly string[], self: string): boolean =>
   managers.length === 0 || (managers.length === 1 && managers[0] === self);
-
-export const majorityOf = (count: number): number => Math.floor(count / 2) + 1;
 
 /** Whether those in favour are a majority of the managers. */
 export function isMajority(managers: readonly string[], inFavour: ReadonlySet<string>): boolean {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../../domain/limits.ts';
+import { aborted, pause, systemClock } from '../../supervisors/clock.ts';
 import type { EngineClient } from '../engine.ts';
 import type { Filters } from '../filters.ts';
 import type { Sink } from '../sink.ts';
@@ -129,7 +130,7 @@ export class EventStream {
       } catch {
         // away, or cut off: it is asked again from where it stopped
       }
-      await pause(delayMs, signal);
+      await pause(systemClock, delayMs, signal);
     }
   }
 
@@ -180,23 +181,3 @@ function linesOf(text: string): readonly Line[] {
 
 const stamp = (nanos: bigint): string =>
   `${nanos / 1_000_000_000n}.${String(nanos % 1_000_000_000n).padStart(9, '0')}`;
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-    if (signal.aborted) done();
-  });
-}

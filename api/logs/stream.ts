@@ -1,5 +1,5 @@
 import type { NodeAway } from '../../actors/manager/task-logs.ts';
-import { Fault } from '../../domain/errors.ts';
+import { errorText, Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import { frame, type LogChunk } from '../../domain/logs/frames.ts';
 import type { LogOptions } from '../../domain/logs/options.ts';
@@ -142,7 +142,7 @@ export class LogStream {
       this.#reasons.add(`node ${task.nodeId} is not available`);
       return;
     }
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorText(error);
     // Its container is gone, so is its log: Swarm says nothing about those either.
     if (!/no such container/i.test(text)) this.#reasons.add(`task ${task.id}: ${text}`);
   }

@@ -1,4 +1,5 @@
 import type { Msg } from 'nats';
+import { errorText } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import {
   type AuthRequest,
@@ -67,7 +68,7 @@ function answer(message: Msg, options: AuthOptions): void {
   try {
     judge(message, options);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     options.onDenied({ reason, host: '', nodeId: '' });
   }
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, errors, type NatsConnection } from 'nats';
 import type { NKey } from '../../pki/mod.ts';
+import { pause, systemClock } from '../../supervisors/clock.ts';
 import { Pace } from './pace.ts';
 import { authenticatorOf } from './users.ts';
 
@@ -72,7 +72,7 @@ export class Dialer {
 
   /** Rejects with the signal's reason only. `pauseFirst`: others lost their connection at the same time. */
   async connect(signal: AbortSignal, pauseFirst: boolean): Promise<NatsConnection> {
-    if (pauseFirst) await this.#pause(signal);
+    if (pauseFirst) await pause(systemClock, this.#pace.next(), signal);
     else this.#pace.start();
     for (let silent = false; ; ) {
       signal.throwIfAborted();
@@ -88,13 +88,8 @@ export class Dialer {
         // further one would cost another; in a loop of its own it closes them.
         silent = error instanceof errors.TimeoutError;
       }
-      await this.#pause(signal);
+      await pause(systemClock, this.#pace.next(), signal);
     }
-  }
-
-  /** Aborted, it ends early; the caller looks at the signal. */
-  async #pause(signal: AbortSignal): Promise<void> {
-    await sleep(this.#pace.next(), undefined, { signal }).catch(() => {});
   }
 
   /** One attempt, or as many as it takes; given up at once by the signal. A connection that comes later is closed. */

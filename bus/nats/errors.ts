@@ -1,11 +1,12 @@
 import { errors } from 'nats';
+import { errorText } from '../../domain/errors.ts';
 import { BusError } from '../ports.ts';
 
 /** What went wrong in the client library, in the bus's terms. */
 export function toBusError(error: unknown): BusError {
   if (error instanceof BusError) return error;
   const cause = error instanceof errors.RequestError ? (error.cause ?? error) : error;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = errorText(cause);
   if (cause instanceof errors.TimeoutError) return new BusError('timeout', message);
   if (cause instanceof errors.NoRespondersError) return new BusError('no-responder', message);
   if (

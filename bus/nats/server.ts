@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause, systemClock } from '../../supervisors/clock.ts';
 import { replaceFile } from '../durable-file.ts';
 import { type Exit, clearStale, recordChild, spawnBound } from './child.ts';
 import { type ClusterOptions, serverConfig, storeKeyValue, storeKeyVariable } from './config.ts';
@@ -278,7 +278,7 @@ export async function waitForJetStream(link: Link, signal: AbortSignal): Promise
   while (!(await answersJetStream(link))) {
     signal.throwIfAborted();
     // Not there yet, JetStream refuses at once.
-    await sleep(pollMs, undefined, { signal }).catch(() => {});
+    await pause(systemClock, pollMs, signal);
     signal.throwIfAborted();
   }
 }

@@ -2,10 +2,10 @@ import { keysAfterReturn, refuseFormer, unknownKey } from '../ca/issued-keys.ts'
 import { Fault } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Cluster } from '../model/objects.ts';
-import type { Availability, NodeRole } from '../model/spec.ts';
+import type { NodeRole } from '../model/spec.ts';
 import { parseAddress } from '../schedule/address.ts';
 import { nodesMax } from '../spec/cluster-labels.ts';
-import { nodeLabelsFrom } from '../spec/node.ts';
+import { availabilityFrom, nodeLabelsFrom } from '../spec/node.ts';
 import { patchNode } from '../store/changes.ts';
 import { Body } from './body.ts';
 import type { Command } from './command.ts';
@@ -30,12 +30,6 @@ export function roleOfToken(
   if (worker) return 'worker';
   if (manager) return 'manager';
   throw badTokenFault();
-}
-
-function availabilityFrom(text: string): Availability {
-  if (text === '') return 'active';
-  if (text === 'active' || text === 'pause' || text === 'drain') return text;
-  throw new Fault('InvalidArgument', `invalid Availability: "${text.slice(0, 100)}"`);
 }
 
 /** '' where none is known. Everybody's tools print it, and nodes are placed by it. */
@@ -68,7 +62,7 @@ export const nodeJoin: Command = {
     const role = roleOfToken(cluster, body.text('token'));
     const pin = pinFrom(body.text('pin'));
     const key = keyFrom(body.text('key'));
-    const availability = availabilityFrom(body.text('availability'));
+    const availability = availabilityFrom(body.text('availability') || 'active');
     const addr = addressFrom(body.text('addr'));
     const Labels = nodeLabelsFrom(body.raw('labels'));
     const known = view.node(id);

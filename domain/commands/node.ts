@@ -2,7 +2,7 @@ import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Node, Task } from '../model/objects.ts';
 import type { NodeSpec } from '../model/spec.ts';
-import { isVoter } from '../members/form.ts';
+import { isVoter, majorityOf } from '../members/form.ts';
 import { nodeSpecFrom } from '../spec/node.ts';
 import type { Change } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
@@ -34,7 +34,7 @@ function checkDemotion(view: View, node: Node): void {
   }
   if (staying === 0)
     throw new Fault('FailedPrecondition', 'attempting to demote the last manager of the swarm');
-  if (isVoter(node) && reachable < Math.floor(voters / 2) + 1)
+  if (isVoter(node) && reachable < majorityOf(voters))
     throw new Fault(
       'FailedPrecondition',
       "can't remove member from the raft: this would result in a loss of quorum",

@@ -51,6 +51,9 @@ export const isGoing = ({ spec, manager }: Placed): boolean =>
 export const isVoter = (node: Node): boolean =>
   node.manager !== undefined && node.manager.joining !== true;
 
+/** How many of so many voters decide. */
+export const majorityOf = (voters: number): number => Math.floor(voters / 2) + 1;
+
 /** Whether this manager is to go while another one that counts stays: it leaves the lead to that one. */
 export const leavesLead = (view: View, self: string): boolean => {
   const placed = placedManagers(view);

@@ -1,6 +1,14 @@
 import type { LogForm } from '../model/objects.ts';
 import type { View } from '../store/view.ts';
-import { formOf, isGoing, isVoter, leavesLead, type Placed, placedManagers } from './form.ts';
+import {
+  formOf,
+  isGoing,
+  isVoter,
+  leavesLead,
+  majorityOf,
+  type Placed,
+  placedManagers,
+} from './form.ts';
 
 /** A server of the log's group. */
 export interface LogServer {
@@ -129,10 +137,10 @@ function planRelease(node: Placed, survey: LogSurvey): MemberStep {
   const rest = survey.servers.filter((server) => server !== own);
   const up = rest.filter(({ online }) => online).length;
   // as it is now the group agrees on it, and then it goes on
-  const needed = Math.max(majority(members) - (own.online ? 1 : 0), majority(members - 1));
+  const needed = Math.max(majorityOf(members) - (own.online ? 1 : 0), majorityOf(members - 1));
   const copies = rest.filter(({ copy }) => copy !== 'none').length;
   const current = rest.filter(({ online, copy }) => online && copy === 'current').length;
-  if (up < needed || current < majority(copies))
+  if (up < needed || current < majorityOf(copies))
     return wait(`${up} of ${members} servers of the log would be left without ${node.id}`);
   // whoever is told of a promotion from here on has to know that this place is no more, whichever leader takes the server out
   const forget: MemberStep =
@@ -156,8 +164,6 @@ function inOrder(going: readonly Placed[], survey: LogSurvey): readonly Placed[]
 /** Its server is out of the group already: until it is released too, it would be counted among those that go on. */
 const hasLeft = ({ id }: Placed, { servers }: LogSurvey): boolean =>
   servers.every(({ nodeId }) => nodeId !== '' && nodeId !== id);
-
-const majority = (count: number): number => Math.floor(count / 2) + 1;
 
 /** Why the log does not count on this node's server yet, for people; '' when it does. */
 export function lacksCopy(survey: LogSurvey, nodeId: string): string {

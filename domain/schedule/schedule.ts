@@ -1,3 +1,4 @@
+import { errorText } from '../errors.ts';
 import { limits } from '../limits.ts';
 import type { Node, Task, TaskStatus } from '../model/objects.ts';
 import type { Applied, Change } from '../store/changes.ts';
@@ -117,8 +118,8 @@ export class Scheduler {
       if (first.nodeId === '') this.#assign(group, first, ids, draft);
       else this.#confirm(group, first, ids, draft);
     } catch (error) {
-      const err = `the scheduler cannot read this task: ${textOf(error)}`;
-      if (group.stuck?.err !== err) this.#fail('service', group.serviceId, textOf(error));
+      const err = `the scheduler cannot read this task: ${errorText(error)}`;
+      if (group.stuck?.err !== err) this.#fail('service', group.serviceId, errorText(error));
       group.stuck = { err, room: this.#room };
       for (const id of group.ids) explain(id, err, draft);
     }
@@ -134,7 +135,7 @@ export class Scheduler {
     try {
       this.#see(before, after);
     } catch (error) {
-      this.#fail('task', id, textOf(error));
+      this.#fail('task', id, errorText(error));
     }
   }
 
@@ -323,8 +324,6 @@ function needsKnown(task: Task): Needs {
     return noNeeds;
   }
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const hasFailed = ({ status: { state } }: Task): boolean =>
   state === 'failed' || state === 'rejected';

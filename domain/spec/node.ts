@@ -13,8 +13,8 @@ const nodeType = struct('swarm.NodeSpec', {
   Availability: always(text('swarm.NodeAvailability')),
 });
 
-/** Case does not matter to Docker. */
-function availabilityFrom(given: string): Availability {
+/** Case does not matter to Docker. Throws `Fault`. */
+export function availabilityFrom(given: string): Availability {
   const value = given.toLowerCase();
   if (value === 'active' || value === 'pause' || value === 'drain') return value;
   throw badRequest(`invalid Availability: ${quote(given)}`);

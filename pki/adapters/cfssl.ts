@@ -3,6 +3,7 @@ import { type IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
+import { errorText } from '../../domain/errors.ts';
 import { PkiError } from '../errors.ts';
 import type { CfsslClient, CfsslConnect } from '../external-ca.ts';
 
@@ -56,7 +57,7 @@ async function post(url: URL, body: string, exchange: Exchange): Promise<string>
   // Without an agent every exchange has a connection of its own, with the certificate that is in use now.
   const sent = { ...tls, method: 'POST', headers, signal, agent: false as const };
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => reject(failed(messageOf(error), error));
+    const fail = (error: unknown): void => reject(failed(errorText(error), error));
     const outgoing = request(url, sent, (answer) => {
       readAnswer(answer, answerBytesMax).then(resolve, fail);
     });
@@ -92,7 +93,7 @@ async function reach(url: URL, exchange: Exchange): Promise<void> {
       clearTimeout(timer);
       socket.destroy();
       if (error === undefined) resolve();
-      else reject(failed(messageOf(error), error));
+      else reject(failed(errorText(error), error));
     };
     const timer = setTimeout(() => end(new Error('timed out')), timeoutMs);
     socket.once('secureConnect', () => end());
@@ -100,6 +101,3 @@ async function reach(url: URL, exchange: Exchange): Promise<void> {
     socket.on('error', end);
   });
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);

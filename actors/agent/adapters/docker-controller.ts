@@ -25,7 +25,7 @@ import {
   runOf,
 } from './docker-facts.ts';
 import type { Images } from './docker-images.ts';
-import type { Gate } from './gate.ts';
+import type { Gate } from '../gate.ts';
 
 /** What all controllers of one executor share. */
 export interface Shared {

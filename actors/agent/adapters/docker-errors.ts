@@ -1,4 +1,4 @@
-import { EngineError } from '../ports.ts';
+import { abortedError, EngineError } from '../ports.ts';
 
 /** The engine answered with an error. `message` is its own text. */
 export class EngineReply extends EngineError {
@@ -24,9 +24,6 @@ const unreachable: ReadonlySet<unknown> = new Set([
   'EPIPE',
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
-
-/** What a call rejects with when its scope aborts. `retryable`, so that nobody takes it for the task's failure. */
-export const abortedError = (): EngineError => new EngineError('aborted', true);
 
 /** Turns whatever a call to the engine failed with into an `EngineError`. */
 export function engineError(cause: unknown, scope?: AbortSignal): EngineError {

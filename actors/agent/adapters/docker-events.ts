@@ -1,9 +1,9 @@
 import { limits } from '../../../domain/limits.ts';
 import { type Clock, pause } from '../../../supervisors/clock.ts';
+import { abortedError } from '../ports.ts';
 import type { EngineError } from '../ports.ts';
 import { type Client, linesOf } from './docker-client.ts';
 import { labels } from './docker-config.ts';
-import { abortedError } from './docker-errors.ts';
 
 const reconnectMinMs = 50;
 const reconnectMaxMs = 2_000;

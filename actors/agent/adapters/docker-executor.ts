@@ -2,6 +2,7 @@ import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
 import { pause, systemClock, timeoutSignal } from '../../../supervisors/clock.ts';
 import {
+  abortedError,
   type Controller,
   EngineError,
   type Executor,
@@ -12,13 +13,12 @@ import {
 import { EngineClient, segment } from './docker-client.ts';
 import { labels, type TemplateNode } from './docker-config.ts';
 import { DockerController, removeContainer, type Shared } from './docker-controller.ts';
-import { abortedError } from './docker-errors.ts';
 import { EngineEvents } from './docker-events.ts';
 import { descriptionOf, type EngineInfo } from './docker-facts.ts';
 import { Images } from './docker-images.ts';
 import { containersWith } from './docker-list.ts';
 import { readLogs } from './docker-logs.ts';
-import { Gate } from './gate.ts';
+import { Gate } from '../gate.ts';
 
 const readyMinMs = 50;
 const readyMaxMs = 1_000;

@@ -1,10 +1,10 @@
 import { limits } from '../../../domain/limits.ts';
 import { registryOf } from '../../../domain/spec/image.ts';
 import type { Clock } from '../../../supervisors/clock.ts';
-import { EngineError } from '../ports.ts';
+import { abortedError, EngineError } from '../ports.ts';
 import { type Client, linesOf, segment } from './docker-client.ts';
 import { isImageId, isPinned } from './docker-config.ts';
-import { abortedError, engineError, EngineReply } from './docker-errors.ts';
+import { engineError, EngineReply } from './docker-errors.ts';
 
 export interface ImageOptions {
   /** Use what is here and never ask a registry (DOCKER_SERVICE_PREFER_OFFLINE_IMAGE of Docker's daemon). */

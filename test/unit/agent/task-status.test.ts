@@ -3,7 +3,7 @@ import { EngineError, type Found } from '../../../actors/agent/ports.ts';
 import {
   afterFind,
   endStatus,
-  errorText,
+  shortErrorText,
   isRetryable,
   type LiveState,
   liveStatus,
@@ -134,8 +134,8 @@ describe('how a task ended', () => {
 });
 
 test('errors', () => {
-  expect(errorText(new Error('x'.repeat(9_999)))).toHaveLength(4_096);
-  expect(errorText('text')).toBe('text');
+  expect(shortErrorText(new Error('x'.repeat(9_999)))).toHaveLength(4_096);
+  expect(shortErrorText('text')).toBe('text');
   expect(isRetryable(new EngineError('x', true))).toBe(true);
   expect(isRetryable(new EngineError('x', false))).toBe(false);
   expect(isRetryable(new Error('x'))).toBe(false);

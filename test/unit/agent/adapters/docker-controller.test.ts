@@ -3,7 +3,7 @@ import {
   DockerController,
   type Shared,
 } from '../../../../actors/agent/adapters/docker-controller.ts';
-import { Gate } from '../../../../actors/agent/adapters/gate.ts';
+import { Gate } from '../../../../actors/agent/gate.ts';
 import { EngineError } from '../../../../actors/agent/ports.ts';
 import type { Task } from '../../../../domain/model/objects.ts';
 import { settle } from '../../../support/settle.ts';

@@ -1,4 +1,4 @@
-import { abortedError } from './docker-errors.ts';
+import { abortedError } from './ports.ts';
 
 /** Lets at most `size` pieces of work run at the same time; the others wait in their order. */
 export class Gate {

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { Gate } from '../../../../actors/agent/adapters/gate.ts';
-import { settle } from '../../../support/settle.ts';
+import { Gate } from '../../../actors/agent/gate.ts';
+import { settle } from '../../support/settle.ts';
 
 const { signal: forever } = new AbortController();
 
