@@ -105,5 +105,5 @@ export function logAnswerFrom(body: unknown): LogAnswer | undefined {
   const fault = wireFaultFrom(error);
   if (ok !== false || fault === undefined) return undefined;
   const message = printableText(fault.message.slice(0, limits.statusTextLengthMax));
-  return { ok, error: { code: fault.code, message, origin: 'manager' } };
+  return { ok, error: { ...fault, message, origin: 'manager' } };
 }

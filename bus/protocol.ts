@@ -5,7 +5,7 @@ import type { AssignmentPart } from '../domain/assign/outbox.ts';
 import type { NodeDescription, TaskStatus } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';
 import type { Room } from '../domain/disk-room.ts';
-import type { FaultCode } from '../domain/errors.ts';
+import type { FaultCode, FaultReason } from '../domain/errors.ts';
 import type { DiskMark, OwnDisk } from '../domain/members/starts.ts';
 
 /** Bodies of the messages between leader, managers and agents, version 1. */
@@ -62,6 +62,7 @@ export interface WireFault {
   readonly code: FaultCode;
   readonly message: string;
   readonly origin: 'manager' | 'daemon';
+  readonly reason?: FaultReason;
 }
 /** Answer to a command. */
 export type CommandReply =

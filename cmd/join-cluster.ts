@@ -3,7 +3,7 @@ import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
 import { fieldsOf } from '../bus/fields.ts';
-import { wireFaultFrom } from '../bus/wire-fault.ts';
+import { faultOf, wireFaultFrom } from '../bus/wire-fault.ts';
 import { badTokenFault } from '../domain/commands/join.ts';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
@@ -265,7 +265,5 @@ function faultFrom(answer: Buffer): Error {
     return new Error('unreadable answer');
   }
   const told = wireFaultFrom(fieldsOf(parsed)?.['error']);
-  return told === undefined
-    ? new Fault('Unknown', 'refused')
-    : new Fault(told.code, told.message, told.origin);
+  return told === undefined ? new Fault('Unknown', 'refused') : faultOf(told);
 }

@@ -21,15 +21,26 @@ export const faultCodes = [
 ] as const;
 export type FaultCode = (typeof faultCodes)[number];
 
+/** What a program decides by where the code is too coarse and the text is for people. */
+export const faultReasons = ['no-leader', 'lost-leadership', 'no-container'] as const;
+export type FaultReason = (typeof faultReasons)[number];
+
 export class Fault extends Error {
   override readonly name = 'Fault';
   readonly code: FaultCode;
   readonly origin: 'manager' | 'daemon';
+  readonly reason: FaultReason | undefined;
 
-  constructor(code: FaultCode, message: string, origin: 'manager' | 'daemon' = 'manager') {
+  constructor(
+    code: FaultCode,
+    message: string,
+    origin: 'manager' | 'daemon' = 'manager',
+    reason?: FaultReason,
+  ) {
     super(message);
     this.code = code;
     this.origin = origin;
+    this.reason = reason;
   }
 }
 

@@ -9,6 +9,7 @@ import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { ChildActor, Registry } from '../../supervisors/registry.ts';
 import { LogFeed } from './log-feed.ts';
 import { logFeedMachine } from './log-feed.machine.ts';
+import { NoContainer } from './ports.ts';
 import type { Executor } from './ports.ts';
 import { shortErrorText, isRetryable } from './task-status.ts';
 
@@ -102,7 +103,12 @@ interface LogDeskInput {
 }
 
 const faultOf = (error: unknown): Fault =>
-  new Fault(isRetryable(error) ? 'Unavailable' : 'Unknown', shortErrorText(error));
+  new Fault(
+    isRetryable(error) ? 'Unavailable' : 'Unknown',
+    shortErrorText(error),
+    'manager',
+    error instanceof NoContainer ? 'no-container' : undefined,
+  );
 
 const refusal = (code: FaultCode, message: string): LogAnswer => ({
   ok: false,

@@ -58,6 +58,13 @@ export class EngineError extends Error {
   }
 }
 
+/** The engine has no container for it, or no more. */
+export class NoContainer extends EngineError {
+  constructor(of: string) {
+    super(`No such container: ${of}`, false);
+  }
+}
+
 /** What a call rejects with when its scope aborts. `retryable`, so that nobody takes it for the task's failure. */
 export const abortedError = (): EngineError => new EngineError('aborted', true);
 

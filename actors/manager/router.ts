@@ -2,7 +2,7 @@ import { forwardReplyFrom, indexReplyFrom } from '../../bus/bodies.ts';
 import { type Bus, BusError } from '../../bus/ports.ts';
 import type { ForwardedCommand } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
-import { Fault } from '../../domain/errors.ts';
+import { faultOf } from '../../bus/wire-fault.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Committed } from './committer.ts';
 import { type Asked, Errands } from './errands.ts';
@@ -156,7 +156,7 @@ export class Router {
       if (reply === undefined) return undefined;
       if (reply.ok) return { asked: { result: reply.result, index: reply.index } };
       if ('leading' in reply) return { asked: undefined };
-      throw new Fault(reply.error.code, reply.error.message, reply.error.origin);
+      throw faultOf(reply.error);
     };
     return this.#errands.run(command, ask, commandTimeoutMs);
   }

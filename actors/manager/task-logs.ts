@@ -1,5 +1,6 @@
 import { type LogAnswer, type LogAsk, logAnswerFrom } from '../../bus/log-bodies.ts';
 import { BusError } from '../../bus/ports.ts';
+import { faultOf } from '../../bus/wire-fault.ts';
 import { Fault } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import { chunksIn, type LogChunk } from '../../domain/logs/frames.ts';
@@ -207,7 +208,7 @@ class Reader {
     if (answer === undefined) throw new Fault('Internal', 'the node sent no answer about a log');
     if (answer.ok) return answer;
     const { code, message } = answer.error;
-    if (code !== 'NotFound' && code !== 'Unavailable') throw new Fault(code, message);
+    if (code !== 'NotFound' && code !== 'Unavailable') throw faultOf(answer.error);
     this.close();
     // a daemon that was started anew: it is there
     if (code === 'NotFound') this.#failures = 0;

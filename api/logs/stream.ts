@@ -138,13 +138,13 @@ export class LogStream {
   }
 
   #note(task: Task, error: unknown): void {
-    if (error instanceof Fault && error.code === 'Unavailable') {
-      this.#reasons.add(`node ${task.nodeId} is not available`);
-      return;
-    }
-    const text = errorText(error);
+    const { code, reason } = error instanceof Fault ? error : {};
     // Its container is gone, so is its log: Swarm says nothing about those either.
-    if (!/no such container/i.test(text)) this.#reasons.add(`task ${task.id}: ${text}`);
+    if (reason === 'no-container') return;
+    const isAway = code === 'Unavailable';
+    this.#reasons.add(
+      isAway ? `node ${task.nodeId} is not available` : `task ${task.id}: ${errorText(error)}`,
+    );
   }
 
   async #tellMissing(): Promise<void> {

@@ -221,6 +221,7 @@ export function peerIdOf(serverName: string): string {
 export async function stepDownStream(log: Link, preferred?: string): Promise<void> {
   const verb = `STREAM.LEADER.STEPDOWN.${logNames.stream}`;
   const error = await ask(log, verb, preferred === undefined ? {} : { placement: { preferred } });
+  // JetStream has no code of its own for this
   if (error !== undefined && !error.description.endsWith('is already leader'))
     throw refused(verb, error);
 }

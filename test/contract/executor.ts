@@ -4,6 +4,7 @@ import {
   type Executor,
   type LogChunk,
   type LogOptions,
+  NoContainer,
 } from '../../actors/agent/ports.ts';
 import type { Task } from '../../domain/model/objects.ts';
 import type { ContainerSpec } from '../../domain/model/spec.ts';
@@ -334,7 +335,7 @@ export function executorContract(name: string, start: () => Promise<ExecutorHarn
 
     test('logs of no container are an error', async () => {
       const nothing = executor.logs(task({ kind: 'forever' }), all, scope());
-      expect((await failureOf(textsOf(nothing))).message).toMatch(/^No such container: /);
+      expect(await failureOf(textsOf(nothing))).toBeInstanceOf(NoContainer);
     });
 
     test('tasks are told by node; orphans go', async () => {

@@ -10,7 +10,7 @@ import {
 } from 'node:http';
 import { join } from 'node:path';
 import type { LogChunk } from '../../actors/agent/ports.ts';
-import { daemonFault } from '../../domain/errors.ts';
+import { daemonFault, Fault } from '../../domain/errors.ts';
 import {
   aService,
   aTask,
@@ -155,7 +155,7 @@ test('what cannot be had is told at the end, once per reason', async () => {
     return (async function* () {
       await Promise.resolve();
       if (task.slot === 2) throw daemonFault('Unavailable', 'x');
-      if (task.slot === 3) throw new Error('No such container: x');
+      if (task.slot === 3) throw new Fault('Unknown', 'gone', 'manager', 'no-container');
       yield line('fine\n');
       throw new Error('configured logging driver does not support reading');
     })();

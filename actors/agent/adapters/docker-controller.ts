@@ -1,7 +1,14 @@
 import type { ContainerInspectInfo } from 'dockerode';
 import type { ContainerStatus, Task } from '../../../domain/model/objects.ts';
 import { taskStateRank } from '../../../domain/task-state.ts';
-import { type Controller, EngineError, type Exit, type Found, type Run } from '../ports.ts';
+import {
+  type Controller,
+  EngineError,
+  type Exit,
+  type Found,
+  NoContainer,
+  type Run,
+} from '../ports.ts';
 import { exitError } from '../task-status.ts';
 import { type Client, segment } from './docker-client.ts';
 import { containersWith } from './docker-list.ts';
@@ -252,7 +259,7 @@ export class DockerController implements Controller {
   }
 
   #absent(): EngineError {
-    return new EngineError(`No such container: ${containerName(this.#task)}`, false);
+    return new NoContainer(containerName(this.#task));
   }
 }
 

@@ -4,11 +4,11 @@ import { pause, systemClock, timeoutSignal } from '../../../supervisors/clock.ts
 import {
   abortedError,
   type Controller,
-  EngineError,
   type Executor,
   type LogChunk,
   type LogOptions,
   type LogSubject,
+  NoContainer,
 } from '../ports.ts';
 import { EngineClient, segment } from './docker-client.ts';
 import { labels, type TemplateNode } from './docker-config.ts';
@@ -101,7 +101,7 @@ class DockerExecutor implements Executor {
     );
     if (found === undefined) return;
     const own = found.find(({ Labels }) => Labels[labels.nodeId] === nodeId);
-    if (own === undefined) throw new EngineError(`No such container: of task ${id}`, false);
+    if (own === undefined) throw new NoContainer(`of task ${id}`);
     yield* readLogs(this.#client, `/containers/${segment(own.Id)}`, options, scope);
   }
 

@@ -1,7 +1,7 @@
 import { limits } from '../../../domain/limits.ts';
-import { EngineError, type LogChunk, type LogOptions } from '../ports.ts';
+import { EngineError, type LogChunk, type LogOptions, NoContainer } from '../ports.ts';
 import type { Client, Stream } from './docker-client.ts';
-import { engineError } from './docker-errors.ts';
+import { engineError, hasStatus } from './docker-errors.ts';
 
 const headerBytes = 8;
 const newline = 10;
@@ -23,7 +23,8 @@ export async function* readLogs(
     const stream = await client.open({ path: `${path}/logs`, query, scope });
     yield* chunksOf(stream);
   } catch (error) {
-    if (!scope.aborted) throw engineError(error);
+    if (scope.aborted) return;
+    throw hasStatus(error, 404) ? new NoContainer(path) : engineError(error);
   }
 }
 

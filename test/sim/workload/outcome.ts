@@ -1,9 +1,8 @@
 import type { Manager } from '../../../actors/manager/manager.ts';
-import { lostLeadership, noAnswer } from '../../../actors/manager/faults.ts';
 import type { Bus, BusError } from '../../../bus/ports.ts';
 import type { CommandReply } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
-import { Fault, noLeaderText } from '../../../domain/errors.ts';
+import { Fault } from '../../../domain/errors.ts';
 import type { View } from '../../../domain/store/view.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import type { SimProcess } from '../world/process.ts';
@@ -32,10 +31,9 @@ export async function overBus(bus: Bus, name: string, body: object): Promise<Out
     const answer = await bus.request(subjects.command(name), body, busPatienceMs);
     const reply = answer as CommandReply;
     if (reply.ok) return { kind: 'acknowledged', index: reply.index, result: reply.result };
-    const { message } = reply.error;
+    const { message, reason } = reply.error;
     // Another leader may have taken it too: what one did not do says nothing.
-    const unknown = [noLeaderText, lostLeadership().message].includes(message);
-    return { kind: unknown ? 'unknown' : 'refused', message };
+    return { kind: reason === undefined ? 'refused' : 'unknown', message };
   } catch (error) {
     const { code, message } = error as BusError;
     return { kind: code === 'no-responder' ? 'refused' : 'unknown', message };
@@ -50,11 +48,12 @@ export function read(manager: Manager, process: SimProcess): Promise<View | unde
   });
 }
 
-/** With these texts nobody knows what became of the command; every other fault says that nothing was done. */
-const unknownTexts: readonly string[] = [lostLeadership().message, noAnswer().message];
-
 function outcomeOf(error: unknown): Outcome {
   const message = error instanceof Error ? error.message : String(error);
-  const refused = error instanceof Fault && !unknownTexts.includes(error.message);
+  // of these nobody knows what became of the command; every other fault says that nothing was done
+  const refused =
+    error instanceof Fault &&
+    error.reason !== 'lost-leadership' &&
+    error.code !== 'DeadlineExceeded';
   return { kind: refused ? 'refused' : 'unknown', message };
 }

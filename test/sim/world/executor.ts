@@ -7,6 +7,7 @@ import {
   type LogChunk,
   type LogOptions,
   type LogSubject,
+  NoContainer,
   type Run,
 } from '../../../actors/agent/ports.ts';
 import { exitError } from '../../../actors/agent/task-status.ts';
@@ -47,8 +48,7 @@ class SimulatedExecutor implements Executor {
     const engine = this.#engine;
     try {
       const container = await engine.call('look', task.id, scope, () => engine.get(task.id));
-      if (container === undefined)
-        throw new EngineError(`No such container: of task ${task.id}`, false);
+      if (container === undefined) throw new NoContainer(`of task ${task.id}`);
       const wanted = ({ stream }: LogChunk): boolean => options[stream];
       // as in the engine, the tail is cut before streams are told apart
       const tail = options.tail === 'all' ? container.log.length : Number(options.tail);
@@ -185,7 +185,7 @@ class SimulatedController implements Controller {
   }
 
   #absent(): EngineError {
-    return new EngineError(`No such container: ${this.#task.serviceName}.${this.#task.id}`, false);
+    return new NoContainer(`${this.#task.serviceName}.${this.#task.id}`);
   }
 }
 

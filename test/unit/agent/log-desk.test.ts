@@ -43,7 +43,7 @@ function build() {
 }
 
 function said(answer: LogAnswer): string {
-  if (!answer.ok) return answer.error.code;
+  if (!answer.ok) return answer.error.reason ?? answer.error.code;
   const lines = (chunksIn(answer.frames) ?? []).map(({ data }) =>
     Buffer.from(data).toString().trim(),
   );
@@ -200,7 +200,7 @@ test('what is no question is refused; a task that is not here has no log', async
   expect(ask(next('s', 1))).toEqual(['NotFound']);
   ask(open('s', 'elsewhere'));
   await go(0);
-  expect(ask(next('s', 1))).toEqual(['Unknown']);
+  expect(ask(next('s', 1))).toEqual(['no-container']);
 });
 
 test('there is a bound on the logs that are read at the same time', async () => {

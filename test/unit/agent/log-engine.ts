@@ -1,8 +1,8 @@
 import {
-  EngineError,
   type LogChunk,
   type LogOptions,
   type LogSubject,
+  NoContainer,
 } from '../../../actors/agent/ports.ts';
 import { nanosOf } from '../../../domain/logs/place.ts';
 
@@ -73,7 +73,7 @@ export class LogEngine {
   }
 
   async *#read(id: string, options: LogOptions, scope: AbortSignal): AsyncIterable<LogChunk> {
-    if (!this.entries.has(id)) throw new EngineError(`No such container: of task ${id}`, false);
+    if (!this.entries.has(id)) throw new NoContainer(`of task ${id}`);
     const [seconds = '0', decimals = ''] = options.since.split('.');
     const since = BigInt(seconds) * 1_000_000_000n + BigInt(decimals.padEnd(9, '0') || 0);
     const all = (): readonly Entry[] => this.entries.get(id) ?? [];

@@ -5,15 +5,17 @@ import { daemonFault, Fault } from '../../../domain/errors.ts';
 test.each([
   ['a fault', new Fault('NotFound', 'no such node'), 'NotFound', 'manager'],
   ['one of the daemon', daemonFault('Unavailable', 'not a manager'), 'Unavailable', 'daemon'],
+  ['one with a reason', new Fault('Unknown', 'x', 'manager', 'no-leader'), 'Unknown', 'manager'],
   ['another error', new TypeError('x is undefined'), 'Internal', 'manager'],
 ])('%s is read as it was told', (_, error, code, origin) => {
-  const told = { code, message: error.message, origin };
+  const reason = error instanceof Fault ? error.reason : undefined;
+  const told = { code, message: error.message, origin, ...(reason !== undefined && { reason }) };
   expect(wireFault(error)).toEqual(told);
   expect(wireFaultFrom(wireFault(error))).toEqual(told);
 });
 
-test('a code of another version is unknown, an origin of another version a manager', () => {
-  const later = { code: 'DataLoss', message: 'gone', origin: 'sidecar' };
+test('a code of another version is unknown, an origin a manager, a reason none', () => {
+  const later = { code: 'DataLoss', message: 'gone', origin: 'sidecar', reason: 'moon' };
   expect(wireFaultFrom(later)).toEqual({ code: 'Unknown', message: 'gone', origin: 'manager' });
 });
 
