@@ -107,7 +107,11 @@ export async function listenForJoins(options: JoinListenerOptions): Promise<Join
   );
   const hangUp = boundConnections(server, limits.joinConnectionsMax);
   server.on('tlsClientError', (error, socket) =>
-    options.log('join_handshake_failed', { peer: socket.remoteAddress, error: error.message }),
+    options.log(
+      'join_handshake_failed',
+      { peer: socket.remoteAddress, error: error.message },
+      'warn',
+    ),
   );
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
@@ -163,9 +167,10 @@ async function answer(
     const fault =
       error instanceof Fault ? error : new Fault('Internal', 'the manager failed; see its log');
     const text = error instanceof Error ? error.message : '';
+    const fields = { peer, error: text.slice(0, logTextMax) };
     // who is put off comes again
-    const event = fault.code === 'Unavailable' ? 'join_put_off' : 'join_refused';
-    options.log(event, { peer, error: text.slice(0, logTextMax) });
+    if (fault.code === 'Unavailable') options.log('join_put_off', fields);
+    else options.log('join_refused', fields, 'warn');
     send(res, fault.code === 'Internal' ? 500 : 400, { error: wireFault(fault) });
   }
 }

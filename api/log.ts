@@ -1,2 +1,2 @@
-/** `event` is a constant; everything variable is a field. */
-export type LogEvent = (event: string, fields: object) => void;
+/** `event` is a constant; everything variable is a field. A warning tells of what did not go as it should. */
+export type LogEvent = (event: string, fields: object, level?: 'info' | 'warn') => void;

@@ -83,7 +83,11 @@ export class Router {
   #fail(req: IncomingMessage, res: ServerResponse, version: string, error: unknown): void {
     const { status, message } = describeError(error);
     if (status >= 500)
-      this.#deps.log('request_failed', { method: req.method, path: req.url, status, message });
+      this.#deps.log(
+        'request_failed',
+        { method: req.method, path: req.url, status, message },
+        'warn',
+      );
     const asText = version !== '' && isBefore(version, oldestVersion);
     sendError(req, res, this.#deps.identity.headers, error, asText);
   }

@@ -123,7 +123,11 @@ function frontServer(
     try {
       hijack(deps, req, socket as Socket, head);
     } catch (error) {
-      deps.log('request_failed', { method: req.method, path: req.url, message: String(error) });
+      deps.log(
+        'request_failed',
+        { method: req.method, path: req.url, message: String(error) },
+        'warn',
+      );
       socket.destroy();
     }
   });

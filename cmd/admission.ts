@@ -49,7 +49,7 @@ export async function admitServer(
     const verdict = await ask(wiring, keeper, told, scope);
     if (verdict.kind === 'older') return notUsed(wiring, verdict, report);
     if (verdict.kind === 'contradiction' && starts.hold?.why !== verdict.why) {
-      report('log_contradicted', { why: contradicted(verdict.why) });
+      report('log_contradicted', { why: contradicted(verdict.why) }, 'warn');
       await starts.setHold(verdict);
     }
     if (verdict.kind === 'go' && verdict.sure) await starts.setHold(undefined);
@@ -126,7 +126,7 @@ async function notUsed(
   const dir = setStateAside(files, identity.generation, Date.now(), parts);
   await seen.forget();
   await starts.setAside({ why, dir });
-  report('rolled_back_disk_set_aside', { why, dir, todo: beingMadeAnew });
+  report('rolled_back_disk_set_aside', { why, dir, todo: beingMadeAnew }, 'warn');
   wiring.onRestart(next);
   return false;
 }

@@ -84,8 +84,8 @@ async function serve(
   const ports = {
     clock: systemClock,
     random: Math.random,
-    report: (event: string, fields: object) =>
-      report(event, { node: node.local().nodeId, ...fields }),
+    report: (event: string, fields: object, level?: 'info' | 'warn') =>
+      report(event, { node: node.local().nodeId, ...fields }, level),
     registry,
   };
   const supervisor = new Supervisor(trees.daemon.flags, [], ports, (reason) => escalate(reason));

@@ -22,7 +22,8 @@ export function watchDisk(dir: string, report: LogEvent, scope: AbortSignal): ()
     if (now === room) return;
     room = now;
     const { free, size } = disk;
-    report('disk_room', { dir, room, freeBytes: free, sizeBytes: size, todo: todo[room] });
+    const fields = { dir, room, freeBytes: free, sizeBytes: size, todo: todo[room] };
+    report('disk_room', fields, room === 'enough' ? 'info' : 'warn');
   };
   const look = async (): Promise<void> => {
     while (!scope.aborted) {

@@ -1,10 +1,11 @@
 import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 import { printableJson } from '../domain/printable.ts';
+import type { Report } from '../supervisors/report.ts';
 import { Lasting, Repeats, Throttle } from './throttle.ts';
 
 export type { Logger };
 /** `msg` is a constant name of the event; everything variable is a field (node, service, task, actor, …). */
-export type LogEvent = (event: string, fields: object) => void;
+export type LogEvent = Report;
 
 /** JSON lines, on stdout unless told otherwise. What could hold a secret is cut out by path, whoever logs it. */
 export function createLogger(level: string, destination?: DestinationStream): Logger {
@@ -36,8 +37,6 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-const warnings = /(failed|refused|damaged|lost|crash|exit|denied|rolled_back|contradicted)/;
-
 /** Most warnings are of strangers' making. */
 const warningsMax = { burst: 30, perS: 1, kindsMax: 256 } as const;
 
@@ -62,8 +61,8 @@ const exitTodo: Readonly<Record<string, string>> = {
 };
 
 /**
- * A logger for one actor: events that tell of trouble are warnings, the rest is information. Of each warning a bounded
- * number is logged; the next one tells how many were left out (`suppressed`).
+ * A logger for one actor. Of each warning a bounded number is logged; the next one tells how many were left out
+ * (`suppressed`). Of what is tried again and again only the series is told, whatever its level.
  */
 export function actorLog(logger: Logger, bindings: object): LogEvent {
   const child = logger.child(bindings);
@@ -74,14 +73,20 @@ export function actorLog(logger: Logger, bindings: object): LogEvent {
     if (tried !== undefined) return repeats.end(tried);
     return event in tries ? repeats.pass(seriesOf(event, fields), performance.now()) : 0;
   };
-  return (event, given) => {
+  return (event, given, level = 'info') => {
     const fields = event === 'child_exit' ? withTodo(given) : given;
-    if (warnings.test(event)) return warn(event, event, withErrorTexts(fields));
+    if (level === 'warn' && !(event in tries)) return warn(event, event, withErrorTexts(fields));
     const suppressed = held(event, fields);
     if (suppressed === undefined) return;
-    child.info(withErrorTexts(suppressed === 0 ? fields : { ...fields, suppressed }), event);
+    child[level](withErrorTexts(suppressed === 0 ? fields : { ...fields, suppressed }), event);
   };
 }
+
+/** All that it reports is a warning. */
+export const warning =
+  (report: LogEvent): LogEvent =>
+  (event, fields) =>
+    report(event, fields, 'warn');
 
 function seriesOf(event: string, fields: object): string {
   const value = (fields as Readonly<Record<string, unknown>>)[tries[event] ?? ''];

@@ -60,5 +60,6 @@ export async function mendCertificate(
   await journal.close();
   const own = ownCertificate(store, identity, files.certificate('key'));
   if (own !== undefined) files.writeCertificates(own);
-  report(own === undefined ? 'certificate_expired' : 'certificate_mended', {});
+  if (own === undefined) report('certificate_expired', {}, 'warn');
+  else report('certificate_mended', {});
 }

@@ -38,7 +38,8 @@ export async function runJoinListener(
         clock: systemClock,
         turn: (perS) => pace.turn(perS),
         connect: externalCas(files),
-        onCaFailure: (url, error) => report('external_ca_failed', { url, error: String(error) }),
+        onCaFailure: (url, error) =>
+          report('external_ca_failed', { url, error: String(error) }, 'warn'),
       });
     desks.set(manager, known);
     return known;

@@ -31,7 +31,7 @@ import { watchDisk } from './disk-watch.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
 import { applyLock, lockOf } from './key-lock.ts';
-import { actorLog, type LogEvent } from './log.ts';
+import { actorLog, type LogEvent, warning } from './log.ts';
 import type { Identity } from './node-files.ts';
 import { SeatKeeper } from './seat-keeper.ts';
 import {
@@ -97,7 +97,7 @@ export async function runManager(
       });
     const manager = await open().catch(async (error: unknown) => {
       if (!(error instanceof JournalError) || identity.form !== 'several') throw error;
-      report('journal_damaged', { error: error.message });
+      report('journal_damaged', { error: error.message }, 'warn');
       await keeper.fetchState(within);
       return open();
     });
@@ -201,7 +201,7 @@ async function openLinks(
   closing.unshift(() => logLink.close());
   const system = await ownLink(wiring, users.system, 'system', scope);
   closing.unshift(() => system.close());
-  void new Strangers({ system, clock: systemClock, report }).run(scope);
+  void new Strangers({ system, clock: systemClock, report: warning(report) }).run(scope);
   const bus = await openBus(
     {
       servers: [busAddress(config, identity)],
@@ -216,7 +216,7 @@ async function openLinks(
   closing.unshift(() => bus.close());
   const log = new NatsLog({
     link: logLink,
-    onError: (error) => report('log_tail_failed', { error: error.message }),
+    onError: (error) => report('log_tail_failed', { error: error.message }, 'warn'),
   });
   const servers = (): number => files.peers().length;
   const group = new NatsLogGroup({ log, link: logLink, system, servers });
@@ -280,7 +280,7 @@ async function keepMarks(
       if (index > stepped) await starts.step(identity.generation);
       stepped = index;
     } catch (error) {
-      report('marks_failed', { error: String(error) });
+      report('marks_failed', { error: String(error) }, 'warn');
     }
 }
 
@@ -327,7 +327,7 @@ function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: L
   };
   noteStarts();
   const isLimited = (user: string): boolean => manager.view().node(user)?.role === 'worker';
-  new Crowd({ system, isLimited, report }).watch();
+  new Crowd({ system, isLimited, report: warning(report) }).watch();
   const keepLocked = (): void => {
     if (!applyLock(files, lockOf(manager.view()))) return;
     report('keys_locked_anew', { locked: manager.view().cluster()?.unlockKey !== undefined });
@@ -373,7 +373,7 @@ function managerPorts(
       tools: caTools(Date.now),
       ask: (question) =>
         askExternalCa(externalCas(files), question, Date.now, (url, error) =>
-          report('external_ca_failed', { url, error: String(error) }),
+          report('external_ca_failed', { url, error: String(error) }, 'warn'),
         ),
     },
     onKept: (kept) => {

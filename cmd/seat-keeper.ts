@@ -107,7 +107,7 @@ export class SeatKeeper {
             const isPlaced = seat.peers.some(({ nodeId }) => nodeId === identity.nodeId);
             if (!isPlaced && seat.index >= known) {
               // it was let go and is wanted again before it heard of either
-              this.#report('seat_lost', { generation: identity.generation });
+              this.#report('seat_lost', { generation: identity.generation }, 'warn');
               return this.#take(seat);
             }
             if (seat.index > known) files.writePeers(seat.peers);

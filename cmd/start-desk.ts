@@ -76,7 +76,7 @@ export class StartDesk {
 
   #end(hold: Hold, by: string): void {
     const { starts, identity, onRestart } = this.#wiring;
-    this.#report('disk_rolled_back', { why: hold.why, by });
+    this.#report('disk_rolled_back', { why: hold.why, by }, 'warn');
     void starts.setHold(hold).then(() => onRestart(identity));
   }
 

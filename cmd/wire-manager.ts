@@ -159,7 +159,7 @@ async function lookAtStore(
   const isOneOfSeveral = identity.form === 'several';
   const blocks = await checkStore(storeDir);
   if (blocks.length > 0)
-    report('log_copy_damaged', { blocks, todo: isOneOfSeveral ? healingToDo : aloneToDo });
+    report('log_copy_damaged', { blocks, todo: isOneOfSeveral ? healingToDo : aloneToDo }, 'warn');
   if (isOneOfSeveral) await mistrustStore(storeDir);
 }
 
@@ -174,7 +174,11 @@ async function untilRoom(
     const { bavail, bsize } = await statfs(dir);
     const free = bavail * bsize;
     if (!said)
-      report('log_store_failed', { dir, freeBytes: free, neededBytes: roomMin, todo: roomToDo });
+      report(
+        'log_store_failed',
+        { dir, freeBytes: free, neededBytes: roomMin, todo: roomToDo },
+        'warn',
+      );
     else if (free >= roomMin) return 'room';
     await pause(systemClock, roomEveryMs, scope);
   }
@@ -221,7 +225,7 @@ async function runAuth(
         return node !== undefined && isBarred(node, Date.now());
       },
       now: Date.now,
-      onDenied: (denial) => report('bus_connection_denied', denial),
+      onDenied: (denial) => report('bus_connection_denied', denial, 'warn'),
     });
   // One that does not know the cluster's nodes leaves the question to the other managers.
   let stop: Unsubscribe = () => undefined;

@@ -58,7 +58,7 @@ export async function openBus(
     // an attempt that failed is made again, and at a start it is nothing but early: no warning
     subject === ''
       ? report('bus_not_reached', { error })
-      : report('bus_failed', { error, subject });
+      : report('bus_failed', { error, subject }, 'warn');
   const bus = await connectBus({ ...options, onError });
   report('bus_reached', {});
   bus.onConnection((connected) => {

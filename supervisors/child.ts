@@ -1,13 +1,14 @@
 import { type Actor, type AnyActorLogic, createActor } from 'xstate';
 import type { Clock } from './clock.ts';
 import type { ChildActor, Registry } from './registry.ts';
+import type { Report } from './report.ts';
 import type { Exit } from './restart-policy.ts';
 
 /** What every kind of supervisor needs. */
 export interface ChildPorts {
   readonly clock: Clock;
   /** Takes what happened to children; `fields` name the child by its address. */
-  readonly report: (event: string, fields: object) => void;
+  readonly report: Report;
   /** Prefix of the children's addresses; '' at the root of a tree. */
   readonly address?: string;
   readonly registry?: Registry | undefined;
@@ -94,10 +95,14 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
   #closed(): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#ports.clock.setTimeout(() => {
-        this.#ports.report('child_stop_limit', {
-          child: this.#address,
-          limitMs: this.#stopLimitMs,
-        });
+        this.#ports.report(
+          'child_stop_limit',
+          {
+            child: this.#address,
+            limitMs: this.#stopLimitMs,
+          },
+          'warn',
+        );
         resolve();
       }, this.#stopLimitMs);
       void Promise.allSettled(this.#closing).then(() => {

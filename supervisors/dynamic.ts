@@ -139,7 +139,7 @@ export class DynamicSupervisor {
     );
     entry.history = history;
     if (exit.kind === 'error')
-      report('child_exit', { child: addressOf(this.#ports, id), exit, ...told(decision) });
+      report('child_exit', { child: addressOf(this.#ports, id), exit, ...told(decision) }, 'warn');
     if (decision.kind === 'restart') return this.#restart(id, entry, decision, exit, closed);
     this.#entries.delete(id);
     if (decision.kind === 'forget') return onExit?.(id, exit);

@@ -7,6 +7,7 @@ import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import type { TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { Supervisor } from '../../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../../supervisors/trees.ts';
 import { engineMachine } from './engine.machine.ts';
@@ -31,7 +32,7 @@ export interface AgentOptions {
   readonly epochStore: EpochStore;
   /** How long the containers here are taken to live without their engine, ms. */
   readonly engineGraceMs: number;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
   /** Hears the name of each session as soon as a leader has welcomed it, and undefined when it has ended. */
   readonly onSession?: (session: string | undefined) => void;
   /** Hears of every newer epoch that the node obeys. */
@@ -80,7 +81,7 @@ export async function removeContainers({
     for (const id of await executor.taskIds(nodeId, scope.signal))
       await executor.removeOrphan(id, scope.signal);
   } catch (error) {
-    log('containers_left', { error: shortErrorText(error) });
+    log('containers_left', { error: shortErrorText(error) }, 'warn');
   } finally {
     clock.clearTimeout(timer);
   }
@@ -209,7 +210,7 @@ class NodeAgent implements Agent {
           if (error === this.#engineError) return;
           this.#engineError = error;
           if (error === undefined) log('engine_back', {});
-          else log('engine_lost', { error });
+          else log('engine_lost', { error }, 'warn');
           this.#supervisor.get('session')?.send({ type: 'engine' });
         },
       }),

@@ -1,4 +1,5 @@
 import { type Epoch, isNewer } from '../../bus/protocol.ts';
+import type { Report } from '../../supervisors/report.ts';
 
 /** Where the highest obeyed epoch survives a restart of the daemon. Both calls are synchronous and durable. */
 export interface EpochStore {
@@ -9,15 +10,11 @@ export interface EpochStore {
 /** Keeps a node from obeying a leader that has been deposed: whoever is behind the highest obeyed is not heard. */
 export class EpochGate {
   readonly #store: EpochStore;
-  readonly #log: (event: string, fields: object) => void;
+  readonly #log: Report;
   readonly #onEpoch: (epoch: Epoch) => void;
   #highest: Epoch;
 
-  constructor(
-    store: EpochStore,
-    log: (event: string, fields: object) => void,
-    onEpoch: (epoch: Epoch) => void,
-  ) {
+  constructor(store: EpochStore, log: Report, onEpoch: (epoch: Epoch) => void) {
     this.#store = store;
     this.#log = log;
     this.#onEpoch = onEpoch;
@@ -44,7 +41,7 @@ export class EpochGate {
     try {
       this.#store.save(this.#highest);
     } catch (error) {
-      this.#log('epoch_not_saved', { ...this.#highest, error: String(error) });
+      this.#log('epoch_not_saved', { ...this.#highest, error: String(error) }, 'warn');
     }
     this.#onEpoch(this.#highest);
   }

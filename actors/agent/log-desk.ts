@@ -7,6 +7,7 @@ import { limits } from '../../domain/limits.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { ChildActor, Registry } from '../../supervisors/registry.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { LogFeed } from './log-feed.ts';
 import { logFeedMachine } from './log-feed.machine.ts';
 import { NoContainer } from './ports.ts';
@@ -19,7 +20,7 @@ export interface LogDeskPorts {
   readonly clock: Clock;
   /** Wall clock, ms. */
   readonly wallNow: () => number;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
   readonly registry?: Registry;
   /** Logs that are read at the same time; `limits.logFeedsMax` when absent. */
   readonly feedsMax?: number;

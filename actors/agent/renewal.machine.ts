@@ -1,6 +1,7 @@
 import { assign, fromPromise, setup } from 'xstate';
 import { type HeldCertificate, renewalOf, renewalRetryAt } from '../../domain/ca/renewal.ts';
 import { errorText } from '../../domain/errors.ts';
+import type { Report } from '../../supervisors/report.ts';
 
 export interface RenewalInput {
   readonly scope: AbortSignal;
@@ -13,7 +14,7 @@ export interface RenewalInput {
   /** Wall clock, ms. */
   readonly now: () => number;
   readonly random: () => number;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
 }
 /** Somebody wants a new certificate now. */
 export type RenewalEvent = { readonly type: 'renew' };
@@ -46,7 +47,7 @@ export const renewalMachine = setup({
       const now = context.now();
       const at = renewalRetryAt(failures, context.held(), now, context.random());
       const reason = errorText(error);
-      context.log('certificate_not_renewed', { error: reason, againInMs: at - now });
+      context.log('certificate_not_renewed', { error: reason, againInMs: at - now }, 'warn');
       return { failures, at };
     }),
   },

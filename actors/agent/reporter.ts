@@ -5,6 +5,7 @@ import { subjects } from '../../bus/subjects.ts';
 import { limits } from '../../domain/limits.ts';
 import type { TaskStatus } from '../../domain/model/objects.ts';
 import type { Clock } from '../../supervisors/clock.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { backoffMs } from './backoff.ts';
 import { asStatusReply } from './bodies.ts';
 import type { StatusReporter } from './ports.ts';
@@ -15,7 +16,7 @@ export interface ReporterPorts {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly random: () => number;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
 }
 
 /** How long the leader has for the commit before the same report is sent again, ms. */

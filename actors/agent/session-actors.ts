@@ -5,6 +5,7 @@ import { subjects } from '../../bus/subjects.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Clock } from '../../supervisors/clock.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { asAssign, asEpoch, asHelloReply } from './bodies.ts';
 import type { EpochGate } from './epoch-gate.ts';
 
@@ -26,7 +27,7 @@ export interface SessionInput {
   readonly onAssign: (assign: Assign) => void;
   /** The id of the session that the leader has taken, or undefined when it is over. */
   readonly onSession: (session: string | undefined) => void;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
 }
 export type SessionEvent =
   | { readonly type: 'bus'; readonly connected: boolean }

@@ -62,6 +62,8 @@ export const sessionMachine = setup({
     renounce: ({ context }) => context.onSession(undefined),
     note: ({ context }, { event, cause }: { event: string; cause?: unknown }) =>
       context.log(event, cause === undefined ? {} : { error: shortErrorText(cause) }),
+    warn: ({ context }, { event, cause }: { event: string; cause: unknown }) =>
+      context.log(event, { error: shortErrorText(cause) }, 'warn'),
   },
   guards: {
     isConnected: (_, { connected }: { connected: boolean }) => connected,
@@ -187,7 +189,7 @@ export const sessionMachine = setup({
                 actions: [
                   'countFailure',
                   {
-                    type: 'note',
+                    type: 'warn',
                     params: ({ event: { output } }) => ({
                       event: 'hello_refused',
                       cause:

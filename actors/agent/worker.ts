@@ -7,6 +7,7 @@ import { isAdvance, isTerminal, type TaskState } from '../../domain/task-state.t
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import { DynamicSupervisor } from '../../supervisors/dynamic.ts';
 import type { Registry } from '../../supervisors/registry.ts';
+import type { Report } from '../../supervisors/report.ts';
 import type { Exit } from '../../supervisors/restart-policy.ts';
 import { Gate } from './gate.ts';
 import type { Controller, Executor, StatusReporter } from './ports.ts';
@@ -21,7 +22,7 @@ export interface WorkerPorts {
   readonly clock: Clock;
   /** Wall clock, ms. */
   readonly wallNow: () => number;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
   readonly registry?: Registry;
   /** Ends the worker and its actors; containers stay as they are. */
   readonly scope: AbortSignal;
@@ -186,14 +187,16 @@ export class Worker {
   #note(task: Task, { state, err, container }: TaskStatus): void {
     const event = state === 'running' ? 'task_running' : isTerminal(state) ? 'task_ended' : '';
     if (event === '') return;
-    this.#ports.log(err === undefined ? event : 'task_failed', {
+    const fields = {
       task: task.id,
       service: task.serviceId,
       name: taskName(task),
       state,
       ...(container !== undefined && { container: container.id }),
       ...(err !== undefined && { error: err }),
-    });
+    };
+    if (err === undefined) this.#ports.log(event, fields);
+    else this.#ports.log('task_failed', fields, 'warn');
   }
 
   /**
@@ -238,7 +241,7 @@ export class Worker {
     this.#entries.delete(id);
     if (entry.isWhole) this.#templates.release(entry.task);
     if (this.#entries.size === 0) this.#onEmpty();
-    if (!gone) this.#ports.log('container_left', { task: id });
+    if (!gone) this.#ports.log('container_left', { task: id }, 'warn');
   }
 
   #removeContainer({ task, controller }: Entry): Promise<boolean> {

@@ -26,6 +26,7 @@ import { type DynamicPorts, DynamicSupervisor } from '../../supervisors/dynamic.
 import { Beats } from './beats.ts';
 import type { Committer } from './committer.ts';
 import { wireFault } from '../../bus/wire-fault.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { Front } from './front.ts';
 import { Inbox } from './inbox.ts';
 import { Losses } from './losses.ts';
@@ -46,7 +47,7 @@ export interface DispatcherPorts {
   readonly children: DynamicPorts & Required<Pick<DynamicPorts, 'restarts'>>;
   /** A node is about to get a session. */
   readonly onHello: (nodeId: string) => void;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
 }
 
 /** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
@@ -182,7 +183,7 @@ export class Dispatcher {
       ? this.#pace.hold(nodeId, said, known, clock.now())
       : this.#pace.take(nodeId, said, known, clock.now());
     const reason = waits ? reportsWait().message : tooOften;
-    if (held) log('description_refused', { member: nodeId, reason });
+    if (held) log('description_refused', { member: nodeId, reason }, 'warn');
     return description;
   }
 
@@ -257,7 +258,7 @@ export class Dispatcher {
         error: wireFault(new Fault('InvalidArgument', 'malformed report')),
       });
     if (this.#ports.room() !== 'enough') {
-      this.#ports.log('status_refused', { member: nodeId, error: reportsWait().message });
+      this.#ports.log('status_refused', { member: nodeId, error: reportsWait().message }, 'warn');
       return reply({ ok: false, error: wireFault(reportsWait()) });
     }
     void this.#ports.committer
@@ -269,7 +270,7 @@ export class Dispatcher {
         () => reply({ ok: true }),
         (error: unknown) => {
           if (error instanceof Fault && error.code === 'PermissionDenied')
-            this.#ports.log('status_refused', { member: nodeId, error: error.message });
+            this.#ports.log('status_refused', { member: nodeId, error: error.message }, 'warn');
           reply({ ok: false, error: wireFault(error) });
         },
       );
@@ -295,7 +296,7 @@ export class Dispatcher {
   async #cutOff(nodeId: string): Promise<void> {
     const { committer, replica, log, mayServe } = this.#ports;
     if (!mayServe()) return;
-    log('node_flood_refused', { member: nodeId, todo: floodTodo });
+    log('node_flood_refused', { member: nodeId, todo: floodTodo }, 'warn');
     try {
       await this.#commit((view, now) => nodeFloods(view, nodeId, now));
       const node = replica.store.node(nodeId);

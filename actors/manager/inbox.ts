@@ -1,10 +1,11 @@
 import type { Bus } from '../../bus/ports.ts';
 import { pause, type Clock } from '../../supervisors/clock.ts';
+import type { Report } from '../../supervisors/report.ts';
 
 export interface InboxPorts {
   readonly bus: Pick<Bus, 'flush'>;
   readonly clock: Clock;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
 }
 
 /** A leader that has handled all that had come for it within this time keeps up, ms: half a beat of a node. */
@@ -85,6 +86,6 @@ export class Inbox {
     const { clock, log } = this.#ports;
     if (clock.now() < this.#toldAt + tellEveryMs) return;
     this.#toldAt = clock.now();
-    log('leader_behind', { ms: Math.round(ms), todo });
+    log('leader_behind', { ms: Math.round(ms), todo }, 'warn');
   }
 }

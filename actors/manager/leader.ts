@@ -20,6 +20,7 @@ import { type ChildSpec, Supervisor } from '../../supervisors/supervisor.ts';
 import { grow, objectRestarts, type Part, trees } from '../../supervisors/trees.ts';
 import type { Committed, Committer, Decide } from './committer.ts';
 import { wireFault } from '../../bus/wire-fault.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { isLostLeadership, isNoLeader } from './faults.ts';
 import { CaDuty, type CaPorts } from './ca.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -54,7 +55,7 @@ export interface LeaderOptions {
   readonly abdicate: () => void;
   readonly retreat: () => void;
   readonly random: () => number;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
   readonly registry?: Registry;
   /** A part gave up: this leadership is of no more use. */
   readonly onCrash: (error: unknown) => void;
@@ -293,7 +294,7 @@ export class Leader {
       return await this.#options.committer.propose(decide);
     } catch (error) {
       if (!isNoLeader(error) && !isLostLeadership(error))
-        this.#options.log('plan_failed', { ...about, error });
+        this.#options.log('plan_failed', { ...about, error }, 'warn');
       throw error;
     }
   }
@@ -304,7 +305,11 @@ export class Leader {
       return { changes: pass.changes, result: pass.more, cut: { result: true } };
     });
     for (const { kind, id, reason } of this.#scheduler.takeFailures())
-      this.#options.log('scheduling_failed', { [kind === 'node' ? 'member' : kind]: id, reason });
+      this.#options.log(
+        'scheduling_failed',
+        { [kind === 'node' ? 'member' : kind]: id, reason },
+        'warn',
+      );
     if (more) this.#wake('scheduler');
   }
 

@@ -1,4 +1,5 @@
 import { type ActorRefFrom, assign, fromCallback, fromPromise, setup } from 'xstate';
+import type { Report } from '../../supervisors/report.ts';
 import { termMs } from './quorum.ts';
 
 export interface LeadershipInput {
@@ -19,7 +20,7 @@ export interface LeadershipInput {
   readonly claim: (scope: AbortSignal) => Promise<void>;
   /** Runs the leader's actors until the returned function is called; `deposed` when another leads. */
   readonly lead: (deposed: () => void) => () => void;
-  readonly log: (event: string, fields: object) => void;
+  readonly log: Report;
 }
 export type LeadershipEvent =
   | { readonly type: 'deposed' }
@@ -69,8 +70,9 @@ export const leadershipMachine = setup({
   actions: {
     complain: assign(({ context }, params: { error: unknown }) => {
       const failures = context.failures + 1;
-      const event = failures < failuresTold ? 'leadership_delayed' : 'leadership_failed';
-      context.log(event, { error: String(params.error) });
+      const fields = { error: String(params.error) };
+      if (failures < failuresTold) context.log('leadership_delayed', fields);
+      else context.log('leadership_failed', fields, 'warn');
       return { failures };
     }),
   },

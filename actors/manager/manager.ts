@@ -11,6 +11,7 @@ import type { View } from '../../domain/store/view.ts';
 import { ActorChild } from '../../supervisors/child.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { CaPorts } from './ca.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
@@ -41,7 +42,7 @@ export interface ManagerOptions {
   readonly ca?: CaPorts;
   /** Without it the log's servers stay as they are. */
   readonly group?: LogGroup;
-  readonly report: (event: string, fields: object) => void;
+  readonly report: Report;
   /** Records between two checkpoints of the journal, where not `limits.checkpointEveryRecords`. */
   readonly checkpointEvery?: number;
   /** What there is room for on this manager's disk; absent: everything. */
@@ -88,7 +89,7 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #replica: Replica;
   readonly #scope = new AbortController();
-  readonly #router: Router;
+  readonly #router: Router<Reign & Serving>;
   readonly #support: Support;
   /** How far the state was when this manager was opened. */
   readonly #openedAt: number;
@@ -128,7 +129,7 @@ export class Manager {
     const manager = new Manager(
       options,
       await Replica.open(options.journal, options.checkpointEvery, (what) =>
-        options.report('state_left_out', { what }),
+        options.report('state_left_out', { what }, 'warn'),
       ),
     );
     manager.#replica.watch((applied) => {
@@ -292,8 +293,7 @@ export class Manager {
 
   /** Commits a decision of this daemon's own (founding the cluster). Rejects with a Fault where another leads. */
   async propose<T>(decide: Decide<T>): Promise<Committed<T>> {
-    const { committer } = (await this.#router.lead()) as Reign;
-    return committer.propose(decide);
+    return (await this.#router.lead()).committer.propose(decide);
   }
 
   /** The state, at least as new as every write acknowledged before, to whomever. */
@@ -422,12 +422,12 @@ export class Manager {
     this.#leadership?.actor.send({ type: 'doubted' });
     if (doubt.told || clock.now() - doubt.since < contradictionMs) return;
     doubt.told = true;
-    report('log_contradicted', { why });
+    report('log_contradicted', { why }, 'warn');
     onContradiction?.(why);
   }
 
   #crash(error: unknown): void {
-    this.#options.report('manager_crashed', { error: String(error) });
+    this.#options.report('manager_crashed', { error: String(error) }, 'warn');
     this.#options.onCrash?.(error);
   }
 
@@ -495,6 +495,6 @@ export class Manager {
   }
 
   #journalFailed(error: unknown): void {
-    this.#options.report('journal_failed', { error: String(error) });
+    this.#options.report('journal_failed', { error: String(error) }, 'warn');
   }
 }

@@ -5,6 +5,7 @@ import type { LogForm, Node } from '../../domain/model/objects.ts';
 import { type Applied, type Change, patchNode } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
+import type { Report } from '../../supervisors/report.ts';
 import type { Committed, Decide } from './committer.ts';
 import { termMs } from './quorum.ts';
 import type { PlanOutcome } from './service.machine.ts';
@@ -26,7 +27,7 @@ export interface MembersPorts {
   readonly abdicate: () => void;
   /** The log's servers are away for good, and this is the only manager that counts: it goes on alone. */
   readonly retreat: () => void;
-  readonly report: (event: string, fields: object) => void;
+  readonly report: Report;
 }
 
 /** How often the group is looked at: while something is to be done, and otherwise, ms. */
@@ -55,7 +56,7 @@ export class MembersDuty {
     try {
       return await this.#plan();
     } catch (error) {
-      this.#ports.report('managers_step_failed', { error: String(error) });
+      this.#ports.report('managers_step_failed', { error: String(error) }, 'warn');
       throw error;
     }
   }

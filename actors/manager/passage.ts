@@ -3,6 +3,7 @@ import { lacksCopy } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
+import type { Report } from '../../supervisors/report.ts';
 import type { Manager } from './manager.ts';
 
 /** A manager's place in the log, as its disk tells of it. */
@@ -42,7 +43,7 @@ export interface PassagePorts<S extends Seat> {
   readonly copied: (scope: AbortSignal) => Promise<void>;
   /** Ends when a generation that has not come about is to be given up. */
   readonly patience: () => AbortSignal;
-  readonly report: (event: string, fields: object) => void;
+  readonly report: Report;
 }
 
 /** How often the log's servers are asked for a copy that is being made, ms. */

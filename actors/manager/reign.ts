@@ -4,6 +4,7 @@ import { BusError } from '../../bus/ports.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { type Room, roomOfMajority } from '../../domain/disk-room.ts';
 import { ActorChild } from '../../supervisors/child.ts';
+import type { Report } from '../../supervisors/report.ts';
 import { reasonOf } from '../../supervisors/restart-policy.ts';
 import type { Committed, Committer } from './committer.ts';
 import { Leader, type LeaderOptions } from './leader.ts';
@@ -16,7 +17,7 @@ export interface ReignOptions
   readonly listeners: () => readonly string[];
   /** Since when this manager may support itself. */
   readonly ownFrom: number;
-  readonly report: (event: string, fields: object) => void;
+  readonly report: Report;
   /** By manager: up to where its journal is on its disk. */
   readonly onKept?: (kept: Readonly<Record<string, number>>) => void;
   /** What there is room for on this manager's own disk. */

@@ -10,14 +10,14 @@ import { isNoLeader, noLeader, tooLarge } from './faults.ts';
 import type { Serving } from './peers.ts';
 import type { Replica } from './replica.ts';
 
-export interface RouterPorts {
+export interface RouterPorts<Leader extends Serving> {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly replica: Replica;
   readonly generation: number;
   readonly newId: () => string;
   /** This manager as the leader, while it may speak for the cluster. */
-  readonly here: () => Serving | undefined;
+  readonly here: () => Leader | undefined;
   /** Another manager that is thought to lead, '' for none, and the newest epoch heard of. */
   readonly elsewhere: () => Elsewhere;
 }
@@ -40,8 +40,8 @@ const lookAgainMs = 100;
  * Brings commands and questions to whoever leads: this manager itself, or another over the bus. What was certainly not
  * done is tried again until the patience is over; what may have been is not.
  */
-export class Router {
-  readonly #ports: RouterPorts;
+export class Router<Leader extends Serving> {
+  readonly #ports: RouterPorts<Leader>;
   readonly #waiters = new Set<() => void>();
   readonly #errands: Errands;
   #closed = false;
@@ -49,7 +49,7 @@ export class Router {
   #asking: Promise<unknown> | undefined;
   #next: Promise<number> | undefined;
 
-  constructor(ports: RouterPorts) {
+  constructor(ports: RouterPorts<Leader>) {
     this.#ports = ports;
     this.#errands = new Errands(ports.replica, ports.clock);
   }
@@ -86,7 +86,7 @@ export class Router {
   }
 
   /** This manager as the leader. Rejects with a Fault unless it comes to lead soon. */
-  lead(): Promise<Serving> {
+  lead(): Promise<Leader> {
     return this.#find(
       (leader) => Promise.resolve(leader),
       () => Promise.resolve(undefined),
@@ -120,7 +120,7 @@ export class Router {
 
   /** Tries whoever leads until somebody answers or the patience is over. */
   async #find<T>(
-    local: (leader: Serving) => Promise<Asked<T>>,
+    local: (leader: Leader) => Promise<Asked<T>>,
     remote: (elsewhere: Elsewhere) => Promise<Asked<T>>,
   ): Promise<T> {
     const { clock, here, elsewhere } = this.#ports;

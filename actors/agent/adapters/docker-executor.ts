@@ -1,6 +1,7 @@
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, Task } from '../../../domain/model/objects.ts';
 import { pause, systemClock, timeoutSignal } from '../../../supervisors/clock.ts';
+import type { Report } from '../../../supervisors/report.ts';
 import {
   abortedError,
   type Controller,
@@ -36,7 +37,7 @@ export interface DockerExecutorOptions {
   /** Creates and starts at the same time; `limits.engineOperationsMax` when absent. */
   readonly operationsMax?: number;
   /** For the log: what the port cannot tell. Never holds credentials. */
-  readonly report?: (event: string, fields: object) => void;
+  readonly report?: Report;
 }
 
 /** The Docker Engine behind a socket. Nothing is asked of it before the first call. */

@@ -1,6 +1,7 @@
 import { limits } from '../../../domain/limits.ts';
 import { registryOf } from '../../../domain/spec/image.ts';
 import type { Clock } from '../../../supervisors/clock.ts';
+import type { Report } from '../../../supervisors/report.ts';
 import { abortedError, EngineError } from '../ports.ts';
 import { type Client, linesOf, segment } from './docker-client.ts';
 import { isImageId, isPinned } from './docker-config.ts';
@@ -11,7 +12,7 @@ export interface ImageOptions {
   readonly isOffline: boolean;
   /** For so long, ms, a registry that did not answer is not asked for an image that the engine has. */
   readonly registryRetryMs: number;
-  readonly report: (event: string, fields: object) => void;
+  readonly report: Report;
   readonly clock: Clock;
 }
 

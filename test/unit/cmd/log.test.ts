@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { Writable } from 'node:stream';
-import { actorLog, createLogger, serverLog } from '../../../cmd/log.ts';
+import { actorLog, createLogger, serverLog, warning } from '../../../cmd/log.ts';
 
 function logTo(lines: Record<string, unknown>[]) {
   const sink = new Writable({
@@ -15,7 +15,11 @@ function logTo(lines: Record<string, unknown>[]) {
 test('the end of an actor is told with its cause', () => {
   const lines: Record<string, unknown>[] = [];
   const report = actorLog(logTo(lines), { actor: 'daemon' });
-  report('child_exit', { child: 'a', exit: { kind: 'error', error: new TypeError('no such x') } });
+  report(
+    'child_exit',
+    { child: 'a', exit: { kind: 'error', error: new TypeError('no such x') } },
+    'warn',
+  );
   report('child_exit', { child: 'b', exit: { kind: 'error', error: 'text' } });
   report('child_exit', { child: 'c', exit: { kind: 'done' } });
   expect(lines[0]).toMatchObject({ level: 'warn', msg: 'child_exit', actor: 'daemon', child: 'a' });
@@ -47,22 +51,23 @@ test('secrets are cut out wherever they stand', () => {
   expect(JSON.stringify(lines)).not.toMatch(/"[abc]"/);
 });
 
-test('what tells of trouble is a warning, the rest information', () => {
+test('the level is said with the event; its name says nothing of it', () => {
   const lines: Record<string, unknown>[] = [];
   const report = actorLog(logTo(lines), {});
-  report('task_running', {});
-  report('task_failed', {});
-  expect(lines.map(({ level }) => level)).toEqual(['info', 'warn']);
+  report('request_failed', {});
+  report('all_is_well', {}, 'warn');
+  warning(report)('all_is_well', {});
+  expect(lines.map(({ level }) => level)).toEqual(['info', 'warn', 'warn']);
 });
 
 test('of one warning a bounded number is logged, of information all', () => {
   const lines: Record<string, unknown>[] = [];
   const report = actorLog(logTo(lines), {});
   for (let n = 0; n < 1_000; n++) {
-    report('join_refused', { n });
+    report('join_refused', { n }, 'warn');
     report('task_running', { n });
   }
-  report('task_failed', {});
+  report('task_failed', {}, 'warn');
   const count = (msg: string): number => lines.filter((line) => line['msg'] === msg).length;
   expect(count('join_refused')).toBeGreaterThanOrEqual(30);
   expect(count('join_refused')).toBeLessThan(40);
@@ -91,11 +96,13 @@ test('a bus that cannot be reached is told of once and then rarely, and when it 
   report('seat_not_told', { by: 'b' });
   report('bus_reached', {});
   report('bus_reached', {});
+  for (let i = 0; i < 3; i++) report('hello_refused', {}, 'warn');
   expect(lines.map(({ level, msg, by, suppressed }) => [level, msg, by ?? suppressed])).toEqual([
     ['info', 'bus_not_reached', undefined],
     ['info', 'seat_not_told', 'a'],
     ['info', 'seat_not_told', 'b'],
     ['info', 'bus_reached', 99],
+    ['warn', 'hello_refused', undefined],
   ]);
 });
 

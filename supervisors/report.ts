@@ -1,0 +1,2 @@
+/** Tells the log. `event` is a constant; everything variable is a field. A warning tells of what did not go as it should. */
+export type Report = (event: string, fields: object, level?: 'info' | 'warn') => void;
