@@ -13,8 +13,11 @@ export interface Tree {
   }[];
 }
 
-/** Of parts that start from what others keep: a leader's from the store, an agent's from the engine and the leader. */
-const fiveIn30s = {
+/**
+ * Of parts that start from what others keep: a leader's from the store, an agent's from the engine and the leader. When
+ * one of a leader's gives up, the manager ends and begins anew from journal and log.
+ */
+export const singleRestarts = {
   strategy: 'oneForOne',
   intensity: 5,
   periodMs: 30_000,
@@ -49,21 +52,9 @@ export const trees = {
       { id: 'agent', restart: 'permanent' },
     ],
   },
-  /**
-   * What a leader has one of. Each starts from the store alone; giving up ends the manager, which begins anew from
-   * journal and log.
-   */
-  leader: {
-    flags: fiveIn30s,
-    children: [
-      { id: 'scheduler', restart: 'permanent' },
-      { id: 'ca', restart: 'permanent' },
-      { id: 'members', restart: 'permanent' },
-    ],
-  },
   /** Losing the session restarts no task. */
   agent: {
-    flags: fiveIn30s,
+    flags: singleRestarts,
     children: [
       { id: 'session', restart: 'permanent' },
       { id: 'engine', restart: 'permanent' },

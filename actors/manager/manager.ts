@@ -13,7 +13,7 @@ import type { Clock } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
 import type { Report } from '../../supervisors/report.ts';
 import { reasonOf } from '../../supervisors/restart-policy.ts';
-import type { CaPorts } from './ca.ts';
+import type { CaPorts } from './reconcile/ca.ts';
 import { type Committed, Committer, type Decide } from './committer.ts';
 import { inDoubt } from './faults.ts';
 import { hearLeader, type LeadershipInput, leadershipMachine } from './leadership.machine.ts';

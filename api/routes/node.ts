@@ -1,5 +1,6 @@
 import { compareText } from '../../domain/ids.ts';
 import type { Node } from '../../domain/model/objects.ts';
+import { nodeReasons } from '../../domain/orchestrate/reasons.ts';
 import { nodeSpecFrom } from '../../domain/spec/node.ts';
 import { readJson } from '../body.ts';
 import { type Call, type Deps, ok, okList, type Reply, type Route } from '../call.ts';
@@ -8,7 +9,8 @@ import { Filters } from '../filters.ts';
 import { findNode, getNode, notFound } from '../resolve.ts';
 import { untilPromoted } from '../promotion.ts';
 import { hangUp } from '../sink.ts';
-import { nodeView } from '../view/node.ts';
+import { reasonsOr } from '../view/meta.ts';
+import { explainedNode, nodeView } from '../view/node.ts';
 import { readDescription, readNodeSpec } from '../view/readable.ts';
 
 /** /nodes… of Docker's API (swarm-compat §2.3, §2.4). */
@@ -19,7 +21,12 @@ export function nodeRoutes(deps: Deps): readonly Route[] {
     {
       method: 'GET',
       path: '/nodes/{id}',
-      handle: async ({ id }) => ok(nodeView(getNode(await swarm.read(), id), swarm.leaderId())),
+      async handle({ id }) {
+        const view = await swarm.read();
+        const node = getNode(view, id);
+        const reasons = reasonsOr(() => nodeReasons(view, node, Date.now()));
+        return ok(explainedNode(nodeView(node, swarm.leaderId()), reasons));
+      },
     },
     {
       method: 'DELETE',

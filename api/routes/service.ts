@@ -1,4 +1,5 @@
 import { compareText } from '../../domain/ids.ts';
+import { serviceReasons } from '../../domain/orchestrate/reasons.ts';
 import { checkServiceBody, convertServiceSpec } from '../../domain/spec/service.ts';
 import { readJson } from '../body.ts';
 import { type Call, type Deps, ok, okList, type Reply, type Route } from '../call.ts';
@@ -6,8 +7,9 @@ import { Filters } from '../filters.ts';
 import { findService, getService, notFound } from '../resolve.ts';
 import { withNetworkNames } from '../service-networks.ts';
 import { isBefore } from '../version.ts';
+import { reasonsOr } from '../view/meta.ts';
 import { readServiceSpec } from '../view/readable.ts';
-import { modeOf, serviceStatus, serviceView } from '../view/service.ts';
+import { explainedService, modeOf, serviceStatus, serviceView } from '../view/service.ts';
 
 /** /services… of Docker's API (swarm-compat §2.3, §2.4), but for the logs. */
 export function serviceRoutes(deps: Deps): readonly Route[] {
@@ -20,7 +22,10 @@ export function serviceRoutes(deps: Deps): readonly Route[] {
       path: '/services/{id}',
       async handle({ id, query }) {
         const withDefaults = query.strictFlag('insertDefaults', true);
-        return ok(serviceView(getService(await swarm.read(), id), withDefaults));
+        const view = await swarm.read();
+        const service = getService(view, id);
+        const reasons = reasonsOr(() => serviceReasons(view, service.id, Date.now()));
+        return ok(explainedService(serviceView(service, withDefaults), reasons));
       },
     },
     { method: 'POST', path: '/services/{id}/update', handle: (call) => updateService(deps, call) },

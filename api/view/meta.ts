@@ -42,3 +42,12 @@ export function filledList<K extends string, V extends object>(
     readonly [P in K]?: V;
   };
 }
+
+/** A record that cannot be read is shown as far as it can be, and has that for a reason. */
+export function reasonsOr(reasons: () => readonly string[]): readonly string[] {
+  try {
+    return reasons();
+  } catch (error) {
+    return [`the record cannot be read: ${String(error)}`];
+  }
+}

@@ -65,3 +65,13 @@ export function nodeView(node: Node, leaderId: string) {
         }),
   };
 }
+
+/** With the reasons why the node gets nothing; the CLI shows them as its message, where there is no other one. */
+export function explainedNode(shown: ReturnType<typeof nodeView>, reasons: readonly string[]) {
+  const { Status } = shown;
+  return {
+    ...shown,
+    Status: { ...filled('Message', reasons.join('; ')), ...Status },
+    ...filledList('Reasons', reasons),
+  };
+}

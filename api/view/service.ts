@@ -65,6 +65,25 @@ export function serviceView(service: Service, withDefaults = false) {
   };
 }
 
+/** States of an update whose message Swarm leaves at "in progress". */
+const underWay: ReadonlySet<string> = new Set(['updating', 'rollback_started']);
+
+/** With the reasons why the service is not as it should be; the CLI shows those of an update in its message. */
+export function explainedService(
+  shown: ReturnType<typeof serviceView>,
+  reasons: readonly string[],
+) {
+  const { UpdateStatus: status } = shown;
+  const isExplained = status !== undefined && reasons.length > 0 && underWay.has(status.State);
+  return {
+    ...shown,
+    ...(isExplained && {
+      UpdateStatus: { ...status, Message: `${status.Message}: ${reasons.join('; ')}` },
+    }),
+    ...filledList('Reasons', reasons),
+  };
+}
+
 /** ServiceStatus, for lists with `status=true`. */
 export function serviceStatus(service: Service, tasks: Iterable<Task>) {
   let running = 0;

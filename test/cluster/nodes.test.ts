@@ -251,6 +251,7 @@ test('drain empties a node, pause keeps what runs and takes nothing new, active 
   const availability = (to: string) =>
     one.mustDocker('node', 'update', `--availability=${to}`, ids.get(two) ?? '');
   await availability('drain');
+  expect((await node(two)).Status.Message).toBe('no tasks: the node is drained');
   await untilRunning(6 + 2, 10_000);
   await until(async () => (await containers(two)).length === 0, 10_000, 'h2 to be empty');
   await availability('pause');
@@ -270,6 +271,7 @@ test('drain empties a node, pause keeps what runs and takes nothing new, active 
   expect(await stateOf(two)).toBe('ready');
   await availability('active');
   await spread();
+  expect((await node(two)).Status.Message ?? '').toBe('');
 }, 60_000);
 
 test('the labels that a daemon is given are the node’s from the start, and only then', async () => {

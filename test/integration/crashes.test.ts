@@ -63,7 +63,7 @@ const others = [
   'agent/*/task/*',
   'agent/*/tasks',
   'leader/ca',
-  'leader/members',
+  'leader/log-servers',
   'leader/node-plans/*',
   'leader/nodes/*',
   'leader/scheduler',

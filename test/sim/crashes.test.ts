@@ -107,7 +107,7 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/tasks',
     'leader/ca',
     'leader/lease',
-    'leader/members',
+    'leader/log-servers',
     'leader/node-plans/*',
     'leader/nodes/*',
     'leader/scheduler',

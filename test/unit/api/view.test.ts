@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { clusterView, swarmView } from '../../../api/view/cluster.ts';
 import { mergeInfo, swarmHeader, swarmInfo } from '../../../api/view/info.ts';
 import { goTime } from '../../../api/view/meta.ts';
-import { nodeView } from '../../../api/view/node.ts';
-import { serviceStatus, serviceView } from '../../../api/view/service.ts';
+import { explainedNode, nodeView } from '../../../api/view/node.ts';
+import { explainedService, serviceStatus, serviceView } from '../../../api/view/service.ts';
 import { taskView } from '../../../api/view/task.ts';
 import type { Node } from '../../../domain/model/objects.ts';
 import {
@@ -324,4 +324,31 @@ test('the header of a ping', () => {
   expect(swarmHeader(swarm.local())).toBe('active/manager');
   expect(swarmHeader({ ...swarm.local(), manager: false })).toBe('active/worker');
   expect(swarmHeader({ ...swarm.local(), state: 'locked' })).toBe('locked');
+});
+
+test('an update under way says what it waits for; a node without another message why it gets nothing', () => {
+  const updateStatus = {
+    state: 'updating',
+    message: 'update in progress',
+    startedAt: wall,
+  } as const;
+  const paused = { ...updateStatus, state: 'paused', message: 'update paused' } as const;
+  const why = ['waiting for the updated tasks to run (2)'];
+  const shown = (status: typeof updateStatus | typeof paused) =>
+    explainedService(serviceView({ ...aService(), updateStatus: status }), why);
+  expect(shown(updateStatus)).toMatchObject({
+    UpdateStatus: { Message: 'update in progress: waiting for the updated tasks to run (2)' },
+    Reasons: why,
+  });
+  expect(shown(paused)).toMatchObject({ UpdateStatus: { Message: 'update paused' }, Reasons: why });
+  expect(explainedService(serviceView(aService()), [])).toEqual(serviceView(aService()));
+  const node = nodeView(aNode(), '');
+  expect(explainedNode(node, ['no tasks: the node is drained'])).toMatchObject({
+    Status: { State: 'ready', Message: 'no tasks: the node is drained' },
+  });
+  const told = { ...node, Status: { ...node.Status, Message: 'heartbeat failure' } };
+  expect(explainedNode(told, ['no new tasks: the node is down'])).toMatchObject({
+    Status: { Message: 'heartbeat failure' },
+    Reasons: ['no new tasks: the node is down'],
+  });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { CaDuty } from '../../../actors/manager/ca.ts';
+import { CaReconciler } from '../../../actors/manager/reconcile/ca.ts';
 import type { MembershipNotice } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import { caAfter } from '../../../domain/ca/rotation.ts';
@@ -8,7 +8,7 @@ import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { MemoryHub } from '../../support/memory-bus.ts';
 import { clusterWith, firstRoot, nodeOf, nothing, tools, wall } from '../ca/helpers.ts';
 
-/** A leader's duty of the CA, for one node that is ready, and what that node was told. */
+/** The leader's reconciler of the CA, with one node that is ready, and what that node was told. */
 function duty() {
   const store = Store.load(1, {
     cluster: [clusterWith()],
@@ -17,7 +17,7 @@ function duty() {
     task: [],
   });
   const hub = new MemoryHub(new VirtualClock());
-  const ca = new CaDuty({
+  const ca = new CaReconciler({
     tools: tools(),
     ask: () => Promise.reject(new Error('there is no external CA')),
     bus: hub.connect(),
@@ -28,6 +28,7 @@ function duty() {
     },
     newJoinToken: () => 'token',
     epoch: () => ({ generation: 1, epoch: 1 }),
+    log: () => undefined,
   });
   const rotate = (): void => {
     const cluster = clusterWith();

@@ -1,21 +1,18 @@
-import type { LogGroup } from '../../bus/ports.ts';
-import { formOf, isVoter, placedManagers, releaseOf } from '../../domain/members/form.ts';
-import { type LogSurvey, type MemberStep, planMembers } from '../../domain/members/plan.ts';
-import type { LogForm, Node } from '../../domain/model/objects.ts';
-import { type Applied, type Change, patchNode } from '../../domain/store/changes.ts';
-import type { View } from '../../domain/store/view.ts';
-import type { Clock } from '../../supervisors/clock.ts';
-import type { Report } from '../../supervisors/report.ts';
-import type { Committed, Decide } from './committer.ts';
-import { termMs } from './quorum.ts';
-import type { PlanOutcome } from './service.machine.ts';
+import type { LogGroup } from '../../../bus/ports.ts';
+import { formOf, isVoter, placedManagers, releaseOf } from '../../../domain/members/form.ts';
+import { type LogSurvey, type MemberStep, planMembers } from '../../../domain/members/plan.ts';
+import type { LogForm, Node } from '../../../domain/model/objects.ts';
+import { type Applied, type Change, patchNode } from '../../../domain/store/changes.ts';
+import type { View } from '../../../domain/store/view.ts';
+import type { Clock } from '../../../supervisors/clock.ts';
+import { termMs } from '../quorum.ts';
+import { type ClusterReconciler, commonPace, type ReconcilerPorts } from './reconciler.ts';
+import type { PlanOutcome } from './reconciler.machine.ts';
 
-export interface MembersPorts {
+export interface LogServersPorts extends ReconcilerPorts {
   readonly nodeId: string;
-  readonly view: View;
   /** Without it the log's servers are left as they are. */
   readonly group: LogGroup | undefined;
-  readonly propose: <T>(decide: Decide<T>) => Promise<Committed<T>>;
   readonly clock: Clock;
   /** The log's time, ms. */
   readonly now: () => number;
@@ -27,7 +24,6 @@ export interface MembersPorts {
   readonly abdicate: () => void;
   /** The log's servers are away for good, and this is the only manager that counts: it goes on alone. */
   readonly retreat: () => void;
-  readonly report: Report;
 }
 
 /** How often the group is looked at: while something is to be done, and otherwise, ms. */
@@ -35,31 +31,32 @@ const lookMs = { busy: 300, idle: 2_000 } as const;
 /** A joiner whose server is away for so long has come to nothing, ms: the log goes on without it. */
 const strandedMs = 8_000;
 
-/** The leader's duty to managers: who is reachable, and the log on the right servers, one step at a time. */
-export class MembersDuty {
-  readonly #ports: MembersPorts;
+/** Which managers are reachable, and the log on the right servers, one step at a time. */
+export class LogServersReconciler implements ClusterReconciler {
+  readonly name = 'log-servers';
+  readonly pace = commonPace;
+  readonly #ports: LogServersPorts;
   /** Since when each manager counts here: one that has just come has not been asked yet. */
   #votersSince: ReadonlyMap<string, number> = new Map();
-  #said = '';
   /** Since when the log's servers neither answer nor take a record, on the clock. */
   #strandedSince: number | undefined;
   /** How far the log was then. */
   #strandedAt = 0;
   #lookStrandedFrom = 0;
 
-  constructor(ports: MembersPorts) {
+  constructor(ports: LogServersPorts) {
     this.#ports = ports;
   }
 
   /** Rejects when a step failed: it is tried again. */
-  async plan(): Promise<PlanOutcome> {
+  readonly plan = async (): Promise<PlanOutcome> => {
     try {
       return await this.#plan();
     } catch (error) {
-      this.#ports.report('managers_step_failed', { error: String(error) }, 'warn');
+      this.#ports.log('managers_step_failed', { error: String(error) }, 'warn');
       throw error;
     }
-  }
+  };
 
   async #plan(): Promise<PlanOutcome> {
     const { view, nodeId, group, now } = this.#ports;
@@ -73,33 +70,28 @@ export class MembersDuty {
       wakeAt: alone && idle ? undefined : now() + (idle ? lookMs.idle : lookMs.busy),
       gone: false,
       idle,
+      ...(step.step === 'wait' && { reasons: [step.why] }),
     };
   }
 
-  /** Whether a plan may be due. */
-  observe(applied: readonly Applied[]): boolean {
-    return applied.some(
+  readonly observe = (applied: readonly Applied[]): boolean =>
+    applied.some(
       (change) =>
         change.kind === 'node' &&
         (change.before?.manager !== change.after?.manager ||
           change.before?.spec.Role !== change.after?.spec.Role),
     );
-  }
 
   async #take(step: MemberStep, survey: LogSurvey | undefined): Promise<void> {
-    const { group, abdicate, report } = this.#ports;
-    if (step.step === 'none') return;
-    if (step.step === 'wait') {
-      if (step.why !== this.#said) report('managers_wait', { why: step.why });
-      this.#said = step.why;
-      return;
-    }
-    this.#said = '';
+    const { group, abdicate, log } = this.#ports;
     switch (step.step) {
+      case 'none':
+      case 'wait':
+        return;
       case 'close':
         return this.#close(step.form, survey);
       case 'mark-leaving':
-        report('manager_leaving', { member: step.nodeId });
+        log('manager_leaving', { member: step.nodeId });
         return this.#commit(survey, step, (view) => {
           const manager = view.node(step.nodeId)?.manager;
           return manager === undefined
@@ -107,16 +99,16 @@ export class MembersDuty {
             : [patchNode(step.nodeId, { manager: { ...manager, leaving: true } })];
         });
       case 'release':
-        report('manager_released', { member: step.nodeId });
+        log('manager_released', { member: step.nodeId });
         return this.#commit(survey, step, (view) => {
           const node = view.node(step.nodeId);
           return node === undefined ? [] : [releaseOf(node)];
         });
       case 'forget':
-        report('log_server_forgotten', { server: step.server });
+        log('log_server_forgotten', { server: step.server });
         return group?.forget(step.server);
       case 'replicas':
-        report('log_copies', { copies: step.count });
+        log('log_copies', { copies: step.count });
         return group?.setReplicas(step.count);
       case 'lead-elsewhere':
         return group?.handLead();
@@ -127,9 +119,9 @@ export class MembersDuty {
 
   /** The point of no return: from this record on the next generation counts, which begins at this manager. */
   async #close(form: LogForm['form'], survey: LogSurvey | undefined): Promise<void> {
-    const { nodeId, view, report } = this.#ports;
+    const { nodeId, view, log } = this.#ports;
     if (form === 'several' && !(await this.#joinerAnswers())) return;
-    report('generation_closing', { form });
+    log('generation_closing', { form });
     await this.#commit(survey, { step: 'close', form }, (current) => {
       const cluster = current.cluster();
       if (cluster === undefined) return [];
@@ -144,7 +136,7 @@ export class MembersDuty {
         },
       ];
     });
-    report('generation_closed', { index: view.index });
+    log('generation_closed', { index: view.index });
   }
 
   /** A group needs two servers; with a manager that is not there the cluster would stand still. */
@@ -193,7 +185,7 @@ export class MembersDuty {
    * acknowledged. Not part of a plan, whose step may wait for a log that stands still.
    */
   async #lookWhetherStranded(): Promise<void> {
-    const { view, nodeId, group, clock, retreat, report } = this.#ports;
+    const { view, nodeId, group, clock, retreat, log } = this.#ports;
     const now = clock.now();
     if (group === undefined || now < this.#lookStrandedFrom || formOf(view).form === 'alone')
       return;
@@ -209,7 +201,7 @@ export class MembersDuty {
     this.#strandedAt = view.index;
     this.#strandedSince = isThere || hasGoneOn ? undefined : (this.#strandedSince ?? now);
     if (this.#strandedSince === undefined || clock.now() - this.#strandedSince < strandedMs) return;
-    report('generation_given_up', { why: "the joiner's server is away" });
+    log('generation_given_up', { why: "the joiner's server is away" });
     retreat();
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { isSettled } from '../../../api/promotion.ts';
 import type { LogGroup } from '../../../bus/ports.ts';
 import type { Decision } from '../../../actors/manager/committer.ts';
-import { MembersDuty } from '../../../actors/manager/members.ts';
+import { LogServersReconciler } from '../../../actors/manager/reconcile/log-servers.ts';
 import type { Draft } from '../../../domain/store/changes.ts';
 import type { Context, View } from '../../../domain/store/view.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
@@ -26,7 +26,7 @@ function build(group?: Partial<LogGroup>) {
   const heard = new Map<string, number>();
   const absent = new Set<string>();
   const retreats: number[] = [];
-  const duty = new MembersDuty({
+  const duty = new LogServersReconciler({
     nodeId: 'a',
     view: world.store,
     group: group as LogGroup | undefined,
@@ -41,7 +41,7 @@ function build(group?: Partial<LogGroup>) {
     isAbsent: (id) => absent.has(id),
     retreat: () => retreats.push(clock.now()),
     abdicate: () => undefined,
-    report: () => undefined,
+    log: () => undefined,
   });
   const reachability = (id: string) => world.store.node(id)?.manager?.reachability;
   return { world, clock, heard, absent, retreats, duty, reachability };

@@ -1,17 +1,25 @@
-import { subjects } from '../../bus/subjects.ts';
-import type { Bus } from '../../bus/ports.ts';
-import type { Epoch, MembershipNotice } from '../../bus/protocol.ts';
-import { type Membership, membershipOf, sameMembership } from '../../domain/assign/membership.ts';
-import { planRotation } from '../../domain/ca/plan-rotation.ts';
-import type { Issuer, LocalCaTools } from '../../domain/ca/ports.ts';
-import { type CaAnswer, CaInquiry, type CaQuestion } from '../../domain/ca/questions.ts';
-import { wantedRootPem } from '../../domain/ca/signing.ts';
-import type { Command, CommandContext } from '../../domain/commands/command.ts';
-import { limits } from '../../domain/limits.ts';
-import type { Context, View } from '../../domain/store/view.ts';
-import type { Applied } from '../../domain/store/changes.ts';
-import type { Committed, Decide } from './committer.ts';
-import type { PlanOutcome } from './service.machine.ts';
+import { subjects } from '../../../bus/subjects.ts';
+import type { Bus } from '../../../bus/ports.ts';
+import type { Epoch, MembershipNotice } from '../../../bus/protocol.ts';
+import {
+  type Membership,
+  membershipOf,
+  sameMembership,
+} from '../../../domain/assign/membership.ts';
+import { planRotation } from '../../../domain/ca/plan-rotation.ts';
+import type { Issuer, LocalCaTools } from '../../../domain/ca/ports.ts';
+import { type CaAnswer, CaInquiry, type CaQuestion } from '../../../domain/ca/questions.ts';
+import { wantedRootPem } from '../../../domain/ca/signing.ts';
+import type { Command, CommandContext } from '../../../domain/commands/command.ts';
+import { limits } from '../../../domain/limits.ts';
+import type { Applied } from '../../../domain/store/changes.ts';
+import {
+  type ClusterReconciler,
+  commitPlan,
+  commonPace,
+  type ReconcilerPorts,
+} from './reconciler.ts';
+import type { PlanOutcome } from './reconciler.machine.ts';
 
 /** What a leader needs to renew the cluster's CA; given by the wiring. */
 export interface CaPorts {
@@ -19,22 +27,22 @@ export interface CaPorts {
   /** Puts a question to external CAs. Never rejects. */
   readonly ask: (question: CaQuestion) => Promise<CaAnswer>;
 }
-export interface CaDutyPorts extends CaPorts {
+export interface CaReconcilerPorts extends CaPorts, ReconcilerPorts {
   readonly bus: Bus;
-  readonly view: View;
-  readonly propose: <T>(decide: Decide<T>) => Promise<Committed<T>>;
   readonly newJoinToken: CommandContext['newJoinToken'];
   readonly epoch: () => Epoch;
 }
 
-/** The leader's duty of the CA: nodes know the roots and the managers, and get to the root that is wanted. */
-export class CaDuty {
-  readonly #ports: CaDutyPorts;
+/** Nodes know the roots and the managers, and get certificates of the root that is wanted. */
+export class CaReconciler implements ClusterReconciler {
+  readonly name = 'ca';
+  readonly pace = commonPace;
+  readonly #ports: CaReconcilerPorts;
   #told: Membership | undefined;
   /** When nodes were told to renew, ms: plans come with every change, and a node needs a moment. */
   readonly #asked = new Map<string, number>();
 
-  constructor(ports: CaDutyPorts) {
+  constructor(ports: CaReconcilerPorts) {
     this.#ports = ports;
     this.#told = membershipOf(ports.view);
   }
@@ -57,16 +65,19 @@ export class CaDuty {
   }
 
   /** One look at a rotation that runs: who is to renew now, or the end of it. */
-  async plan(): Promise<PlanOutcome> {
-    const { propose, tools, newJoinToken } = this.#ports;
-    const { result } = await propose((view: View, { now }: Context) => {
-      const { changes, wakeAt, renew } = planRotation(view, { now, newJoinToken, ca: tools });
-      const idle = changes.length === 0;
-      return { changes, result: { renew, wakeAt, gone: false, idle, now } };
+  readonly plan = async (): Promise<PlanOutcome> => {
+    const { tools, newJoinToken } = this.#ports;
+    let renewals: readonly string[] = [];
+    let at = 0;
+    const outcome = await commitPlan(this.#ports, { part: this.name }, (view, { now }) => {
+      const { renew, ...plan } = planRotation(view, { now, newJoinToken, ca: tools });
+      renewals = renew;
+      at = now;
+      return plan;
     });
-    for (const nodeId of result.renew) this.#askToRenew(nodeId, result.now);
-    return result;
-  }
+    for (const nodeId of renewals) this.#askToRenew(nodeId, at);
+    return outcome;
+  };
 
   #askToRenew(nodeId: string, now: number): void {
     const asked = this.#asked.get(nodeId);
@@ -77,8 +88,8 @@ export class CaDuty {
       this.tell(nodeId, true, this.#ports.tools.issuerOf(wantedRootPem(cluster)));
   }
 
-  /** Whether a plan may be due. Nodes hear of other roots and managers at once. */
-  observe(applied: readonly Applied[]): boolean {
+  /** Nodes hear of other roots and managers at once. */
+  readonly observe = (applied: readonly Applied[]): boolean => {
     for (const change of applied)
       if (
         change.kind === 'node' &&
@@ -104,7 +115,7 @@ export class CaDuty {
         if (status.state === 'ready') this.tell(id, false);
     }
     return true;
-  }
+  };
 
   /** A node has said hello: it may have missed what it was told, and that it is to renew. */
   greet(nodeId: string): void {
