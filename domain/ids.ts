@@ -1,12 +1,4 @@
-/** Typed identifiers. All are 25 characters of `[0-9a-z]`, as Swarm's. */
-declare const brand: unique symbol;
-type Branded<B extends string> = string & { readonly [brand]?: B };
-
-export type ClusterId = Branded<'cluster'>;
-export type NodeId = Branded<'node'>;
-export type ServiceId = Branded<'service'>;
-export type TaskId = Branded<'task'>;
-
+/** Identifiers are Swarm's: so many characters of `[0-9a-z]`. */
 export const idLength = 25;
 
 /** Encodes at least 16 random bytes as a 25-character base36 identifier (swarmkit's identity format). */

@@ -1,4 +1,3 @@
-import type { ClusterId, NodeId, ServiceId, TaskId } from '../ids.ts';
 import type { Start } from '../members/starts.ts';
 import type { DesiredState, TaskState } from '../task-state.ts';
 import type {
@@ -46,7 +45,7 @@ export interface FormerRoot {
 }
 
 export interface Cluster extends Stored {
-  readonly id: ClusterId;
+  readonly id: string;
   readonly spec: ClusterSpec;
   readonly rootCa: {
     readonly certPem: string;
@@ -65,7 +64,7 @@ export interface Cluster extends Stored {
   /** The log that this state is in; absent in the first generation of a manager that stands alone. */
   readonly log?: LogForm & {
     /** This generation is closed: nothing written to its log after this counts (docs/state-log.md). */
-    readonly next?: LogForm & { readonly founder: NodeId };
+    readonly next?: LogForm & { readonly founder: string };
   };
 }
 
@@ -143,7 +142,7 @@ export interface IssuedKey {
 
 export type NodeState = 'unknown' | 'down' | 'ready' | 'disconnected';
 export interface Node extends Stored {
-  readonly id: NodeId;
+  readonly id: string;
   readonly spec: NodeSpec;
   /** What the node's certificates are issued for: a manager's from its promotion on, until the log is without it. */
   readonly role: NodeRole;
@@ -191,7 +190,7 @@ export interface UpdateProgress {
 }
 
 export interface Service extends Stored {
-  readonly id: ServiceId;
+  readonly id: string;
   readonly spec: ServiceSpec;
   /** Counts the specs of this service: 1 at creation, +1 with every update or rollback. Never goes back. */
   readonly specVersion: number;
@@ -216,12 +215,12 @@ export interface TaskStatus {
 }
 
 export interface Task extends Stored {
-  readonly id: TaskId;
-  readonly serviceId: ServiceId;
+  readonly id: string;
+  readonly serviceId: string;
   /** 1..N for replicated services, 0 for global ones. */
   readonly slot: number;
   /** '' until a node is chosen. Global tasks have theirs from birth. */
-  readonly nodeId: NodeId;
+  readonly nodeId: string;
   readonly spec: TaskSpec;
   /** The service's `specVersion` when the task was made. */
   readonly specVersion: number;
@@ -236,7 +235,7 @@ export interface Task extends Stored {
   /** A replacement waits with desired `ready` until this time (restart delay), ms. */
   readonly startAfter?: number;
   /** The task that this one replaces; it starts only once that one has stopped. */
-  readonly replaces?: TaskId;
+  readonly replaces?: string;
   /** Made by a rolling update or rollback (not by a restart): watched by its monitor. */
   readonly byUpdate?: boolean;
   /** The later spec version whose update goes on with the task; absent: the one that made it. */

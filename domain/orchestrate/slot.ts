@@ -1,8 +1,7 @@
-import type { NodeId } from '../ids.ts';
 import type { Service, Task } from '../model/objects.ts';
 import { isWanted } from '../task-state.ts';
 
-export type SlotKey = number | NodeId;
+export type SlotKey = number | string;
 
 /** One place of a service, with the tasks that it has had: a slot number, or a node of a global service. */
 export interface Slot {
