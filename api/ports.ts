@@ -49,7 +49,7 @@ export interface Swarm {
   leave(force: boolean): Promise<void>;
   /** Resolves when the manager, whose keys were locked, runs. */
   unlock(unlockKey: string): Promise<void>;
-  /** Sends a command to the leader; resolves once it is durable and visible in `view()`. */
+  /** Sends a command to the leader; resolves once it is durable, and `read()` shows it. */
   command(name: string, body: unknown): Promise<unknown>;
   /** The state, at least as new as every write acknowledged before the call. Throws Docker's 503 texts on non-managers. */
   read(): Promise<View>;
