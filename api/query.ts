@@ -1,3 +1,4 @@
+import { errorText } from '../domain/errors.ts';
 import { HttpError } from './errors.ts';
 
 /** A query string, read as Go's `url.ParseQuery` does: bad pairs are left out, the first one is told of. */
@@ -16,7 +17,7 @@ export class Query {
         const value = at === -1 ? '' : unescape(pair.slice(at + 1));
         if (!this.#values.has(key)) this.#values.set(key, value);
       } catch (error) {
-        problem ??= (error as Error).message;
+        problem ??= errorText(error);
       }
     }
     this.#problem = problem;

@@ -107,6 +107,14 @@ export function silenceFrom(body: unknown): boolean | undefined {
   return typeof silent === 'boolean' ? silent : undefined;
 }
 
+/** Where the managers are, as nodes keep it. */
+export const isManagerList = (value: unknown): value is MembershipNotice['managers'] =>
+  Array.isArray(value) &&
+  value.length <= limits.managersMax &&
+  value.every((manager) =>
+    ['nodeId', 'addr', 'bus'].every((name) => isShortText(fieldsOf(manager)?.[name])),
+  );
+
 export function membershipFrom(body: unknown): MembershipNotice | undefined {
   const { generation, epoch, roots, managers, renew, issuer, role } = fieldsOf(body) ?? {};
   const wellFormed =
@@ -118,11 +126,7 @@ export function membershipFrom(body: unknown): MembershipNotice | undefined {
     (issuer === undefined ||
       ['subject', 'publicKey'].every((name) => typeof fieldsOf(issuer)?.[name] === 'string')) &&
     (role === 'manager' || role === 'worker') &&
-    Array.isArray(managers) &&
-    managers.length <= limits.managersMax &&
-    managers.every((manager) =>
-      ['nodeId', 'addr', 'bus'].every((name) => isShortText(fieldsOf(manager)?.[name])),
-    );
+    isManagerList(managers);
   return wellFormed ? (body as unknown as MembershipNotice) : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from '../domain/errors.ts';
 import { CodecError, type Encoding, encodeBody } from './codec.ts';
 import { BusError } from './ports.ts';
 import type { WireFault } from './protocol.ts';
@@ -32,6 +33,6 @@ export function encodeAnswer(
 
 const tooLarge = (error: unknown): WireFault => ({
   code: 'ResourceExhausted',
-  message: `the answer cannot be sent: ${(error as Error).message}`,
+  message: `the answer cannot be sent: ${errorText(error)}`,
   origin: 'manager',
 });

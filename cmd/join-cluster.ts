@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
+import { isManagerList } from '../bus/bodies.ts';
 import { fieldsOf } from '../bus/fields.ts';
 import { faultOf, wireFaultFrom } from '../bus/wire-fault.ts';
 import { badTokenFault } from '../domain/commands/join.ts';
@@ -155,11 +156,16 @@ function rootOf(answer: unknown): string {
 
 /** The manager is trusted from here on, but a node must not write down what it cannot use. */
 function grantFrom(answer: unknown): Issued {
-  const grant = answer as Issued;
+  const { managers, ...told } = fieldsOf(answer) ?? {};
+  const [certificate, roots, clusterId] = [
+    String(told['certificate']),
+    String(told['roots']),
+    String(told['clusterId']),
+  ];
   const verified = verifyNodeCertificate(
-    String(grant?.certificate),
-    String(grant?.roots),
-    String(grant?.clusterId),
+    certificate,
+    roots,
+    clusterId,
     // the clocks of the two may differ; certificates are backdated by an hour
     Date.now(),
   );
@@ -168,13 +174,11 @@ function grantFrom(answer: unknown): Issued {
       'Unknown',
       `the manager sent a certificate that is refused: ${verified.reason}`,
     );
-  if (
-    verified.nodeId !== grant.nodeId ||
-    verified.role !== grant.role ||
-    !Array.isArray(grant.managers)
-  )
+  const { nodeId, role } = verified;
+  const isNode = role !== 'client' && role === told['role'] && nodeId === told['nodeId'];
+  if (!isNode || !isManagerList(managers))
     throw daemonFault('Unknown', 'the manager sent a malformed answer');
-  return grant;
+  return { nodeId, clusterId, role, certificate, roots, managers };
 }
 
 export interface Exchange {

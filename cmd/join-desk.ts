@@ -5,7 +5,7 @@ import { membershipOf } from '../domain/assign/membership.ts';
 import { issuedKeys, unknownKey } from '../domain/ca/issued-keys.ts';
 import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
 import { roleOfToken } from '../domain/commands/join.ts';
-import { Fault } from '../domain/errors.ts';
+import { errorText, Fault } from '../domain/errors.ts';
 import { joinsPerS } from '../domain/spec/cluster-labels.ts';
 import { idFromBytes } from '../domain/ids.ts';
 import type { Cluster, Node } from '../domain/model/objects.ts';
@@ -172,7 +172,7 @@ export class JoinDesk {
     try {
       return await signExternally(connect, signing, request, now, onCaFailure);
     } catch (error) {
-      throw new Fault('Unavailable', `no external CA signs: ${(error as Error).message}`);
+      throw new Fault('Unavailable', `no external CA signs: ${errorText(error)}`);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { LogOptions } from '../../actors/agent/ports.ts';
+import { errorText } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import { HttpError } from '../errors.ts';
 import { parseTimestamp, type Query } from '../query.ts';
@@ -33,7 +34,7 @@ function sinceOf(text: string): string {
   try {
     parseTimestamp(text);
   } catch (error) {
-    throw new HttpError(500, `could not parse since timestamp: ${(error as Error).message}`);
+    throw new HttpError(500, `could not parse since timestamp: ${errorText(error)}`);
   }
   return text;
 }

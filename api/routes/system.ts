@@ -1,3 +1,4 @@
+import { errorText } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import type { View } from '../../domain/store/view.ts';
 import { type Call, type Deps, ok, type Reply, type Route } from '../call.ts';
@@ -114,6 +115,6 @@ function timeOf(text: string): bigint | undefined {
   try {
     return parseTimestamp(text);
   } catch (error) {
-    throw new HttpError(500, (error as Error).message);
+    throw new HttpError(500, errorText(error));
   }
 }

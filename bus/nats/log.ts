@@ -1,4 +1,5 @@
 import { headers, type Msg, type MsgHdrs } from 'nats';
+import { errorText } from '../../domain/errors.ts';
 import { limits } from '../../domain/limits.ts';
 import {
   type AppendOutcome,
@@ -123,7 +124,7 @@ export class NatsLog implements StateLog {
       );
       return outcomeOf(message, expectedLast);
     } catch (error) {
-      return { kind: 'unknown', cause: (error as Error).message };
+      return { kind: 'unknown', cause: errorText(error) };
     }
   }
 
