@@ -102,6 +102,7 @@ export class EngineClient {
         chunks.push(chunk);
       }
     } catch {
+      // cut off in the middle of the answer
       throw this.away();
     }
     if (size > limits.engineAnswerBytesMax)

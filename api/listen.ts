@@ -54,6 +54,7 @@ const cannotListen = (path: string, { code, message }: NodeJS.ErrnoException): E
   );
 
 async function removeStale(path: string): Promise<void> {
+  // what cannot be looked at is nothing to remove; if it is in the way, listening fails and says why
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error(`cannot listen on ${path}: it exists and is no socket`);

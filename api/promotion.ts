@@ -24,6 +24,7 @@ export async function untilPromoted(
   id: string,
   scope: AbortSignal,
 ): Promise<void> {
+  // the command is done, whether this manager can show the state or not
   const view = await swarm.read().catch(() => undefined);
   if (view === undefined || isSettled(view, id)) return;
   await new Promise<void>((resolve) => {
@@ -39,7 +40,7 @@ export async function untilPromoted(
     const look = (): void => {
       swarm.read().then(
         (now) => isSettled(now, id) && end(),
-        () => undefined,
+        () => undefined, // the next change is looked at, or the patience ends
       );
     };
     const isReady = view.node(id)?.status.state === 'ready';

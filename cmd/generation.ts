@@ -1,4 +1,4 @@
-import { rmSync, readdirSync, renameSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { FileJournal } from '../bus/journal/journal.ts';
 import type { Checkpoint } from '../bus/ports.ts';
 import { limits } from '../domain/limits.ts';
@@ -88,10 +88,4 @@ export function putAside(
   return `aside/${aside}`;
 }
 
-function namesIn(dir: string): readonly string[] {
-  try {
-    return readdirSync(dir);
-  } catch {
-    return [];
-  }
-}
+const namesIn = (dir: string): readonly string[] => (existsSync(dir) ? readdirSync(dir) : []);

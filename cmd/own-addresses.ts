@@ -68,7 +68,7 @@ export async function movedAddresses(
     (subnets) =>
       (isSet ? localHost(advertiseAddr, advertisePort, interfaces, []) : undefined) ??
       localHost('', advertisePort, interfaces, subnets),
-    () => undefined,
+    () => undefined, // without the engine nobody can say: it is looked again
   );
   if (host === undefined) return undefined;
   const port = listenAddr.slice(listenAddr.lastIndexOf(':') + 1);

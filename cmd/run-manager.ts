@@ -134,6 +134,7 @@ async function beginAnew(
   report: LogEvent,
   scope: AbortSignal,
 ): Promise<void> {
+  // it rejects with the scope only
   await untilForgotten(group, systemClock, scope).catch(() => undefined);
   if (scope.aborted) return;
   report('log_server_taken_out', { generation: identity.generation });
@@ -229,7 +230,7 @@ function hasten({ log, system }: Links, report: LogEvent, scope: AbortSignal): v
   let group: string | undefined;
   const learn = async (): Promise<void> => {
     while (!scope.aborted) {
-      // one that stalls has no better name than before
+      // one that stalls, or does not answer, has no better name than before
       if (stalledForMs() === 0)
         group = (await findRaftGroup(system).catch(() => undefined)) ?? group;
       await pause(systemClock, raftGroupEveryMs, scope);

@@ -118,6 +118,7 @@ export class StartFiles {
 
   #change<T>(work: (stored: Stored) => Promise<T>): Promise<T> {
     const done = this.#writes.then(() => work(this.#read()));
+    // the caller has the error; the next write only waits for the end
     this.#writes = done.catch(() => undefined);
     return done;
   }
@@ -138,8 +139,8 @@ export class StartFiles {
     return this.#files.path('store', String(generation), 'start.json');
   }
   async #inStore(generation: number): Promise<InStore | undefined> {
-    const text = await readFile(this.#pathInStore(generation), 'utf8').catch(() => undefined);
-    return text === undefined ? undefined : (JSON.parse(text) as InStore);
+    const path = this.#pathInStore(generation);
+    return existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as InStore) : undefined;
   }
   #read(): Stored {
     return (this.#stored ??= this.#load());
@@ -212,6 +213,7 @@ export class SeenDisks {
       await replaceFile(this.#files.path('seen.json'), `${text}\n`);
       this.#written = seen;
     });
+    // the caller has the error; the next write only waits for the end
     this.#writes = done.catch(() => undefined);
     return done;
   }

@@ -207,6 +207,7 @@ export class SwarmNode implements Swarm {
   /** init and leave never overlap. */
   #inTurn<T>(run: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(run);
+    // the caller has the error; the next in turn only waits for the end
     this.#turn = result.catch(() => undefined);
     return result;
   }

@@ -209,6 +209,7 @@ export async function askExternalCa(
   }
   const { newRoot } = question;
   try {
+    // each failure has been reported
     return await firstOf(client, urls, crossSignBody(newRoot), report, (pem) =>
       acceptCrossSigned(pem, rootPem, newRoot.certPem, nowMs()),
     );

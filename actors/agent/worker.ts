@@ -298,6 +298,7 @@ export class Worker {
         log(event, { ...fields, error: shortErrorText(error) });
         if (!isRetryable(error)) tries++;
         await pause(clock, removeRetryMs, scope);
+        // it rejects with the scope only, which ends the loop
         await this.#engineReady().catch(() => undefined);
       }
     }

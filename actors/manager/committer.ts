@@ -259,6 +259,7 @@ export class Committer {
   async #find(index: number, data: Uint8Array): Promise<Fate> {
     const { log } = this.#ports;
     const isOurs = (record: LogRecord): boolean => Buffer.compare(record.data, data) === 0;
+    // no answer proves nothing: the append stays unknown, and is resolved again
     const [record] = await log.read(index, 1).catch(() => []);
     if (record?.seq !== index) return 'unknown';
     if (isOurs(record)) return 'written';

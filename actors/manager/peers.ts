@@ -97,6 +97,7 @@ export class Peers {
       managers
         .filter((id) => id !== nodeId)
         .map(async (id) => {
+          // one that does not answer has not said that it hears no leader
           const answer = await bus
             .request(subjects.manager(id, 'canvass'), body, canvassTimeoutMs)
             .catch(() => undefined);

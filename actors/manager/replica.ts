@@ -151,6 +151,7 @@ export class Replica {
         this.accept(record);
       } catch (error) {
         if (!(error instanceof LogContradiction)) throw error;
+        // without an answer nothing is proved: the record is looked at again
         const sure = await log.confirm(record.seq).catch(() => undefined);
         if (isOver() || sure === undefined) return false;
         this.accept(sure);

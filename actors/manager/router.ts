@@ -109,6 +109,7 @@ export class Router<Leader extends Serving> {
       (leader) => Promise.resolve(leader.index()),
       ({ manager }) => this.#askIndex(manager),
     );
+    // who asked has the error; the next question only waits for the end
     const over = answer
       .catch(() => undefined)
       .then(() => {

@@ -112,6 +112,7 @@ async function askAll<T>(
   const within = AbortSignal.any([scope, end.signal]);
   await Promise.all(
     others.map(async (other) => {
+      // who does not answer is asked again in the next round
       const answer = await ask(other, told(other), within).catch(() => undefined);
       if (answer === undefined) return;
       answers.set(other, answer);

@@ -90,6 +90,7 @@ export class EventStream {
       const text = (await engine.read(answer)).toString();
       return answer.statusCode === 200 ? linesOf(text) : [];
     } catch {
+      // the engine is away: the swarm's own past is still told
       return [];
     }
   }

@@ -90,6 +90,7 @@ export class Accelerator {
         now: clock.now(),
       };
     } catch {
+      // a group that cannot be asked is looked at again
       return undefined;
     }
   }

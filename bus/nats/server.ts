@@ -175,6 +175,7 @@ class Child implements NatsServer {
   /** One at a time: what nats-server says of a reload does not tell which. */
   reload(tls: TlsMaterial, changes: Partial<ClusterChanges> = {}): Promise<boolean> {
     const reloading = this.#reloading.then(() => this.#reload(tls, changes));
+    // the caller has the error; the next reload only waits for the end
     this.#reloading = reloading.catch(() => {});
     return reloading;
   }

@@ -254,6 +254,7 @@ export class DockerController implements Controller {
    */
   #exclusive<T>(call: () => Promise<T>, scope: AbortSignal): Promise<T> {
     const work = this.#shared.gate.run(call, scope);
+    // the caller has the error; whoever comes next only waits for the end
     this.#pending = work.catch(() => undefined);
     return work;
   }

@@ -116,6 +116,7 @@ class DockerExecutor implements Executor {
       try {
         return await this.check(AbortSignal.any([scope, timeoutSignal(pingMs)]));
       } catch {
+        // not there yet: that is what is waited for
         await pause(systemClock, delayMs, scope);
       }
     }

@@ -197,6 +197,7 @@ export class Images {
       await this.#client.request({ path: `/images/${segment(image)}/json`, scope });
       return true;
     } catch {
+      // a pull will tell what is wrong, if anything is
       return false;
     }
   }

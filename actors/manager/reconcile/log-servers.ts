@@ -62,6 +62,7 @@ export class LogServersReconciler implements ClusterReconciler {
     const { view, nodeId, group, now } = this.#ports;
     await this.#noteReachability();
     const alone = formOf(view).form === 'alone';
+    // without an answer the plan is to wait, and says so
     const survey = alone ? undefined : await group?.survey().catch(() => undefined);
     const step = group === undefined ? none : planMembers(view, nodeId, survey);
     await this.#take(step, survey);
