@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { ask, FakeSwarm, type Front, raw, startFront } from '../support/api.ts';
+import { until } from '../support/engine.ts';
 import { FakeEngine } from '../support/http-engine.ts';
 
 let engine: FakeEngine;
@@ -184,7 +185,7 @@ test('a body that is none is refused, and its request ends at the engine', async
   });
   const socket = connect(front.socket);
   socket.write(`${head}3\r\nabc\r\n`);
-  while (engine.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => engine.seen.length > 0, 1_000, 'the engine to be asked');
   socket.write('no size\r\n');
   expect(Buffer.concat(await socket.toArray()).toString()).toMatch(malformed);
   await gone;
@@ -232,7 +233,7 @@ test('a client that is gone ends its upload at the engine', async () => {
   });
   req.on('error', () => undefined);
   req.write('half');
-  while (engine.seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => engine.seen.length > 0, 1_000, 'the engine to be asked');
   req.destroy();
   await gone;
 });
