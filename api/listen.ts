@@ -77,6 +77,7 @@ function isAnswered(path: string): Promise<boolean> {
 }
 
 async function groupId(name: string): Promise<number | undefined> {
+  // without the file there is no such group, as without its line
   const groups = await readFile('/etc/group', 'utf8').catch(() => '');
   for (const line of groups.split('\n')) {
     const [found, , id] = line.split(':');

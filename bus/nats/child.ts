@@ -92,6 +92,7 @@ async function readRecord(recordFile: string): Promise<ServerRecord | undefined>
 
 async function isOurs(id: ProcessId, configFile: string): Promise<boolean> {
   if (!(await isAlive(id))) return false;
+  // it may have ended since: then it is nobody's
   const commandLine = await readFile(`/proc/${id.pid}/cmdline`, 'utf8').catch(() => '');
   return commandLine.split('\0').includes(configFile);
 }

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -338,7 +339,8 @@ function configText(options: ServerOptions, serverName: string, files: Files): s
  */
 async function incarnation(storeDir: string, storeKey: Uint8Array): Promise<string> {
   const file = join(storeDir, 'incarnation');
-  const found = await readFile(file, 'utf8').catch(() => '');
+  // one that cannot be read is no missing one: a server must not get another name by that
+  const found = existsSync(file) ? await readFile(file, 'utf8') : '';
   const [name = '', proof] = found.split(' ');
   const proofOf = (text: string): string =>
     createHmac('sha256', storeKey).update(text).digest('hex').slice(0, 32);

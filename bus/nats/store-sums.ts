@@ -22,6 +22,7 @@ export async function rememberStore(storeDir: string): Promise<void> {
  */
 export async function checkStore(storeDir: string): Promise<readonly string[]> {
   const file = join(storeDir, sumsFile);
+  // without sums there is nothing to compare with, as without a call of `rememberStore`
   const lines = (await readFile(file, 'utf8').catch(() => '')).split('\n').filter(Boolean);
   const changed: string[] = [];
   for (const line of lines) {
@@ -42,11 +43,13 @@ export async function mistrustStore(storeDir: string): Promise<void> {
 }
 
 async function filesOf(storeDir: string, end: string): Promise<readonly string[]> {
+  // a store that is not there has no files
   const names = await readdir(storeDir, { recursive: true }).catch(() => []);
   return names.filter((name) => name.endsWith(end));
 }
 
 async function sumOf(storeDir: string, name: string): Promise<string> {
+  // one that cannot be read is not as it was
   const data = await readFile(join(storeDir, name)).catch(() => Buffer.alloc(0));
   return createHash('sha256').update(data).digest('hex');
 }
