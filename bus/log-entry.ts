@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { kinds } from '../domain/model/objects.ts';
+import { isKind } from '../domain/kinds/table.ts';
 import type { Change } from '../domain/store/changes.ts';
 import { CodecError, pack, packedBytes, unpack } from './codec.ts';
 
@@ -93,8 +93,7 @@ function readChange(value: unknown): Change {
   const op = fields['op'];
   const kind = fields['kind'];
   const object = fields['object'];
-  if (!kinds.some((known) => known === kind))
-    throw new LogEntryError(`change of unknown kind ${text(kind)}`);
+  if (!isKind(kind)) throw new LogEntryError(`change of unknown kind ${text(kind)}`);
   switch (op) {
     case 'create':
       if (kind !== 'task') throw new LogEntryError(`creation of a ${text(kind)}`);

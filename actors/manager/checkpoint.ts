@@ -1,5 +1,6 @@
 import { Packr } from 'msgpackr';
-import type { Kind, ObjectOf, Task } from '../../domain/model/objects.ts';
+import { type Objects, ofKinds } from '../../domain/kinds/table.ts';
+import type { Task } from '../../domain/model/objects.ts';
 import {
   type OwnPart,
   ownPartOf,
@@ -14,13 +15,14 @@ export interface CheckpointState {
   readonly epoch: number;
   readonly at: number;
   readonly leader: string;
-  readonly objects: { readonly [K in Kind]: readonly ObjectOf[K][] };
+  readonly objects: Objects;
 }
 /** As it is written: what tasks share is there once. In a checkpoint of before each task has its own. */
 interface Written extends Omit<CheckpointState, 'objects'> {
   readonly templates?: readonly Template[];
-  readonly objects: Omit<CheckpointState['objects'], 'task'> & {
-    readonly task: readonly (Task | OwnPart)[];
+  /** Without the kinds that its writer did not know. */
+  readonly objects: Partial<Omit<Objects, 'task'>> & {
+    readonly task?: readonly (Task | OwnPart)[];
   };
 }
 const packr = new Packr({ useRecords: false, moreTypes: false });
@@ -40,12 +42,14 @@ export function encodeCheckpoint({ objects, ...state }: CheckpointState): Uint8A
 
 export function decodeCheckpoint(data: Uint8Array): CheckpointState {
   const { templates, objects, ...state } = packr.unpack(data) as Written;
+  const { task: tasks = [], ...others } = objects;
   const known = new Map(templates?.map((template) => [templateKey(template), template]));
-  const task = objects.task.map((written) => {
+  const task = tasks.map((written) => {
     const key = templateKey(written);
     const template = known.get(key) ?? templateOf(written as Task);
     known.set(key, template);
     return taskFrom(written, template);
   });
-  return { ...state, objects: { ...objects, task } };
+  const read: Partial<Objects> = { ...others, task };
+  return { ...state, objects: ofKinds((kind) => read[kind] ?? []) };
 }

@@ -1,6 +1,7 @@
 import { taskStatusFrom } from '../../bus/agent-bodies.ts';
 import { descriptionFrom } from '../../bus/description.ts';
-import type { Node, ObjectOf, TaskStatus } from '../../domain/model/objects.ts';
+import type { ObjectOf } from '../../domain/kinds/table.ts';
+import type { Node, TaskStatus } from '../../domain/model/objects.ts';
 import { printableText } from '../../domain/printable.ts';
 import type { Change } from '../../domain/store/changes.ts';
 

@@ -244,15 +244,6 @@ export interface Task extends Stored {
   readonly restarts?: number;
 }
 
-export interface ObjectOf {
-  cluster: Cluster;
-  node: Node;
-  service: Service;
-  task: Task;
-}
-export type Kind = keyof ObjectOf;
-export const kinds: readonly Kind[] = ['cluster', 'node', 'service', 'task'];
-
 /** Docker's name of a task: `service.slot` or `service.nodeId`; containers add `.taskId`. */
 export const taskName = (t: Pick<Task, 'serviceName' | 'slot' | 'nodeId'>): string =>
   `${t.serviceName}.${t.slot > 0 ? t.slot : t.nodeId}`;

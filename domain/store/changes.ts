@@ -1,4 +1,4 @@
-import type { Kind, ObjectOf } from '../model/objects.ts';
+import type { Kind, ObjectOf } from '../kinds/table.ts';
 import type { OwnPart } from '../model/template.ts';
 
 /** An object as decisions write it: the store adds `meta` when the transaction is applied. */

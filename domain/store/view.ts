@@ -1,4 +1,5 @@
-import type { Cluster, Kind, Node, ObjectOf, Service, Task } from '../model/objects.ts';
+import type { IndexOf, Kind, ObjectOf } from '../kinds/table.ts';
+import type { Cluster, Node, Service, Task } from '../model/objects.ts';
 
 /** Read access to the state. Decisions take a View; what it returns is immutable. */
 export interface View {
@@ -6,6 +7,8 @@ export interface View {
   readonly index: number;
   get<K extends Kind>(kind: K, id: string): ObjectOf[K] | undefined;
   list<K extends Kind>(kind: K): Iterable<ObjectOf[K]>;
+  /** What an index of the kind has under a key. */
+  where<K extends Kind>(kind: K, index: IndexOf<K>, key: string): Iterable<ObjectOf[K]>;
   count(kind: Kind): number;
   cluster(): Cluster | undefined;
   node(id: string): Node | undefined;

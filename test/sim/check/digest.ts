@@ -1,6 +1,6 @@
 import stringify from 'fast-json-stable-stringify';
 import { createHash } from 'node:crypto';
-import { kinds } from '../../../domain/model/objects.ts';
+import { kinds } from '../../../domain/kinds/table.ts';
 import type { View } from '../../../domain/store/view.ts';
 
 /** Objects of a store never change: a new version is another object. */

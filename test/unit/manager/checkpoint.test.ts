@@ -43,3 +43,12 @@ test('a checkpoint of before, in which each task has its own, is loaded alike', 
   expect(loaded).toEqual(before);
   expect(new Set(loaded.objects.task.map(({ spec }) => spec)).size).toBe(1);
 });
+
+test('a checkpoint without a kind of object, whose writer did not know it, has none of it', () => {
+  const { objects, ...state } = buildState();
+  const { service: _, task: __, ...known } = objects;
+  expect(decodeCheckpoint(pack({ ...state, objects: known }))).toEqual({
+    ...state,
+    objects: { ...objects, service: [], task: [] },
+  });
+});
