@@ -35,7 +35,7 @@ beforeAll(async () => {
     .host(1)
     .mustDocker('service', 'create', '--detach', '--name=each', '--mode=global', SLEEP);
   await untilWell();
-}, 180_000);
+});
 
 beforeEach(async () => {
   await hosts.heal();
@@ -46,11 +46,11 @@ beforeEach(async () => {
   leader = await untilManagers(hosts.all);
   const [first, second] = hosts.all.filter((host) => host !== leader) as [Host, Host];
   others = [first, second];
-}, 120_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 const ownNow = (): Promise<string> =>
   leader.engine.mustDocker('ps', '--quiet', '--filter=name=^each\\.');
@@ -125,7 +125,7 @@ test('without a majority nothing is acknowledged; containers go on; then all is 
     await host.startDaemon();
   }
   await expectNothingLost();
-}, 240_000);
+});
 
 test('its host is cut off: it steps down, says so, and its tasks go on', async () => {
   const mine = await own();
@@ -138,20 +138,20 @@ test('its host is cut off: it steps down, says so, and its tasks go on', async (
   await hosts.heal(leader);
   await expectNothingLost();
   expect(await serviceNames(others[0])).not.toContain('lost');
-}, 180_000);
+});
 
 test('kill -9 of its daemon', async () => {
   await takeOver(() => leader.killDaemon());
   await leader.startDaemon();
   await expectNothingLost();
-}, 120_000);
+});
 
 test('its host loses power', async () => {
   await takeOver(() => leader.powerOff());
   await leader.boot();
   await leader.startDaemon();
   await expectNothingLost();
-}, 120_000);
+});
 
 test('it is stopped by SIGSTOP, and goes on when another leads', async () => {
   await takeOver(() => leader.pause('daemon'));
@@ -162,11 +162,11 @@ test('it is stopped by SIGSTOP, and goes on when another leads', async () => {
     () => undefined,
   );
   await expectNothingLost();
-}, 120_000);
+});
 
 test('it is ended cleanly: the others hardly notice', async () => {
   const waitedMs = await takeOver(() => leader.stopDaemon());
   expect(waitedMs).toBeLessThan(soon(5_000));
   await leader.startDaemon();
   await expectNothingLost();
-}, 120_000);
+});

@@ -32,11 +32,11 @@ beforeAll(async () => {
   await hosts.loadImage();
   for (const host of hosts.all)
     await host.engine.mustDocker('run', '--detach', '--restart=always', '--publish=80:80', WEB_1);
-}, 120_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 afterEach(async () => {
   await hosts.heal();
@@ -106,7 +106,7 @@ test('each host has its own engine, name, address and processes', async () => {
     expect(host.processes().length).toBeGreaterThan(3);
   }
   expect(one.processes().filter((pid) => two.processes().includes(pid))).toEqual([]);
-}, 30_000);
+});
 
 test('hosts reach each other, and a client outside reaches them', async () => {
   await untilReached(one, two);
@@ -118,7 +118,7 @@ test('hosts reach each other, and a client outside reaches them', async () => {
     timeoutMs: 5_000,
   });
   expect(nowhere.stderr).toMatch(/No route to host/);
-}, 60_000);
+});
 
 test('a cut ends all traffic, healing restores it', async () => {
   await hosts.cut(one);
@@ -137,28 +137,24 @@ test('a cut ends all traffic, healing restores it', async () => {
   expect((await hosts.outside(['bash', '-c', script, 'client', one.ip])).code).toBe(0);
   await hosts.heal();
   await untilReached(two, one);
-}, 90_000);
+});
 
 test.each([
   ['what a host sends', () => hosts.cutFrom(one)],
   ['what a host sends to another', () => hosts.cutFrom(one, two)],
   ['what a host is sent', () => hosts.cutTo(two)],
-])(
-  'a cut of %s leaves the other way open',
-  async (_, cut) => {
-    await untilReached(one, two);
-    await cut();
-    const isOneWay = async (): Promise<boolean> => {
-      const ways = await heard();
-      expect(ways).not.toContain('>');
-      return ways === '<-';
-    };
-    await until(isOneWay, 10_000, 'the other way');
-    await hosts.heal();
-    await until(async () => (await heard()) === '<>', 10_000, 'both ways');
-  },
-  60_000,
-);
+])('a cut of %s leaves the other way open', async (_, cut) => {
+  await untilReached(one, two);
+  await cut();
+  const isOneWay = async (): Promise<boolean> => {
+    const ways = await heard();
+    expect(ways).not.toContain('>');
+    return ways === '<-';
+  };
+  await until(isOneWay, 10_000, 'the other way');
+  await hosts.heal();
+  await until(async () => (await heard()) === '<>', 10_000, 'both ways');
+});
 
 const DRAIN =
   "require('node:net').createServer((s) => s.resume().on('end', () => process.exit())).listen(9)";
@@ -196,7 +192,7 @@ test('a host can be made slow, by delay where the kernel has it', async () => {
     expect(performance.now() - begun).toBeGreaterThan(800);
     await hosts.slow(one, 0);
   } else await expect(hosts.slow(one, 200)).rejects.toThrow(/netem/);
-}, 120_000);
+});
 
 test('a daemon in the host makes a swarm; it can be paused, ended and killed', async () => {
   await one.startDaemon();
@@ -236,7 +232,7 @@ test('a daemon in the host makes a swarm; it can be paused, ended and killed', a
     await one.startDaemon();
     await leads();
   }
-}, 180_000);
+});
 
 test('a power failure ends every process, booting brings back the data', async () => {
   const container = await one.engine.mustDocker('run', '--detach', SLEEP);
@@ -257,7 +253,7 @@ test('a power failure ends every process, booting brings back the data', async (
   const name = '--format={{.Hostname}} {{.Status}}';
   const ready = async () => (await one.docker('node', 'ls', name)).stdout === 'h1 Ready\n';
   await until(ready, 30_000, 'the swarm of before');
-}, 120_000);
+});
 
 test('a paused engine does not answer until it is resumed', async () => {
   await two.pause('engine');
@@ -267,7 +263,7 @@ test('a paused engine does not answer until it is resumed', async () => {
   expect(paused.code).toBe(137);
   two.resume('engine');
   expect(await two.engine.mustDocker('ps', '--quiet')).not.toBe('');
-}, 60_000);
+});
 
 test('another set of hosts, with the same addresses and a place for its state, is not in the way', async () => {
   const stateRoot = await mkdtemp(join(tmpdir(), 'natswarm-state-'));
@@ -285,7 +281,7 @@ test('another set of hosts, with the same addresses and a place for its state, i
   expect(readdirSync(stateRoot)).toEqual([]);
   expect(leftovers(others.prefix)).toEqual([]);
   await rm(stateRoot, { recursive: true });
-}, 90_000);
+});
 
 test('what a test left that died with its helpers is removed, and nothing else', async () => {
   const prefix = `natswarm-h-${randomBytes(4).toString('hex')}`;
@@ -306,7 +302,7 @@ test('what a test left that died with its helpers is removed, and nothing else',
   expect(existsSync(state)).toBe(false);
   expect(netnsOf(hosts.prefix).length).toBe(3);
   expect(await one.engine.mustDocker('ps', '--quiet')).not.toBe('');
-}, 30_000);
+});
 
 test('nothing is left when they are down', async () => {
   const processes = hosts.all.flatMap((host) => host.processes());
@@ -317,4 +313,4 @@ test('nothing is left when they are down', async () => {
   await hosts.down();
   expect(leftovers(hosts.prefix)).toEqual([]);
   expect(processes.filter((pid) => !hasEnded(pid))).toEqual([]);
-}, 60_000);
+});

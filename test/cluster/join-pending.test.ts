@@ -14,11 +14,11 @@ beforeAll(async () => {
   [one, two] = hosts.all as [Host, Host];
   await hosts.startDaemons();
   await one.mustDocker('swarm', 'init', '--advertise-addr', one.ip);
-}, 180_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 const stateOf = (host: Host): Promise<string> =>
   host.mustDocker('info', '--format={{.Swarm.LocalNodeState}}');
@@ -50,7 +50,7 @@ test('a manager that does not answer in time: the node is pending, and joins whe
   one.resume('daemon');
   await until(async () => (await stateOf(two)) === 'active', 60_000, 'the node to join');
   await one.mustDocker('node', 'inspect', two.name);
-}, 180_000);
+});
 
 test('a bus that cannot be reached: the node is pending and says where to; then it is there', async () => {
   await leave();
@@ -78,7 +78,7 @@ test('a bus that cannot be reached: the node is pending and says where to; then 
   await two.net(['iptables', '-D', ...rule]);
   await until(async () => (await stateOf(two)) === 'active', 30_000, 'the node to join');
   expect(await errorOf(two)).toBe('');
-}, 180_000);
+});
 
 test('its own engine does not answer: the node is pending and says so; then it is there', async () => {
   await leave();
@@ -95,7 +95,7 @@ test('its own engine does not answer: the node is pending and says so; then it i
   await two.engine.start();
   expect(await joining).toMatchObject({ status: 200 });
   expect(await errorOf(two)).toBe('');
-}, 180_000);
+});
 
 test('who has joined can be named at once', async () => {
   for (let i = 0; i < 5; i++) {
@@ -109,4 +109,4 @@ test('who has joined can be named at once', async () => {
     await one.mustDocker('node', 'demote', two.name);
     await until(() => isWorker(two), 60_000, 'it to be a worker');
   }
-}, 180_000);
+});

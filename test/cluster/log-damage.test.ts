@@ -26,11 +26,11 @@ beforeAll(async () => {
   hosts = await startHosts(3, { diskMiB });
   await hosts.startDaemons();
   await swarmOfManagers(hosts.all);
-}, 120_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 /** Writes through all hosts but `away` while `during` lasts; nobody sees a failure. */
 async function underLoad(away: Host, during: (load: Load) => Promise<unknown>): Promise<void> {
@@ -72,41 +72,37 @@ test.each<[string, (host: Host) => Promise<void>, boolean]>([
   ['stopped', (host) => host.stopDaemon(), true],
   // what the blocks were at the end nobody knows, and nats-server drops without a word what it cannot read
   ['killed', (host) => host.killDaemon(), false],
-])(
-  'a bit of each block of a copy is flipped while its manager is %s',
-  async (how, end, isSaid) => {
-    const victim = await someFollower();
-    await underLoad(victim, async ({ acked: written }) => {
-      await until(() => written.length >= 50, patienceMs, 'writes');
-      await end(victim);
-      const blocks = blocksOf(victim);
-      expect(blocks.length).toBeGreaterThan(0);
-      for (const file of blocks) {
-        const data = readFileSync(file);
-        const at = Math.floor(data.length / 2);
-        data.writeUInt8(data.readUInt8(at) ^ 1, at);
-        writeFileSync(file, data);
-      }
-      const noted = victim.daemon.log().length;
-      await victim.startDaemon();
-      await untilManagers(hosts.all);
-      expect(victim.daemon.log().slice(noted).includes('log_copy_damaged')).toBe(isSaid);
-    });
-    await expectNothingLost();
-    // its copy is as good as any
-    const id = await nodeIdOf(victim);
-    await leadLogFrom(victim, id);
-    await until(
-      async () => (await logLeaderOf(victim)) === id,
-      patienceMs,
-      'the log to be led by it',
-    );
-    await write(victim, `led-by-the-${how}`);
-    acked.add(`led-by-the-${how}`);
-    await expectNothingLost();
-  },
-  180_000,
-);
+])('a bit of each block of a copy is flipped while its manager is %s', async (how, end, isSaid) => {
+  const victim = await someFollower();
+  await underLoad(victim, async ({ acked: written }) => {
+    await until(() => written.length >= 50, patienceMs, 'writes');
+    await end(victim);
+    const blocks = blocksOf(victim);
+    expect(blocks.length).toBeGreaterThan(0);
+    for (const file of blocks) {
+      const data = readFileSync(file);
+      const at = Math.floor(data.length / 2);
+      data.writeUInt8(data.readUInt8(at) ^ 1, at);
+      writeFileSync(file, data);
+    }
+    const noted = victim.daemon.log().length;
+    await victim.startDaemon();
+    await untilManagers(hosts.all);
+    expect(victim.daemon.log().slice(noted).includes('log_copy_damaged')).toBe(isSaid);
+  });
+  await expectNothingLost();
+  // its copy is as good as any
+  const id = await nodeIdOf(victim);
+  await leadLogFrom(victim, id);
+  await until(
+    async () => (await logLeaderOf(victim)) === id,
+    patienceMs,
+    'the log to be led by it',
+  );
+  await write(victim, `led-by-the-${how}`);
+  acked.add(`led-by-the-${how}`);
+  await expectNothingLost();
+});
 
 test('its disk is full', async () => {
   const victim = await someFollower();
@@ -128,4 +124,4 @@ test('its disk is full', async () => {
     await untilManagers(hosts.all);
   });
   await expectNothingLost();
-}, 240_000);
+});

@@ -31,9 +31,9 @@ beforeAll(async () => {
     'global',
     'for i in 1 2 3; do echo $NODE out $i; done; echo $NODE err >&2',
   );
-}, 120_000);
+});
 
-afterAll(() => hosts?.down(), 60_000);
+afterAll(() => hosts?.down());
 afterEach(() => hosts.heal());
 
 /** A service whose tasks run a script and stay. */
@@ -90,7 +90,7 @@ test('every manager has the lines of all nodes', async () => {
   }
   const later = String(Math.floor(Date.now() / 1_000) + 5);
   expect(await logs(follower, '--raw', '--since', later, 'talks')).toEqual([]);
-}, 60_000);
+});
 
 test('details name node, service and task', async () => {
   const task = await taskOn(worker, 'talks');
@@ -183,7 +183,7 @@ test('a worker that is killed and comes back is named once, and no line is missi
     await one.stop();
   }
   await leader.mustDocker('service', 'rm', 'counts');
-}, 120_000);
+});
 
 test('a node that is away is named at the end, and keeps nobody from the others', async () => {
   await hosts.cut(worker);
@@ -195,7 +195,7 @@ test('a node that is away is named at the end, and keeps nobody from the others'
   const lines = await logs(leader, '--raw', 'talks');
   expect(lines.filter((line) => /^h[12] /.test(line))).toHaveLength(8);
   expect(lines.filter((line) => line.includes('incomplete log stream'))).toHaveLength(1);
-}, 60_000);
+});
 
 const rssMb = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
@@ -236,4 +236,4 @@ test('64 MB come through a reader that stops in between, in constant memory', as
   expect(received).toBe((bytes / 1_000) * 1_008);
   expect(most).toBeLessThan(64);
   req.destroy();
-}, 120_000);
+});

@@ -18,11 +18,11 @@ beforeAll(async () => {
   await one.mustDocker('swarm', 'init', '--advertise-addr', one.ip);
   await join(two, one, 'worker');
   await join(three, one, 'worker');
-}, 180_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 /** The host has this address from now on, and not that one. */
 async function readdress(host: Host, from: string, to: string): Promise<void> {
@@ -54,7 +54,7 @@ test('a worker that was off comes back with another address', async () => {
   await two.startDaemon();
   await untilShown(two, '{{.Status.Addr}} {{.Status.State}}', `${other(two, 102)} ready`);
   expect(await nodeAddr(two)).toBe(other(two, 102));
-}, 120_000);
+});
 
 test('a worker gets another address while it runs: tasks that it may not have end', async () => {
   const create = 'service create --detach --no-resolve-image --name at --constraint';
@@ -72,7 +72,7 @@ test('a worker gets another address while it runs: tasks that it may not have en
   expect(await states()).toContain('assigned node no longer meets');
   await readdress(three, other(three, 103), three.ip);
   await until(async () => /h3 Running/.test(await states()), 60_000, 'it to run there again');
-}, 180_000);
+});
 
 test('a manager comes back with another address: the others find it there', async () => {
   await one.mustDocker('node', 'promote', two.name, three.name);
@@ -95,4 +95,4 @@ test('a manager comes back with another address: the others find it there', asyn
   expect((await managersSeenBy(two))['h3']).toMatch(/Leader|Reachable/);
   await one.startDaemon();
   await untilManagers(hosts.all);
-}, 240_000);
+});

@@ -12,11 +12,11 @@ beforeAll(async () => {
   hosts = await startHosts(2);
   await hosts.startDaemons();
   await swarmOfManagers(hosts.all);
-}, 120_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 test('the disk of one of two managers is rolled back', async () => {
   const [a, b] = hosts.all as [Host, Host];
@@ -42,4 +42,4 @@ test('the disk of one of two managers is rolled back', async () => {
   await untilManagers(hosts.all);
   expect(await serviceNames(a)).toEqual(['before', 'since', 'through-it']);
   expect(readdirSync(join(state, 'aside'))).toEqual([aside]);
-}, 240_000);
+});

@@ -28,11 +28,11 @@ beforeAll(async () => {
   [b, c, a] = hosts.all as [Host, Host, Host];
   await hosts.startDaemons();
   await swarmOfManagers(hosts.all);
-}, 180_000);
+});
 
 afterAll(async () => {
   await hosts?.down();
-}, 60_000);
+});
 
 const stateOf = (host: Host): string => join(host.stateDir, 'natswarm');
 const copyOf = (host: Host): string => join(host.stateDir, 'copy');
@@ -70,28 +70,23 @@ const asideOf = (host: Host): readonly string[] =>
 test.each<[string, '' | 'store', () => Host]>([
   ['the whole disk', '', () => b],
   ["the server's store", 'store', () => c],
-])(
-  'the others are current: %s is what it was before the last start',
-  async (_, part, which) => {
-    const victim = which();
-    await victim.stopDaemon();
-    snapshot(victim);
-    await victim.startDaemon();
-    await untilManagers(hosts.all);
-    await writeMany(a, `since-${part}`, 5);
-    await victim.stopDaemon();
-    rollBack(victim, part);
-    await victim.startDaemon();
-    await expectAll();
-    expect(asideOf(victim)).toHaveLength(1);
-    expect(victim.daemon.log()).toContain('"rolled_back_disk_set_aside"');
-    const isTold = async (): Promise<boolean> =>
-      (await noticeOf(victim, a)).includes('was not used');
-    await until(isTold, patienceMs, 'a notice');
-    expect(await infoError(victim)).toBe('');
-  },
-  180_000,
-);
+])('the others are current: %s is what it was before the last start', async (_, part, which) => {
+  const victim = which();
+  await victim.stopDaemon();
+  snapshot(victim);
+  await victim.startDaemon();
+  await untilManagers(hosts.all);
+  await writeMany(a, `since-${part}`, 5);
+  await victim.stopDaemon();
+  rollBack(victim, part);
+  await victim.startDaemon();
+  await expectAll();
+  expect(asideOf(victim)).toHaveLength(1);
+  expect(victim.daemon.log()).toContain('"rolled_back_disk_set_aside"');
+  const isTold = async (): Promise<boolean> => (await noticeOf(victim, a)).includes('was not used');
+  await until(isTold, patienceMs, 'a notice');
+  expect(await infoError(victim)).toBe('');
+});
 
 test('another one is off and behind: together they are no quorum, and the third has it all', async () => {
   await a.stopDaemon();
@@ -114,7 +109,7 @@ test('another one is off and behind: together they are no quorum, and the third 
   // an ordinary start is no news, and ends what there was
   await until(async () => (await noticeOf(b, a)) === '', patienceMs, 'no notice any more');
   expect(asideOf(b)).toHaveLength(1);
-}, 240_000);
+});
 
 test('nobody who is there has seen more: the third stands aside, says so, and takes nobody down', async () => {
   await b.stopDaemon();
@@ -167,4 +162,4 @@ test('nobody who is there has seen more: the third stands aside, says so, and ta
   expect([status, text]).toEqual([200, '']);
   await expectAll();
   expect(await infoError(c)).toBe('');
-}, 240_000);
+});

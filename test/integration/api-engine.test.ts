@@ -35,12 +35,12 @@ beforeAll(async () => {
   await loadImages(engine);
   front = await startFront(swarm, engine.socket, Date.now);
   dir = await mkdtemp(join(tmpdir(), 'natswarm-api-cli-'));
-}, 120_000);
+});
 afterAll(async () => {
   await front?.stop();
   await engine?.stop();
   if (dir !== undefined) await rm(dir, { recursive: true, force: true });
-}, 60_000);
+});
 
 const through = (args: readonly string[], input?: string): Promise<CommandResult> =>
   dockerCli(front.socket, join(dir, 'cli'), args, input === undefined ? {} : { input });
@@ -79,14 +79,10 @@ const rows: readonly (readonly [readonly string[], string])[] = [
   [['history', SLEEP, '--format', '{{.CreatedBy}}'], ''],
 ];
 
-test.each(rows)(
-  'docker %j is the same through the front',
-  async (args, input) => {
-    const [theirs, ours] = [await straight(args, input), await through(args, input)];
-    expect(plain(ours)).toEqual(plain(theirs));
-  },
-  60_000,
-);
+test.each(rows)('docker %j is the same through the front', async (args, input) => {
+  const [theirs, ours] = [await straight(args, input), await through(args, input)];
+  expect(plain(ours)).toEqual(plain(theirs));
+});
 
 const second = (): number => Math.floor(Date.now() / 1_000);
 /** What `make` makes within one second of the clock: an archive holds the second of its making. */
@@ -105,7 +101,7 @@ test('docker save is the same through the front', async () => {
   const [theirs, ours] = await inOneSecond(async () => [await straight(save), await through(save)]);
   expect(theirs?.code).toBe(0);
   expect(ours).toEqual(theirs);
-}, 60_000);
+});
 
 test('exec: streams, standard input and exit codes', async () => {
   await must('run', '-d', '--name', 'box', SLEEP);
@@ -123,7 +119,7 @@ test('exec: streams, standard input and exit codes', async () => {
   expect(await through(['exec', '-d', 'box', 'touch', '/tmp/made'])).toMatchObject({ code: 0 });
   expect(await must('exec', 'box', 'ls', '/tmp/made')).toBe('/tmp/made');
   await must('rm', '-f', 'box');
-}, 60_000);
+});
 
 test('attach: output while it runs, exit code at the end', async () => {
   await must('run', '-d', '--name', 'att', SLEEP, 'sh', '-c', 'sleep 1; echo out; sleep 1; exit 4');
@@ -133,7 +129,7 @@ test('attach: output while it runs, exit code at the end', async () => {
     stderr: '',
   });
   await must('rm', 'att');
-}, 60_000);
+});
 
 test('a client of old hijacks without asking for an upgrade', async () => {
   await must('run', '-di', '--name', 'old', SLEEP, 'sh', '-c', 'read l; echo "got $l"');
@@ -150,7 +146,7 @@ test('a client of old hijacks without asking for an upgrade', async () => {
   expect(text).toMatch(/got GET \/ HTTP\/1\.1\n$/);
   socket.destroy();
   await must('rm', 'old');
-}, 60_000);
+});
 
 test('cp in and out', async () => {
   await must('create', '--name', 'cp', SLEEP);
@@ -160,7 +156,7 @@ test('cp in and out', async () => {
   await must('cp', 'cp:/tmp/f', join(dir, 'out'));
   expect((await readFile(join(dir, 'out'))).equals(big)).toBe(true);
   await must('rm', 'cp');
-}, 60_000);
+});
 
 test('build streams its context and its output', async () => {
   const context = join(dir, 'context');
@@ -181,7 +177,7 @@ test('build streams its context and its output', async () => {
     stdout: expect.stringContaining('hello from the build'),
   });
   expect(await must('run', '--rm', 'built:1', 'cat', '/x')).toBe('hello from the build');
-}, 120_000);
+});
 
 test('logs are followed', async () => {
   await must(
@@ -196,7 +192,7 @@ test('logs are followed', async () => {
   );
   expect(await through(['logs', '-f', 'log'])).toMatchObject({ code: 0, stdout: '1\n2\n3\n' });
   await must('rm', 'log');
-}, 60_000);
+});
 
 /** A running CLI whose output is looked at while it runs. */
 function running(...args: string[]): {
@@ -249,7 +245,7 @@ test('events of engine and swarm in one stream', async () => {
       '{{.Type}}',
     ),
   ).toBe('service');
-}, 60_000);
+});
 
 test('the swarm part of the CLI', async () => {
   expect(
@@ -293,7 +289,7 @@ test('the swarm part of the CLI', async () => {
     code: 1,
     stderr: expect.stringContaining('not supported by this version of natswarm yet'),
   });
-}, 60_000);
+});
 
 test('service logs with names and details', async () => {
   swarm.logs = async function* (_task, { details }) {
@@ -309,7 +305,7 @@ test('service logs with names and details', async () => {
     code: 1,
     stderr: expect.stringContaining('incomplete log stream'),
   });
-}, 60_000);
+});
 
 test('containers of tasks are told from others by their label', async () => {
   const make = (name: string, ...flags: string[]) =>
@@ -331,7 +327,7 @@ test('containers of tasks are told from others by their label', async () => {
     expect(await through(args)).toEqual(await straight(args));
   }
   await must('rm', ...names);
-}, 60_000);
+});
 
 test('the engine goes and comes back', async () => {
   await engine.kill();
@@ -344,4 +340,4 @@ test('the engine goes and comes back', async () => {
   expect((await ask(front.socket, 'GET', '/info')).status).toBe(200);
   await engine.start();
   expect(await through(['ps'])).toMatchObject({ code: 0 });
-}, 60_000);
+});

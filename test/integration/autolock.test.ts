@@ -16,14 +16,14 @@ const locked =
 let pair: Pair;
 beforeAll(async () => {
   pair = await startPair('lock');
-}, 60_000);
-afterAll(() => pair.stop(), 60_000);
+});
+afterAll(() => pair.stop());
 beforeEach(async () => {
   for (const daemon of [pair.worker, pair.manager]) {
     if (daemon.pid === 0) await daemon.start();
     await daemon.docker('swarm', 'leave', '--force');
   }
-}, 60_000);
+});
 
 const stateOf = (daemon: Daemon): Promise<string> =>
   daemon.mustDocker('info', '--format', '{{.Swarm.LocalNodeState}}');
@@ -119,7 +119,7 @@ test('init --autolock: nothing on the disk can be read without the key, which un
   expect((await unlock(pair.manager, key)).stderr).toContain('Error: swarm is not locked');
   expect(await running()).toBe(container);
   expect(found(pair.manager.stateDir, secrets)).toEqual([]);
-}, 120_000);
+});
 
 /** The one container that runs. */
 async function running(): Promise<string> {
@@ -146,7 +146,7 @@ test('a locked node can leave by force; its containers go', async () => {
   await init();
   await restart(pair.manager);
   expect(await stateOf(pair.manager)).toBe('active');
-}, 60_000);
+});
 
 test('locking, another key, and no lock any more: each holds from the next restart on', async () => {
   await init();
@@ -179,7 +179,7 @@ test('locking, another key, and no lock any more: each holds from the next resta
   await until(leads, 5_000, 'the manager to lead');
   // neither another key nor the end of locking makes the one of the certificate worth less
   expect(certificateOf(pair.manager)).toBe(renewed);
-}, 120_000);
+});
 const certificateOf = (daemon: Daemon): string =>
   readFileSync(join(daemon.stateDir, 'certificates', 'swarm-node.crt'), 'utf8');
 
@@ -225,7 +225,7 @@ test('every manager locks; one that was off has the key of before; a worker neve
     expect(await stateOf(pair.worker)).toBe('active');
     await pair.allReady(3);
   });
-}, 180_000);
+});
 const copies = (count: number): Promise<void> =>
   until(
     async () => {
@@ -247,4 +247,4 @@ test('a run directory that is on a disk is refused', async () => {
   } finally {
     await daemon.stop();
   }
-}, 60_000);
+});

@@ -15,11 +15,11 @@ let dir = '';
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'natswarm-backup-'));
   pair = await startPair('backup');
-}, 60_000);
+});
 afterAll(async () => {
   await pair.stop();
   rmSync(dir, { recursive: true, force: true });
-}, 60_000);
+});
 
 const natswarm = (args: readonly string[], input = '') =>
   run([process.execPath, cli, ...args], { input, timeoutMs: 300_000 });
@@ -119,7 +119,7 @@ test('a cluster whose managers are gone goes on from a backup, with its workers'
     '{{.Version.Index}}',
   );
   expect(Number(next)).toBeGreaterThan(version);
-}, 180_000);
+});
 
 test('the key can be in a file, which is made once', async () => {
   const keyFile = join(dir, 'key');
@@ -130,7 +130,7 @@ test('the key can be in a file, which is made once', async () => {
   const key = readFileSync(keyFile, 'utf8');
   expect(await backup('b', '--key-file', keyFile)).toMatchObject({ code: 0 });
   expect(readFileSync(keyFile, 'utf8')).toBe(key);
-}, 30_000);
+});
 
 test('a log that is lost: the journal of its only manager is enough', async () => {
   const { manager } = pair;
@@ -142,4 +142,4 @@ test('a log that is lost: the journal of its only manager is enough', async () =
   await manager.mustDocker('swarm', 'init', '--force-new-cluster');
   expect(await names(manager)).toBe(before);
   await manager.mustDocker('service', 'rm', 'web');
-}, 60_000);
+});

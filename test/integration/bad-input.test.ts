@@ -38,10 +38,10 @@ beforeAll(async () => {
   // test daemons have their route port next to the bus port
   ports = { join, bus: mallory.busPort, route: mallory.busPort + 1 };
   manager = stolenFrom(pair.worker, await nodeIdOf(pair.worker));
-}, 120_000);
+});
 afterAll(async () => {
   await pair?.stop();
-}, 60_000);
+});
 
 type Port = keyof typeof ports;
 
@@ -90,30 +90,23 @@ async function closed(sockets: readonly Socket[], limitMs = patienceMs): Promise
 }
 
 describe.each<Port>(['join', 'bus', 'route'])('%s', (port) => {
-  test(
-    `${many} connections that say nothing, or begin a handshake and do not go on`,
-    () =>
-      withstands(async () => {
-        // the head of a ClientHello of 512 bytes
-        const hello = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3);
-        const dials = Array.from({ length: many }, (_, n) => dial(port, n % 2 === 0 ? '' : hello));
-        return [closed(await Promise.all(dials))];
-      }),
-    60_000,
-  );
+  test(`${many} connections that say nothing, or begin a handshake and do not go on`, () =>
+    withstands(async () => {
+      // the head of a ClientHello of 512 bytes
+      const hello = Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3);
+      const dials = Array.from({ length: many }, (_, n) => dial(port, n % 2 === 0 ? '' : hello));
+      return [closed(await Promise.all(dials))];
+    }));
 
   test.each([
     ['HTTP', 'GET / HTTP/1.1\r\nhost: x\r\n\r\n'],
     ['NATS without TLS', 'CONNECT {"verbose":false}\r\nPING\r\n'],
     ['garbage', Buffer.alloc(65_536, 0xa5)],
-  ])(
-    '%s',
-    (_, bytes) =>
-      withstands(async () => {
-        const sockets = await Promise.all(Array.from({ length: 20 }, () => dial(port, bytes)));
-        return [closed(sockets)];
-      }),
-    60_000,
+  ])('%s', (_, bytes) =>
+    withstands(async () => {
+      const sockets = await Promise.all(Array.from({ length: 20 }, () => dial(port, bytes)));
+      return [closed(sockets)];
+    }),
   );
 });
 
@@ -132,33 +125,22 @@ describe('join', () => {
     return socket;
   }
 
-  test(
-    'heads and bodies that trickle in',
-    () =>
-      withstands(async () => {
-        const head = 'POST /v1/join HTTP/1.1\r\nhost: x\r\n';
-        const heads = Array.from({ length: 30 }, () => drip(head, 'x: y\r\n'));
-        const bodies = Array.from({ length: 30 }, () =>
-          drip(`${head}content-length: 60000\r\n\r\n`, ' '),
-        );
-        return [
-          closed(await Promise.all(heads), 15_000),
-          closed(await Promise.all(bodies), 35_000),
-        ];
-      }),
-    90_000,
-  );
+  test('heads and bodies that trickle in', () =>
+    withstands(async () => {
+      const head = 'POST /v1/join HTTP/1.1\r\nhost: x\r\n';
+      const heads = Array.from({ length: 30 }, () => drip(head, 'x: y\r\n'));
+      const bodies = Array.from({ length: 30 }, () =>
+        drip(`${head}content-length: 60000\r\n\r\n`, ' '),
+      );
+      return [closed(await Promise.all(heads), 15_000), closed(await Promise.all(bodies), 35_000)];
+    }));
 
-  test(
-    'a body of 1 GiB is refused before it is there',
-    () =>
-      withstands(async () => {
-        const head = 'POST /v1/join HTTP/1.1\r\nhost: x\r\ncontent-length: 1073741824\r\n\r\n';
-        const socket = await drip(head, ' ');
-        return [closed([socket], 5_000)];
-      }),
-    30_000,
-  );
+  test('a body of 1 GiB is refused before it is there', () =>
+    withstands(async () => {
+      const head = 'POST /v1/join HTTP/1.1\r\nhost: x\r\ncontent-length: 1073741824\r\n\r\n';
+      const socket = await drip(head, ' ');
+      return [closed([socket], 5_000)];
+    }));
 
   const message = (text: string): string => expect.stringContaining(text) as unknown as string;
   test.each<[string, (csr: string) => string, string]>([
@@ -197,30 +179,23 @@ describe('bus', () => {
   test.each([
     ['1 GiB', 2 ** 30, /Bad or Missing Size.*1073741824/],
     ['64 MiB', 2 ** 26, /maximum payload exceeded/i],
-  ])(
-    'a message of %s from a worker is refused by its head',
-    (_, size, said) =>
-      withstands(async () => {
-        const socket = await connectNats(mallory);
-        socket.write(`PUB natswarm.v1.agent.${mallory.nodeId}.beat ${size}\r\n`);
-        await closed([socket], 5_000);
-        await until(() => said.test(pair.manager.log()), 5_000, 'the log to tell of it');
-        return [];
-      }),
-    30_000,
+  ])('a message of %s from a worker is refused by its head', (_, size, said) =>
+    withstands(async () => {
+      const socket = await connectNats(mallory);
+      socket.write(`PUB natswarm.v1.agent.${mallory.nodeId}.beat ${size}\r\n`);
+      await closed([socket], 5_000);
+      await until(() => said.test(pair.manager.log()), 5_000, 'the log to tell of it');
+      return [];
+    }),
   );
 
-  test(
-    'a line without an end too',
-    () =>
-      withstands(async () => {
-        const socket = await connectNats(mallory);
-        socket.write(`PUB ${'a'.repeat(1_000_000)}`);
-        await closed([socket], 5_000);
-        return [];
-      }),
-    30_000,
-  );
+  test('a line without an end too', () =>
+    withstands(async () => {
+      const socket = await connectNats(mallory);
+      socket.write(`PUB ${'a'.repeat(1_000_000)}`);
+      await closed([socket], 5_000);
+      return [];
+    }));
 
   /** What a bus server says to another that comes with this certificate, within a second; '' when it hangs up. */
   async function asRoute(who: Partial<Stolen>): Promise<string> {

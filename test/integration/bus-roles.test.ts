@@ -51,11 +51,11 @@ beforeAll(async () => {
   mallory = await joinRaw(Number(pair.remote.split(':')[1]), await pair.token());
   raw = await connectRaw(mallory.busPort, mallory);
   probe = new Probe(raw);
-}, 120_000);
+});
 afterAll(async () => {
   await raw?.close();
   await pair?.stop();
-}, 60_000);
+});
 
 const stateOf = (id: string): Promise<string> =>
   pair.manager.mustDocker('node', 'inspect', '--format', '{{.Status.State}}', id);

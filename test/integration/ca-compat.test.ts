@@ -15,7 +15,7 @@ beforeAll(async () => {
   engine = await startEngine({ name: 'swarm-ca' });
   const init = { ListenAddr: '127.0.0.1:2477', AdvertiseAddr: '127.0.0.1' };
   await call('POST', '/swarm/init', init);
-}, 60_000);
+});
 afterAll(() => engine?.stop());
 
 interface Cluster {

@@ -32,11 +32,11 @@ let pair: Pair;
 const closing: (() => void | Promise<void>)[] = [];
 beforeEach(async () => {
   pair = await startPair('cax');
-}, 60_000);
+});
 afterEach(async () => {
   await pair?.stop();
   for (const close of closing.splice(0)) await close();
-}, 60_000);
+});
 
 const file = (name: string, text: string): string => {
   const path = join(pair.manager.dir, name);
@@ -89,7 +89,7 @@ describe.each(kinds)('the external CA %s', (_, start) => {
     expect(await pair.root()).not.toBe(root);
     await pair.allHave(await pair.root());
     await pair.allReady(2);
-  }, 120_000);
+  });
 });
 
 test('given at init; without one that signs nobody joins, and no node is left of the attempt', async () => {
@@ -125,7 +125,7 @@ test('given at init; without one that signs nobody joins, and no node is left of
   expect(refused.stderr).toContain(
     'there must be at least one valid, reachable external CA corresponding to the desired CA certificate',
   );
-}, 90_000);
+});
 
 test('for a root that the user has given, named without it', async () => {
   const { manager, worker } = pair;
@@ -145,4 +145,4 @@ test('for a root that the user has given, named without it', async () => {
     await nodeIdOf(worker),
   ]);
   await pair.allReady(2);
-}, 90_000);
+});

@@ -31,12 +31,12 @@ beforeAll(async () => {
     await daemon.mustDocker('swarm', 'join', '--token', token, pair.remote);
   await until(async () => (await reachable()) === 3, 60_000, 'three managers');
   await pair.allReady(3);
-}, 180_000);
+});
 afterAll(async () => {
   release();
   await released;
   await pair?.stop();
-}, 60_000);
+});
 
 const reachable = async (): Promise<number> =>
   (await pair.nodes('{{.ManagerStatus}}')).filter((one) => /Leader|Reachable/.test(one)).length;
@@ -55,7 +55,7 @@ test('all managers get to the new root, whoever leads; the log goes on', async (
   await pair.worker.start();
   await until(async () => (await reachable()) === 3, 60_000, 'three managers again');
   await pair.allReady(3);
-}, 240_000);
+});
 
 test('a manager whose key the others do not know any more finds back, though they are too few without it', async () => {
   const { manager, worker } = pair;
@@ -74,7 +74,7 @@ test('a manager whose key the others do not know any more finds back, though the
   await until(writes, 60_000, 'a quorum');
   await third.start();
   await until(async () => (await reachable()) === 3, 60_000, 'three managers');
-}, 240_000);
+});
 
 const pinOf = (n: number): string => n.toString(16).padStart(64, '0');
 
@@ -137,4 +137,4 @@ test('six rotations in a row: no node goes down, no task is replaced', async () 
   expect(await tasks()).toEqual(before);
   // each takes about two seconds; as long as one that grows with every rotation it must not be
   expect(Math.max(...seconds)).toBeLessThan(30);
-}, 240_000);
+});

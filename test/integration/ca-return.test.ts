@@ -26,9 +26,9 @@ beforeAll(async () => {
   writeFileSync(key, root.rootKeyPem);
   expect(await pair.rotate('--ca-cert', cert, '--ca-key', key)).toMatchObject({ code: 0 });
   await pair.allHave(root.rootCertPem.trim());
-}, 90_000);
+});
 
-afterAll(() => pair?.stop(), 60_000);
+afterAll(() => pair?.stop());
 
 /** Puts a certificate in the place of a node's own that has its key, and ended an hour ago. */
 async function expire(daemon: Daemon, clusterId: string): Promise<void> {
@@ -60,7 +60,7 @@ test('a manager gives itself a certificate, since it has the root', async () => 
   await pair.allReady(2);
   expect(await swarmError(manager)).toBe('');
   await pair.allHave(root.rootCertPem.trim());
-}, 60_000);
+});
 
 test('a worker is let back in as the node that it was, by a token and its last key', async () => {
   const { manager, worker, remote } = pair;
@@ -92,7 +92,7 @@ test('a worker is let back in as the node that it was, by a token and its last k
   );
   const again = await worker.docker('swarm', 'join', '--token', await pair.token(), remote);
   expect(again.stderr).toContain('This node is already part of a swarm');
-}, 90_000);
+});
 
 test('one that was removed is told to join as a new one', async () => {
   const { manager, worker, remote } = pair;
@@ -106,4 +106,4 @@ test('one that was removed is told to join as a new one', async () => {
   await pair.join();
   expect(await nodeIdOf(worker)).not.toBe(id);
   await pair.allReady(2);
-}, 60_000);
+});

@@ -19,9 +19,9 @@ beforeAll(async () => {
   const service = 'service create --detach --no-resolve-image --name two --replicas 2';
   await pair.manager.mustDocker(...service.split(' '), SLEEP, 'sleep', '1000');
   await until(async () => !(await containers()).includes(''), 20_000, 'two tasks to run');
-}, 90_000);
+});
 
-afterAll(() => pair?.stop(), 60_000);
+afterAll(() => pair?.stop());
 
 const containers = async (): Promise<readonly string[]> =>
   Promise.all(
@@ -67,24 +67,20 @@ test('rotate: progress to the end, new root and tokens, no task restarted', asyn
   const token = await pair.token();
   expect(token).not.toBe(before.token);
   await joinedOnlyBy(token, before.token);
-}, 90_000);
+});
 
-test.each(['RSA-2048', 'P-384'] as const)(
-  'a given root of %s, detached',
-  async (kind) => {
-    const run = await containers();
-    const old = await pair.token();
-    const { certPem, flags } = userRoot(kind);
-    const { code, stdout, stderr } = await pair.rotate(...flags, '--detach');
-    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: '' });
-    await pair.rotated();
-    expect(await pair.root()).toBe(certPem);
-    await pair.allHave(certPem);
-    await joinedOnlyBy(await pair.token(), old);
-    expect(await containers()).toEqual(run);
-  },
-  60_000,
-);
+test.each(['RSA-2048', 'P-384'] as const)('a given root of %s, detached', async (kind) => {
+  const run = await containers();
+  const old = await pair.token();
+  const { certPem, flags } = userRoot(kind);
+  const { code, stdout, stderr } = await pair.rotate(...flags, '--detach');
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: '' });
+  await pair.rotated();
+  expect(await pair.root()).toBe(certPem);
+  await pair.allHave(certPem);
+  await joinedOnlyBy(await pair.token(), old);
+  expect(await containers()).toEqual(run);
+});
 
 test('a node that is off holds it up, until it is back', async () => {
   const old = await pair.root();
@@ -113,7 +109,7 @@ test('a node that is off holds it up, until it is back', async () => {
   expect(root).not.toBe(old);
   await pair.allHave(root);
   await pair.allReady(2);
-}, 90_000);
+});
 
 test('replaced by another one while it goes on, over a restart of the manager', async () => {
   const { manager, worker } = pair;
@@ -140,7 +136,7 @@ test('replaced by another one while it goes on, over a restart of the manager', 
   await pair.allReady(2);
   // a node may have got a certificate of the first and not have said so
   expect(certificate(worker, 'root-ca')).toContain(first.certPem);
-}, 90_000);
+});
 
 test('a node that will not come back is removed, and the rotation ends', async () => {
   const id = await nodeIdOf(pair.worker);
@@ -158,4 +154,4 @@ test('a node that will not come back is removed, and the rotation ends', async (
   await pair.join();
   await pair.allReady(2);
   await pair.allHave(root);
-}, 90_000);
+});

@@ -30,12 +30,12 @@ beforeAll(async () => {
   daemon = await startDaemon(engine);
   swarm = { socket: swarmEngine.socket, cliDir: join(swarmEngine.dir, 'cli'), kept: new Map() };
   natswarm = { socket: daemon.socket, cliDir: join(daemon.dir, 'cli'), kept: new Map() };
-}, 120_000);
+});
 
 afterAll(async () => {
   await daemon?.stop();
   await Promise.all([swarmEngine?.stop(), engine?.stop()]);
-}, 60_000);
+});
 
 const title = (row: Row): string =>
   'cli' in row
@@ -52,7 +52,6 @@ test.each(table.map((row, n) => [`${n} ${title(row)}`, row] as const))(
     if (row.natswarm !== undefined) expect(ours).toMatch(row.natswarm);
     else expect(ours).toBe(theirs);
   },
-  60_000,
 );
 
 /** What the row comes to on one side; asked again where it has to come about first. */

@@ -21,11 +21,11 @@ beforeAll(async () => {
     entry: resolve(import.meta.dirname, '../support/crashable-daemon.mjs'),
     env: { CRASH_SOCKET: join(engine.dir, 'crash.sock') },
   });
-}, 120_000);
+});
 afterAll(async () => {
   await daemon?.stop();
   await engine?.stop();
-}, 60_000);
+});
 
 /** The actors that run, after these have crashed. */
 function crash(...addresses: readonly string[]): Promise<readonly TreeLine[]> {
@@ -110,4 +110,4 @@ test('every kind of actor crashes, and the daemon gets over it', async () => {
   expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Status}}')).toBe('Ready');
   expect(await daemon.mustDocker('info', '--format', '{{.Swarm.Error}}')).toBe('');
   expect(daemon.log()).toContain(`"node":"${node}","child":"bus-server"`);
-}, 180_000);
+});

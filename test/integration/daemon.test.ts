@@ -21,11 +21,11 @@ let engine: Engine;
 beforeAll(async () => {
   engine = await startEngine({ name: 'daemon' });
   await loadImages(engine);
-}, 60_000);
+});
 
 afterAll(async () => {
   await engine?.stop();
-}, 30_000);
+});
 
 /** A daemon for one test, ended whatever happens. */
 async function withDaemon(
@@ -119,7 +119,7 @@ describe('init and leave', () => {
         expect(readdirSync(daemon.stateDir)).toEqual([]);
       }
     });
-  }, 60_000);
+  });
 
   test('a taken bus port is told and leaves nothing behind', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
@@ -139,7 +139,7 @@ describe('init and leave', () => {
     } finally {
       taken.close();
     }
-  }, 30_000);
+  });
 
   test('a nats-server that cannot be run is told and leaves nothing behind', async () => {
     await withDaemon(
@@ -151,7 +151,7 @@ describe('init and leave', () => {
       },
       { args: ['--nats-server', '/nowhere'] },
     );
-  }, 30_000);
+  });
 
   test('a second daemon on the same state directory is refused', async () => {
     await withDaemon(async (daemon) => {
@@ -163,7 +163,7 @@ describe('init and leave', () => {
       expect(second.log()).toMatch(/--state-dir .* is in use by another natswarm daemon/);
       await second.stop();
     });
-  }, 30_000);
+  });
 
   test('on a host with several addresses init asks for one', async () => {
     await netnsExec(engine, ['ip', 'link', 'add', 'two0', 'type', 'veth', 'peer', 'name', 'two1']);
@@ -189,7 +189,7 @@ describe('init and leave', () => {
     } finally {
       await netnsExec(engine, ['ip', 'link', 'del', 'two0']);
     }
-  }, 30_000);
+  });
 
   test('two daemons run side by side in one network namespace, each before its own engine, where a swarm runs already', async () => {
     // those of the swarm, which may be a real one
@@ -216,7 +216,7 @@ describe('init and leave', () => {
       await other.stop();
       for (const server of taken) server.close();
     }
-  }, 60_000);
+  });
 });
 
 describe('ends and crashes', () => {
@@ -243,7 +243,7 @@ describe('ends and crashes', () => {
       await daemon.mustDocker('service', 'scale', 'a=4');
       expect((await running()).filter((line) => before.includes(line))).toEqual(before);
     });
-  }, 60_000);
+  });
 
   test('SIGTERM ends it in time at every moment of its start', async () => {
     await withDaemon(async (daemon) => {
@@ -260,7 +260,7 @@ describe('ends and crashes', () => {
       await daemon.start();
       expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Status}}')).toBe('Ready');
     });
-  }, 120_000);
+  });
 
   test('SIGTERM ends it while it waits for an engine', async () => {
     const nowhere = { netns: engine.netns, socket: join(engine.dir, 'nobody.sock') };
@@ -275,7 +275,7 @@ describe('ends and crashes', () => {
     } finally {
       await daemon.stop();
     }
-  }, 60_000);
+  });
 
   test('kill -9 of the daemon and of nats-server under 20 tasks restarts no container', async () => {
     await withDaemon(async (daemon) => {
@@ -307,7 +307,7 @@ describe('ends and crashes', () => {
       ).toBeGreaterThanOrEqual(19);
       expect(await daemon.mustDocker('service', 'ls', '--format', '{{.Replicas}}')).toBe('20/20');
     });
-  }, 120_000);
+  });
 
   test('while the engine is away the control plane answers; everything heals when it is back', async () => {
     await withDaemon(async (daemon) => {
@@ -343,7 +343,7 @@ describe('ends and crashes', () => {
       );
       expect(await running()).toHaveLength(3);
     });
-  }, 90_000);
+  });
 
   test('after a reboot of the host services come back with no duplicate', async () => {
     await withDaemon(async (daemon) => {
@@ -381,7 +381,7 @@ describe('ends and crashes', () => {
       expect(tasks.split('\n')).toHaveLength(3);
       expect(await running()).toHaveLength(3);
     });
-  }, 90_000);
+  });
 
   test('a log stream that a client holds open outlives the death of nats-server', async () => {
     await withDaemon(async (daemon) => {
@@ -411,7 +411,7 @@ describe('ends and crashes', () => {
       stream.destroy();
       expect(lines()).toEqual(lines().map((_, n) => (lines()[0] as number) + n));
     });
-  }, 60_000);
+  });
 });
 
 test('a 10 MB body and garbage are refused and change nothing', async () => {
@@ -424,7 +424,7 @@ test('a 10 MB body and garbage are refused and change nothing', async () => {
     expect((await daemon.api('POST', '/v1.51/services/create', '{"Name":')).status).toBe(400);
     expect((await daemon.api('GET', '/v1.51/services')).body).toEqual([]);
   });
-}, 30_000);
+});
 
 test('keys and tokens never reach the log', async () => {
   await withDaemon(
@@ -439,7 +439,7 @@ test('keys and tokens never reach the log', async () => {
     },
     { args: ['--log-level', 'trace'] },
   );
-}, 30_000);
+});
 
 /** `name id startedAt` of every running task container. */
 async function running(): Promise<readonly string[]> {

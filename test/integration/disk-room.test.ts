@@ -25,7 +25,7 @@ beforeAll(async () => {
   await loadImages(engine);
   daemon = await startDaemon(engine, { stateDir });
   await daemon.mustDocker('swarm', 'init');
-}, 120_000);
+});
 afterAll(async () => {
   try {
     if (daemon?.pid > 0) await daemon.docker('swarm', 'leave', '--force');
@@ -35,7 +35,7 @@ afterAll(async () => {
     await must('umount', stateDir);
     rmdirSync(stateDir);
   }
-}, 60_000);
+});
 
 /** As much is free as this part of the file system. */
 async function leave(part: number, room: string): Promise<void> {
@@ -81,4 +81,4 @@ test('node reports wait first, then commands are refused and say what to do, and
   const isRunning = async (): Promise<boolean> => (await states('runs')).startsWith('Running');
   await until(isRunning, 30_000, 'it to run');
   await daemon.mustDocker('service', 'rm', 'runs');
-}, 180_000);
+});

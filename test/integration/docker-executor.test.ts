@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,8 +13,6 @@ import type { ContainerSpec, Healthcheck } from '../../domain/model/spec.ts';
 import { type Behaviour, executorContract, type ExecutorHarness } from '../contract/executor.ts';
 import { type Engine, loadImages, SLEEP, startEngine, until } from '../support/engine.ts';
 import { freeze, thaw } from '../support/hosts/processes.ts';
-
-jest.setTimeout(120_000);
 
 const rest = 'while :; do sleep 3600 & wait $!; done';
 const forever = `trap 'exit 0' TERM; ${rest}`;

@@ -77,7 +77,7 @@ test('runs a container, shows its page, and leaves nothing behind', async () => 
   expect(await leftovers(engine, netns)).not.toEqual([]);
   await engine.stop();
   expect(await leftovers(engine, netns)).toEqual([]);
-}, 30_000);
+});
 
 test('engines side by side publish the same port', async () => {
   const engines = await Promise.all([engineWithImages(), engineWithImages()]);
@@ -89,7 +89,7 @@ test('engines side by side publish the same port', async () => {
   }
   expect((await httpGet(one, '127.0.0.1', 8080)).body).toContain('version 1');
   expect((await httpGet(two, '127.0.0.1', 8080)).body).toContain('version 2');
-}, 30_000);
+});
 
 test('a killed dockerd leaves its containers, a reboot ends them', async () => {
   const engine = await engineWithImages(['--live-restore']);
@@ -106,7 +106,7 @@ test('a killed dockerd leaves its containers, a reboot ends them', async () => {
   await engine.reboot();
   expect(await state('{{.State.Status}}')).toBe('exited');
   expect(await engine.mustDocker('start', id)).toBe(id);
-}, 30_000);
+});
 
 async function answers(engine: Engine, host: string, port: number): Promise<boolean> {
   return httpGet(engine, host, port, '/', 2_000).then(

@@ -20,10 +20,10 @@ beforeAll(async () => {
   await pair.join();
   const create = ['service', 'create', '--quiet', `--name=${watched}`, '--replicas=4', SLEEP];
   await pair.manager.mustDocker(...create);
-}, 120_000);
+});
 afterAll(async () => {
   await pair?.stop();
-}, 60_000);
+});
 
 test('a worker, a stranger and a client that do whatever they like cost nobody else anything', async () => {
   const joinPort = Number(pair.remote.split(':')[1]);
@@ -45,4 +45,4 @@ test('a worker, a stranger and a client that do whatever they like cost nobody e
   await watch.look();
   await watch.removeIntruder();
   expect([...watch.broken]).toEqual([]);
-}, 180_000);
+});

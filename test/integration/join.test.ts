@@ -48,7 +48,7 @@ beforeAll(async () => {
   worker = await daemon(engines[1], await freePort());
   await manager.mustDocker('swarm', 'init');
   token = await manager.mustDocker('swarm', 'join-token', '-q', 'worker');
-}, 90_000);
+});
 
 afterAll(async () => {
   for (const daemon of [worker, manager])
@@ -57,7 +57,7 @@ afterAll(async () => {
       await daemon.stop();
     }
   for (const engine of engines) await engine.stop();
-}, 60_000);
+});
 
 describe('a token that does not fit', () => {
   const refusal = async (bad: string, addr = remote): Promise<string> => {
@@ -89,7 +89,7 @@ describe('a token that does not fit', () => {
     );
     expect(await joining).toMatch(/cannot reach manager 127\.0\.0\.1:1/);
     expect(await worker.mustDocker('info', '--format', '{{.Swarm.Error}}')).toBe('');
-  }, 30_000);
+  });
 
   test('a server with another root hears neither token nor request', async () => {
     const heard: string[] = [];
@@ -167,7 +167,7 @@ describe('a worker', () => {
     );
     await renewalsChangeNothing(before);
     await manager.mustDocker('service', 'rm', 'two');
-  }, 60_000);
+  });
 
   test('rotated tokens: the old one lets nobody in', async () => {
     await manager.mustDocker('swarm', 'join-token', '--rotate', '-q', 'worker');
@@ -184,7 +184,7 @@ describe('a worker', () => {
     expect(
       await manager.mustDocker('node', 'inspect', '--format', '{{.Spec.Availability}}', id),
     ).toBe('drain');
-  }, 30_000);
+  });
 
   test('removed by force, it is cut off at once and stays out', async () => {
     const id = await nodeIdOf(worker);
@@ -199,7 +199,7 @@ describe('a worker', () => {
     await until(() => /"connections":[1-9].*node_cut_off/.test(manager.log()), 5_000, 'the cut');
     await until(() => /revoked.*bus_connection_denied/.test(manager.log()), 10_000, 'a refusal');
     await worker.mustDocker('swarm', 'leave', '--force');
-  }, 30_000);
+  });
 });
 
 describe('the listener', () => {

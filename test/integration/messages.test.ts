@@ -11,12 +11,12 @@ beforeAll(async () => {
   await loadImages(engine);
   daemon = await startDaemon(engine);
   await daemon.mustDocker('swarm', 'init', '--advertise-addr', '127.0.0.1');
-}, 90_000);
+});
 
 afterAll(async () => {
   await daemon?.stop();
   await engine?.stop();
-}, 60_000);
+});
 
 /** Five variables of 100 KB: the kernel takes no single one of more than 128 KiB. */
 const environment = Array.from({ length: 5 }, (_, i) => `V${i}=${String(i).repeat(100_000)}`);
@@ -69,4 +69,4 @@ test('services whose tasks together take more than a message run, on one node, a
     'the containers of removed services to go',
   );
   expect(await running('after')).toBe(1);
-}, 200_000);
+});

@@ -158,7 +158,7 @@ describe('three managers', () => {
       );
       await expectRecords(each, 101, last);
     }
-  }, 30_000);
+  });
 
   test('answers of the raft groups are of the known form', async () => {
     const [member] = cluster.members;
@@ -177,7 +177,7 @@ describe('three managers', () => {
     }
     const ordinary = member.log.requestMany(`$NRG.V.${group}`, encodeVoteRequest(0n), 4, 200);
     await expect(ordinary).rejects.toMatchObject({ code: 'refused' });
-  }, 30_000);
+  });
 
   test('kill -9 of the leader: commits go on within 4 s, nothing is lost', async () => {
     for (let round = 0; round < 2; round++) {
@@ -216,7 +216,7 @@ describe('three managers', () => {
       await settled(victim, 3);
       await expectRecords(victim, 101, last);
     }
-  }, 60_000);
+  });
 
   test('while a leader answers nothing is poked', async () => {
     const [member] = cluster.members;
@@ -237,7 +237,7 @@ describe('three managers', () => {
       report: (event, fields) => events.push({ event, ...fields }),
     }).run(end.signal);
     expect(events).toEqual([{ event: 'election_not_poked', group: streamGroup, reason: 'led' }]);
-  }, 30_000);
+  });
 
   test('the lead of both groups can be handed on', async () => {
     const [member] = cluster.members;
@@ -255,7 +255,7 @@ describe('three managers', () => {
         `${server.name} to lead both`,
       );
     }
-  }, 30_000);
+  });
 
   test('a manager without a pinned key is refused as a server; so is a worker, even with one', async () => {
     const worker = cluster.pki.identity('worker1', 'worker');
@@ -291,7 +291,7 @@ describe('three managers', () => {
     await alone(intruder);
     await intruder.server.stop();
     await cluster.reload(managers);
-  }, 30_000);
+  });
 });
 
 describe('two managers', () => {
@@ -328,7 +328,7 @@ describe('two managers', () => {
     );
     await writer.stop();
     await expectRecords(other, 101, writer.last);
-  }, 60_000);
+  });
 
   test('a key that is not pinned any more closes its routes; nothing changed is no reload', async () => {
     const [member, other] = cluster.members;
@@ -349,7 +349,7 @@ describe('two managers', () => {
     await server.reload(options.tls, options.cluster);
     await untilServers(system, 2);
     await settled(member, 2);
-  }, 30_000);
+  });
 });
 
 describe('a server that is taken out of the group while it is away', () => {
@@ -412,5 +412,5 @@ describe('a server that is taken out of the group while it is away', () => {
       'it under another name',
     );
     expect((await healthOf(staying, 4)).metaSize).toBe(4);
-  }, 120_000);
+  });
 });

@@ -75,7 +75,7 @@ describe('JetStream', () => {
     expect(found).toEqual(acknowledged);
     for (const { seq, data } of tailed)
       expect(Buffer.from(data).toString()).toBe(acknowledged[seq - 1]);
-  }, 60_000);
+  });
 
   test('the stream is made once, with the settings of the design', async () => {
     const log = await bus.log();

@@ -42,12 +42,12 @@ beforeAll(async () => {
   dir = mkdtempSync('/dev/shm/natswarm-old-');
   engine = await startEngine({ name: 'old', hostname: 'fixture' });
   await loadImages(engine);
-}, 120_000);
+});
 afterAll(async () => {
   await manager?.stop();
   await engine?.stop();
   rmSync(dir, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function withManager(
   stateDir: string,
@@ -96,7 +96,7 @@ describe.each(versions)('%s', (version) => {
       expect(daemon.log()).not.toContain('"state_left_out"');
       await works(daemon);
     });
-  }, 180_000);
+  });
 
   test('its backup is restored', async () => {
     const own = mkdtempSync(join(dir, 'backup-'));
@@ -120,5 +120,5 @@ describe.each(versions)('%s', (version) => {
       await daemon.mustDocker('node', 'rm', '--force', lost);
       await works(daemon);
     });
-  }, 180_000);
+  });
 });

@@ -31,12 +31,12 @@ beforeAll(async () => {
     stateDir: join(dir, 'state'),
     runDir: join(dir, 'run'),
   });
-}, 120_000);
+});
 afterAll(async () => {
   await manager?.stop();
   await engine?.stop();
   rmSync(dir, { recursive: true, force: true });
-}, 60_000);
+});
 
 const told = (): readonly unknown[] =>
   manager
@@ -56,7 +56,7 @@ test('it opens, serves, and says what it left out', async () => {
   const runs = async (): Promise<boolean> =>
     (await manager.mustDocker('service', 'ls', '--format', '{{.Replicas}}')) === '1/1';
   await until(runs, 30_000, 'the task of before, anew');
-}, 90_000);
+});
 
 test('the next hello heals it, for good', async () => {
   const raw = await connectRaw(manager.busPort, mallory);
@@ -83,4 +83,4 @@ test('the next hello heals it, for good', async () => {
   const create = 'service create --quiet --detach --no-resolve-image --name more natswarm-sleep:1';
   await manager.mustDocker(...create.split(' '), 'sleep', '1000');
   expect(await manager.mustDocker('service', 'ls', '--format', '{{.Name}}')).toBe('more\nweb');
-}, 90_000);
+});

@@ -13,7 +13,7 @@ import { startPair } from '../support/pair.ts';
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
-}, 60_000);
+});
 
 async function fullBus() {
   const bus = await TestBus.start({ connectionsMax: 800 });
@@ -58,7 +58,7 @@ test('mute connections fill the server, and go by who holds most; a node gets in
   ]);
   await bus.connect('w1', 'worker');
   expect(await strangers.look()).toBe(0);
-}, 60_000);
+});
 
 test('against connections that come again and again, too', async () => {
   const { bus, events, strangers, port } = await fullBus();
@@ -72,7 +72,7 @@ test('against connections that come again and again, too', async () => {
   await until(() => events.length > 0, 10_000, 'them to be noticed');
   await until(() => mutes.open <= 100, 10_000, 'no more than may wait');
   expect(known.isConnected()).toBe(true);
-}, 60_000);
+});
 
 test('a daemon keeps its bus port open', async () => {
   const pair = await startPair('mute');
@@ -86,4 +86,4 @@ test('a daemon keeps its bus port open', async () => {
   await pair.join();
   await pair.allReady(2);
   await pair.manager.mustDocker('node', 'ls');
-}, 180_000);
+});

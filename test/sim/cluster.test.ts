@@ -1,11 +1,9 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { drawOptions, operationKinds } from './options.ts';
 import { plantedBugs } from './planted.ts';
 import { simulate } from './run.ts';
 
 const bounds = { safetyMs: 90_000 };
-// Real time, against a machine that has other things to do; a seed takes about a second.
-jest.setTimeout(60_000);
 
 describe('a simulated cluster keeps its rules and converges', () => {
   // Chosen for what they draw: many nodes, one node, every kind of fault, a busy log, much loss;

@@ -1,8 +1,5 @@
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { drawPassage, simulatePassage } from './passage/run.ts';
-
-// Real time, against a machine that has other things to do.
-jest.setTimeout(120_000);
 
 const calm = { seed: 1, hosts: 3 } as const;
 

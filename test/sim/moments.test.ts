@@ -1,8 +1,5 @@
-import { expect, jest, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { type Moment, simulateMoment, troubles } from './passage/moments.ts';
-
-// Real time, against a machine that has other things to do.
-jest.setTimeout(120_000);
 
 const stepMs = 250;
 

@@ -1,10 +1,7 @@
 // One disk of three is rolled back, while others are off, behind or current. (On real hosts: test/cluster/rollback.test.ts.)
 
-import { describe, expect, jest, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { type Other, simulateRollback } from './passage/rollback.ts';
-
-// Real time, against a machine that has other things to do.
-jest.setTimeout(120_000);
 
 const cases: readonly (readonly [Other, Other])[] = [
   ['current', 'current'],
