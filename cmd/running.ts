@@ -49,3 +49,10 @@ export class Running<T> {
     });
   }
 }
+
+/** Rejects with Docker's 503 after so many ms. */
+export function rejectAfter(ms: number, message: string): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(daemonFault('Unavailable', message)), ms).unref();
+  });
+}

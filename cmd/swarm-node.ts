@@ -27,6 +27,8 @@ import {
   type OwnAddresses,
 } from './own-addresses.ts';
 import { tlsInfo } from './run-agent.ts';
+import { asInitFault } from './init-fault.ts';
+import { rejectAfter } from './running.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
 import { taskLogsOf } from './task-logs.ts';
 
@@ -492,25 +494,5 @@ export class SwarmNode implements Swarm {
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
-function rejectAfter(ms: number, message: string): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(daemonFault('Unavailable', message)), ms).unref();
-  });
-}
-
 const managerAddr = (identity: Identity): string =>
   joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort });
-
-/** A shell starts the server: its exit codes for a program that it cannot run, and for one that it cannot find. */
-const notRunnable = /ended \(code 12[67]\): (?:sh: \d+: exec: )?(.*)/s;
-
-function asInitFault(error: unknown): unknown {
-  const { code, message } = error as { readonly code?: unknown; readonly message?: string };
-  const reason = notRunnable.exec(message ?? '')?.[1];
-  if (reason !== undefined)
-    return daemonFault(
-      'Unknown',
-      `cannot run nats-server: ${reason}; tell the daemon where it is with --nats-server`,
-    );
-  return code === 'port-taken' ? daemonFault('Unknown', message ?? '') : error;
-}
