@@ -88,6 +88,7 @@ async function events(deps: Deps, { query, res, raw }: Call): Promise<undefined>
     );
   const filtersText = query.get('filters');
   const filters = Filters.parse(filtersText);
+  deps.readers.open(res);
   const signal = hangUp(res, deps.closing);
   res.writeHead(200, { ...deps.identity.headers, 'Content-Type': 'application/json' });
   res.flushHeaders();
@@ -95,7 +96,7 @@ async function events(deps: Deps, { query, res, raw }: Call): Promise<undefined>
   const stream = new EventStream({
     engine,
     recorder,
-    sink: new Sink(res),
+    sink: new Sink(res, deps.readers),
     filters,
     filtersText,
     path: raw.split('?')[0] ?? '',
@@ -103,7 +104,10 @@ async function events(deps: Deps, { query, res, raw }: Call): Promise<undefined>
     until,
     wallNow,
     signal,
-    cutOff: () => res.destroy(),
+    cutOff: () => {
+      deps.log('client_cut_off', { path: raw, events: limits.eventsQueuedMax });
+      res.destroy();
+    },
   });
   await stream.run();
   res.end();
