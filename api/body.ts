@@ -56,42 +56,82 @@ export function fieldsOf(body: Buffer): ReadonlyMap<string, unknown> {
   return new Map(fields.map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-/** What has come in of all bodies that are not whole yet, bytes. */
+/** Bodies on their way in. */
+const open = new Set<Incoming>();
 let heldBytes = 0;
 
 /**
- * The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. Where bodies that do not end take all
- * the room that there is for such, the one that asks for more is refused.
+ * The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. Where all that are on their way in
+ * need more room than there is for such, the largest is refused: whoever sends much without end keeps no command out.
  */
 export function readBody(req: IncomingMessage): Promise<Buffer> {
   if (Number(req.headers['content-length'] ?? 0) > limits.requestBodyBytesMax)
     return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const end = (error?: Error): void => {
+    const body = new Incoming((error) => {
       clearTimeout(timer);
-      heldBytes -= size;
       req.off('data', onData).off('end', onEnd).off('close', onClose);
-      if (error === undefined) resolve(Buffer.concat(chunks));
+      if (error === undefined) resolve(body.bytes);
       else reject(error);
-    };
-    const onData = (chunk: Buffer): void => {
-      size += chunk.length;
-      heldBytes += chunk.length;
-      if (size > limits.requestBodyBytesMax) end(tooLarge());
-      else if (heldBytes > limits.requestBodiesBytesMax) end(tooMany());
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => end();
-    const onClose = (): void => end(new HttpError(400, 'the request was cut off'));
+    });
+    const onData = (chunk: Buffer): void => body.add(chunk);
+    const onEnd = (): void => body.end();
+    const onClose = (): void => body.end(new HttpError(400, 'the request was cut off'));
     const timer = setTimeout(
-      () => end(new HttpError(408, 'the request body did not arrive in time')),
+      () => body.end(new HttpError(408, 'the request body did not arrive in time')),
       limits.requestBodyMs,
     );
     req.on('data', onData).on('end', onEnd).on('close', onClose);
   });
 }
+
+/** One body as far as it is here, in one piece: pieces of a byte each would take a hundred times what they hold. */
+class Incoming {
+  #room: Buffer = Buffer.alloc(0);
+  #size = 0;
+  readonly #done: (error?: Error) => void;
+
+  constructor(done: (error?: Error) => void) {
+    this.#done = done;
+    open.add(this);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+  get bytes(): Buffer {
+    return this.#room.subarray(0, this.#size);
+  }
+
+  add(chunk: Buffer): void {
+    const size = this.#size + chunk.length;
+    if (size > limits.requestBodyBytesMax) {
+      this.end(tooLarge());
+      return;
+    }
+    if (size > this.#room.length) this.#grow(size);
+    chunk.copy(this.#room, this.#size);
+    this.#size = size;
+    while (heldBytes > limits.requestBodiesBytesMax) largest().end(tooMany());
+  }
+
+  end(error?: Error): void {
+    if (!open.delete(this)) return;
+    heldBytes -= this.#room.length;
+    this.#done(error);
+  }
+
+  #grow(size: number): void {
+    const most = limits.requestBodyBytesMax;
+    const room = Buffer.allocUnsafeSlow(Math.min(most, Math.max(size, 2 * this.#room.length)));
+    heldBytes += room.length - this.#room.length;
+    this.#room.copy(room);
+    this.#room = room;
+  }
+}
+
+const largest = (): Incoming =>
+  [...open].reduce((most, one) => (one.size > most.size ? one : most));
 
 const tooMany = (): HttpError =>
   new HttpError(

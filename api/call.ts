@@ -5,6 +5,8 @@ import type { Recorder } from './events/recorder.ts';
 import type { Identity } from './identity.ts';
 import type { Swarm } from './ports.ts';
 import type { Query } from './query.ts';
+import type { Readers } from './readers.ts';
+import type { Turns } from './turns.ts';
 import type { ReadTlsInfo } from './view/cluster.ts';
 
 /** One request to a route of natswarm's own. */
@@ -43,6 +45,8 @@ export interface Deps {
   readonly engine: EngineClient;
   readonly identity: Identity;
   readonly recorder: Recorder;
+  readonly readers: Readers;
+  readonly turns: Turns;
   readonly readTlsInfo: ReadTlsInfo;
   readonly wallNow: () => number;
   readonly log: LogEvent;

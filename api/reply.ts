@@ -1,8 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { limits } from '../domain/limits.ts';
 import type { Reply } from './call.ts';
+import { Discard } from './discard.ts';
 import { describeError } from './errors.ts';
 import type { HeaderMap } from './identity.ts';
+import type { Readers } from './readers.ts';
+import { Sink } from './sink.ts';
 
 const json = 'application/json';
 const plain = 'text/plain; charset=utf-8';
@@ -11,13 +14,17 @@ const restOfBodyMs = 10_000;
 
 /** Resolves when all of it has been handed to the connection, or the client has gone. */
 export async function sendReply(
+  readers: Readers,
   res: ServerResponse,
   headers: HeaderMap,
   { status, body, items }: Reply,
 ): Promise<void> {
-  if (items !== undefined) await sendList(res, status, headers, items);
-  else if (body === undefined) send(res, status, headers, undefined, '');
-  else send(res, status, headers, json, `${JSON.stringify(body)}\n`);
+  if (items !== undefined) await sendList(readers, res, status, headers, items);
+  else if (body === undefined) head(res, status, headers, undefined, '').end();
+  else {
+    const text = `${JSON.stringify(body)}\n`;
+    readers.end(head(res, status, headers, json, text), text);
+  }
 }
 
 /**
@@ -25,11 +32,13 @@ export async function sendReply(
  * larger than memory, or than any text may be.
  */
 async function sendList(
+  readers: Readers,
   res: ServerResponse,
   status: number,
   headers: HeaderMap,
   items: Iterable<unknown>,
 ): Promise<void> {
+  const sink = new Sink(res, readers);
   let chunk = '[';
   let separator = '';
   for (const item of items) {
@@ -37,24 +46,13 @@ async function sendList(
     separator = ',';
     if (chunk.length < limits.listChunkLength) continue;
     if (!res.headersSent) res.writeHead(status, { ...headers, 'Content-Type': json });
-    await written(res, chunk);
+    await sink.write(chunk);
     if (res.destroyed) return;
     chunk = '';
   }
-  if (res.headersSent) res.end(`${chunk}]\n`);
-  else send(res, status, headers, json, `${chunk}]\n`);
-}
-
-/** Resolves when there is room for more, or the client has gone. */
-function written(res: ServerResponse, chunk: string): Promise<void> {
-  if (res.write(chunk) || res.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      res.off('drain', end).off('close', end);
-      resolve();
-    };
-    res.on('drain', end).on('close', end);
-  });
+  const rest = `${chunk}]\n`;
+  if (!res.headersSent) head(res, status, headers, json, rest);
+  readers.end(res, rest);
 }
 
 /** Docker's error body. `asText` is for clients of versions before JSON errors. */
@@ -70,9 +68,9 @@ export function sendError(
     return;
   }
   const { status, message } = describeError(error);
-  if (!req.complete) discardRest(req);
-  if (asText) send(res, status, headers, plain, `${message}\n`);
-  else send(res, status, headers, json, `${JSON.stringify({ message })}\n`);
+  if (!req.complete && !req.destroyed) discardRest(req);
+  const text = asText ? `${message}\n` : `${JSON.stringify({ message })}\n`;
+  head(res, status, headers, asText ? plain : json, text).end(text);
 }
 
 /**
@@ -81,17 +79,18 @@ export function sendError(
  */
 function discardRest(req: IncomingMessage): void {
   const timer = setTimeout(() => req.destroy(), restOfBodyMs).unref();
-  req.resume().once('close', () => clearTimeout(timer));
+  req.once('close', () => clearTimeout(timer));
+  unwanted.add(req);
 }
+const unwanted = new Discard(() => performance.now());
 
-function send(
+function head(
   res: ServerResponse,
   status: number,
   headers: HeaderMap,
   type: string | undefined,
   body: string,
-): void {
+): ServerResponse {
   const typed = type === undefined ? headers : { ...headers, 'Content-Type': type };
-  res.writeHead(status, { ...typed, 'Content-Length': Buffer.byteLength(body) });
-  res.end(body);
+  return res.writeHead(status, { ...typed, 'Content-Length': Buffer.byteLength(body) });
 }

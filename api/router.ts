@@ -66,6 +66,8 @@ export class Router {
       return;
     }
     const run = async (): Promise<void> => {
+      if (req.method === 'GET') await this.#deps.turns.next();
+      if (res.destroyed) return;
       if (version !== '') checkVersion(version, identity.minVersion, identity.maxVersion);
       const reply = await found.route.handle({
         req,
@@ -75,7 +77,7 @@ export class Router {
         version: version === '' ? identity.maxVersion : version,
         raw: target.raw,
       });
-      if (reply !== undefined) await sendReply(res, identity.headers, reply);
+      if (reply !== undefined) await sendReply(this.#deps.readers, res, identity.headers, reply);
     };
     run().catch((error: unknown) => this.#fail(req, res, version, error));
   }

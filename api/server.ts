@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { limits } from '../domain/limits.ts';
 import type { Deps } from './call.ts';
@@ -9,6 +9,7 @@ import { Identity } from './identity.ts';
 import { listenUnix, type SocketOptions, socketPathOf } from './listen.ts';
 import type { LogEvent } from './log.ts';
 import type { Swarm } from './ports.ts';
+import { Readers } from './readers.ts';
 import { Router } from './router.ts';
 import { containerRoutes } from './routes/container.ts';
 import { laterRoutes } from './routes/later.ts';
@@ -20,6 +21,7 @@ import { serviceRoutes } from './routes/service.ts';
 import { swarmRoutes } from './routes/swarm.ts';
 import { meetEngine, systemRoutes } from './routes/system.ts';
 import { taskRoutes } from './routes/task.ts';
+import { Turns } from './turns.ts';
 import type { ReadTlsInfo } from './view/cluster.ts';
 
 export interface ApiOptions {
@@ -54,6 +56,8 @@ export function createApi(options: ApiOptions): Api {
     engine: new EngineClient(options.engineSocket),
     identity: new Identity(),
     recorder: new Recorder(options.wallNow),
+    readers: new Readers(options.log),
+    turns: new Turns(),
     readTlsInfo: options.tlsInfo,
     wallNow: options.wallNow,
     log: options.log,
@@ -117,8 +121,18 @@ function frontServer(
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('request', (req, res) => router.handle(req, res, false));
-  server.on('checkContinue', (req, res) => router.handle(req, res, true));
+  const unanswered = new WeakMap<Socket, number>();
+  /** Node's server reads on while requests wait for their answers, and each of them takes memory. */
+  const take = (req: IncomingMessage, res: ServerResponse, wantsContinue: boolean): void => {
+    const { socket } = req;
+    const count = (unanswered.get(socket) ?? 0) + 1;
+    unanswered.set(socket, count);
+    res.once('close', () => unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1));
+    if (count > limits.pipelinedRequestsMax) socket.destroy();
+    if (!socket.destroyed) router.handle(req, res, wantsContinue);
+  };
+  server.on('request', (req, res) => take(req, res, false));
+  server.on('checkContinue', (req, res) => take(req, res, true));
   server.on('upgrade', (req, socket, head) => {
     try {
       hijack(deps, req, socket as Socket, head);

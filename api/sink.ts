@@ -1,17 +1,21 @@
 import type { ServerResponse } from 'node:http';
+import type { Readers } from './readers.ts';
 
 /** Writes of several sources into one answer, with the client's pace as the limit. */
 export class Sink {
   readonly #res: ServerResponse;
+  readonly #readers: Readers;
   #drained: Promise<void> | undefined;
 
-  constructor(res: ServerResponse) {
+  constructor(res: ServerResponse, readers: Readers) {
     this.#res = res;
+    this.#readers = readers;
   }
 
   /** Where the client is behind: a promise that the caller waits for before it writes more. */
   write(data: Uint8Array | string): Promise<void> | undefined {
-    if (this.#res.destroyed || this.#res.write(data)) return this.#drained;
+    if (this.#res.destroyed || this.#readers.write(this.#res, data)) return this.#drained;
+    if (this.#res.destroyed) return this.#drained;
     this.#drained ??= new Promise((resolve) => {
       const done = (): void => {
         this.#res.off('drain', done).off('close', done);

@@ -13,19 +13,17 @@ export function boundConnections(server: Server, max: number): () => void {
   /** Oldest first, by the peer's address and port: TLS and HTTP have other objects for the same connection. */
   const waiting = new Map<string, Waiting>();
   const open = new Set<Socket>();
-  let id = 0;
   server.on('connection', (socket: Socket) => {
     const key = peerOf(socket);
     open.add(socket);
-    const one = { id: id++, address: socket.remoteAddress ?? '', key, socket };
+    const one = { address: socket.remoteAddress ?? '', key, socket };
     waiting.set(key, one);
     socket.once('close', () => {
       open.delete(socket);
       if (waiting.get(key)?.socket === socket) waiting.delete(key);
     });
     if (open.size <= max) return;
-    const lost = loser(waiting.values());
-    const longest = [...waiting.values()].find((other) => other.id === lost) ?? one;
+    const longest = loser(waiting.values()) ?? one;
     waiting.delete(longest.key);
     longest.socket.destroy();
   });
@@ -40,7 +38,6 @@ export function boundConnections(server: Server, max: number): () => void {
 }
 
 interface Waiting {
-  readonly id: number;
   readonly address: string;
   readonly key: string;
   readonly socket: Socket;

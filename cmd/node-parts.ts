@@ -49,7 +49,7 @@ export interface NodeHooks {
   readonly onChanges: (applied: readonly Applied[]) => void;
 }
 
-const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
+export const allParts: readonly string[] = trees.daemon.children.map(({ id }) => id);
 export const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener'] as const;
 
 /** The children of the daemon's supervisor that make it a node of a swarm. */

@@ -1,11 +1,16 @@
 import { daemonFault } from '../domain/errors.ts';
-import { systemClock } from '../supervisors/clock.ts';
+import { type Clock, systemClock } from '../supervisors/clock.ts';
 import { text } from './swarm-texts.ts';
 
 /** Something of this node that comes and goes with its parts (its manager, its session), and those who wait for it. */
 export class Running<T> {
   readonly #waiting = new Set<() => void>();
+  readonly #clock: Clock;
   #current: T | undefined;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   get current(): T | undefined {
     return this.#current;
@@ -16,21 +21,38 @@ export class Running<T> {
     if (current !== undefined) for (const wake of this.#waiting) wake();
   }
 
-  /** As soon as it runs. Rejects with Docker's 503 text when it does not come up. */
-  up(patienceMs: number): Promise<T> {
+  /**
+   * As soon as it runs. Rejects with Docker's 503 text when it does not come up.
+   * @param patienceMs asked at the beginning and again when it is over: a change that began meanwhile may take longer
+   */
+  up(patienceMs: () => number): Promise<T> {
     if (this.#current !== undefined) return Promise.resolve(this.#current);
+    const began = this.#clock.now();
     return new Promise((resolve, reject) => {
-      const end = (): void => {
-        this.#waiting.delete(wake);
-        systemClock.clearTimeout(timer);
-      };
       const wake = (): void => {
-        end();
-        if (this.#current === undefined) reject(daemonFault('Unavailable', text.preparing));
-        else resolve(this.#current);
+        if (this.#current === undefined) return;
+        this.#waiting.delete(wake);
+        this.#clock.clearTimeout(timer);
+        resolve(this.#current);
       };
-      const timer = systemClock.setTimeout(wake, patienceMs);
+      const lookAgain = (): void => {
+        const leftMs = patienceMs() - (this.#clock.now() - began);
+        if (leftMs > 0) {
+          timer = this.#clock.setTimeout(lookAgain, leftMs);
+          return;
+        }
+        this.#waiting.delete(wake);
+        reject(daemonFault('Unavailable', text.preparing));
+      };
+      let timer = this.#clock.setTimeout(lookAgain, patienceMs());
       this.#waiting.add(wake);
     });
   }
+}
+
+/** Rejects with Docker's 503 after so many ms. */
+export function rejectAfter(ms: number, message: string): Promise<never> {
+  return new Promise((_, reject) => {
+    setTimeout(() => reject(daemonFault('Unavailable', message)), ms).unref();
+  });
 }

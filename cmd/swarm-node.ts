@@ -19,7 +19,7 @@ import { type Joined, Joining } from './joining.ts';
 import { actorLog } from './log.ts';
 import { applyLock, runDirComplaint } from './key-lock.ts';
 import { type Identity, isManager } from './node-files.ts';
-import { managerParts, NodeParts, type NodePartsOptions } from './node-parts.ts';
+import { allParts, managerParts, NodeParts, type NodePartsOptions } from './node-parts.ts';
 import {
   type AddressesAsked,
   asksNothing,
@@ -27,6 +27,8 @@ import {
   type OwnAddresses,
 } from './own-addresses.ts';
 import { tlsInfo } from './run-agent.ts';
+import { asInitFault } from './init-fault.ts';
+import { rejectAfter } from './running.ts';
 import { leaveWarning, text } from './swarm-texts.ts';
 import { taskLogsOf } from './task-logs.ts';
 
@@ -50,6 +52,8 @@ export class SwarmNode implements Swarm {
   #turn: Promise<unknown> = Promise.resolve();
   /** Nothing of this manager runs before it is unlocked. */
   #isLocked = false;
+  /** Parts of the node are being stopped, to begin anew. */
+  #isReplacing = false;
   /** A join that is under way. */
   #joining: Joining | undefined;
 
@@ -134,7 +138,7 @@ export class SwarmNode implements Swarm {
     // who has joined is known to the leader, and a manager can be asked, and counts
     const parts = isManager(this.#identity) ? [session, running, seat] : [session];
     const leftMs = deadline - systemClock.now();
-    await Promise.all(parts.map((part) => part.up(leftMs))).catch(() => {
+    await Promise.all(parts.map((part) => part.up(() => leftMs))).catch(() => {
       throw daemonFault('Unavailable', text.joinTimeout);
     });
   }
@@ -227,7 +231,10 @@ export class SwarmNode implements Swarm {
       const failed = new Promise<never>((_, reject) => {
         this.#parts.addManager(cluster.identity, reject);
       });
-      const manager = await Promise.race([failed, this.#parts.running.up(managerPatienceMs.init)]);
+      const manager = await Promise.race([
+        failed,
+        this.#parts.running.up(() => managerPatienceMs.init),
+      ]);
       const description = await executor.describe(timeoutSignal(10_000));
       const objects = firstObjects(
         cluster,
@@ -266,7 +273,7 @@ export class SwarmNode implements Swarm {
     putAside(files, before.generation, Date.now());
     logger.warn({ from: before.generation, to: next.generation }, 'new_cluster_forced');
     this.#parts.add(next);
-    const manager = await this.#parts.running.up(managerPatienceMs.init);
+    const manager = await this.#parts.running.up(() => managerPatienceMs.init);
     await manager.propose((view) => ({
       changes: forcedChanges(view, next.nodeId, placeOf(next, config), request.spec),
       result: undefined,
@@ -359,7 +366,7 @@ export class SwarmNode implements Swarm {
       throw daemonFault('Unauthenticated', text.wrongKey);
     this.#isLocked = false;
     this.#resume(identity);
-    await this.#parts.running.up(managerPatienceMs.init);
+    await this.#parts.running.up(() => managerPatienceMs.init);
   }
 
   #note(identity: Identity): void {
@@ -377,10 +384,11 @@ export class SwarmNode implements Swarm {
   async #changeRole(role: 'manager' | 'worker'): Promise<void> {
     const before = this.#identity;
     if (before === undefined || isManager(before) === (role === 'manager')) return;
-    await this.#parts.remove();
     const { founding: _, joining: __, form: ___, ...rest } = before;
-    if (role === 'worker') this.#options.files.wipeManager();
-    this.#begin({ ...rest, ...this.#placeFor(role) });
+    await this.#replaceParts(allParts, () => {
+      if (role === 'worker') this.#options.files.wipeManager();
+      this.#begin({ ...rest, ...this.#placeFor(role) });
+    });
   }
 
   /** The machine has another address: the others are told with the next hello. */
@@ -389,20 +397,31 @@ export class SwarmNode implements Swarm {
     if (before === undefined || before.advertiseHost === addresses.advertiseHost) return;
     const { advertiseHost: to } = addresses;
     this.#options.logger.info({ from: before.advertiseHost, to }, 'address_changed');
-    await this.#parts.remove();
-    this.#begin({ ...before, ...addresses });
+    await this.#replaceParts(allParts, () => this.#begin({ ...before, ...addresses }));
   }
 
   /** The manager's parts begin anew: elsewhere in the log, or with what is on the disk. */
   async #restartManager(identity: Identity, isElsewhere: boolean): Promise<void> {
     const before = this.#identity;
     if (before?.nodeId !== identity.nodeId || !isManager(before)) return;
-    await this.#parts.remove(managerParts);
-    // a server that the log's group goes on without never comes back under its name
-    if (isElsewhere && before.generation === identity.generation && identity.joining === true)
-      forgetStore(this.#options.files, identity.generation);
-    this.#note(identity);
-    this.#parts.addManager(identity);
+    await this.#replaceParts(managerParts, () => {
+      // a server that the log's group goes on without never comes back under its name
+      if (isElsewhere && before.generation === identity.generation && identity.joining === true)
+        forgetStore(this.#options.files, identity.generation);
+      this.#note(identity);
+      this.#parts.addManager(identity);
+    });
+  }
+
+  /** Clients wait for as long as a change takes, also while the parts of before are still being stopped. */
+  async #replaceParts(ids: readonly string[], begin: () => void): Promise<void> {
+    this.#isReplacing = true;
+    try {
+      await this.#parts.remove(ids);
+      begin();
+    } finally {
+      this.#isReplacing = false;
+    }
   }
 
   #managers(): readonly { readonly nodeId: string; readonly addr: string }[] {
@@ -461,31 +480,17 @@ export class SwarmNode implements Swarm {
     if (!isManager(this.#identity)) return Promise.reject(daemonFault('Unavailable', text.worker));
     const held = this.#parts.held();
     if (held !== '') return Promise.reject(daemonFault('Unavailable', held));
-    const { founding, joining } = this.#identity;
-    const changing = founding !== undefined || joining !== undefined;
-    return this.#parts.running.up(managerPatienceMs[changing ? 'changing' : 'request']);
+    return this.#parts.running.up(
+      () => managerPatienceMs[this.#isChanging() ? 'changing' : 'request'],
+    );
   }
-}
 
-function rejectAfter(ms: number, message: string): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(daemonFault('Unavailable', message)), ms).unref();
-  });
+  /** The manager is between two places in the log, or its parts are just being replaced. */
+  #isChanging(): boolean {
+    const { founding, joining } = this.#identity ?? {};
+    return this.#isReplacing || founding !== undefined || joining !== undefined;
+  }
 }
 
 const managerAddr = (identity: Identity): string =>
   joinHostPort({ host: identity.advertiseHost, port: identity.advertisePort });
-
-/** A shell starts the server: its exit codes for a program that it cannot run, and for one that it cannot find. */
-const notRunnable = /ended \(code 12[67]\): (?:sh: \d+: exec: )?(.*)/s;
-
-function asInitFault(error: unknown): unknown {
-  const { code, message } = error as { readonly code?: unknown; readonly message?: string };
-  const reason = notRunnable.exec(message ?? '')?.[1];
-  if (reason !== undefined)
-    return daemonFault(
-      'Unknown',
-      `cannot run nats-server: ${reason}; tell the daemon where it is with --nats-server`,
-    );
-  return code === 'port-taken' ? daemonFault('Unknown', message ?? '') : error;
-}

@@ -16,7 +16,6 @@ import type { ChildSpec } from '../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../supervisors/trees.ts';
 import { admitServer } from './admission.ts';
 import { actorLog, type LogEvent, serverLog } from './log.ts';
-import type { NodeFiles } from './node-files.ts';
 import { mendCertificate } from './own-certificate.ts';
 import { runJoinListener } from './run-join-listener.ts';
 import { runManager } from './run-manager.ts';
@@ -210,12 +209,15 @@ async function runAuth(
   const report = actorLog(logger, { actor: 'bus-auth', node: identity.nodeId });
   const link = await ownLink(wiring, users.auth, 'auth', scope);
   wiring.onUp('bus-auth');
+  // each connection asks for it
+  let rootFile = files.certificate('root');
+  const forgetFiles = files.onCertificates(() => (rootFile = files.certificate('root')));
   const serve = ({ view, command }: Pick<Manager, 'view' | 'command'>): Unsubscribe =>
     serveAuth(link, {
       onProved: noteProvedKeys({ view, command }),
       issuer: nkeyFromSeed(files.mustKeys().busIssuerSeed),
       clusterId: identity.clusterId,
-      roots: cachedRoots(() => rootsOf(view(), files)),
+      roots: cachedRoots(() => rootsOf(view(), rootFile)),
       isRevoked: (nodeId, role) => {
         const node = view().node(nodeId);
         return node === undefined || (role === 'manager' && node.role !== 'manager');
@@ -240,6 +242,7 @@ async function runAuth(
           });
   });
   await aborted(scope);
+  forgetFiles();
   forget();
   stop();
   await link.close();
@@ -263,9 +266,8 @@ function noteProvedKeys({ view, command }: Pick<Manager, 'view' | 'command'>) {
 }
 
 /** Each of the two may be late: the file hears of a change by a message, the state of a manager that has just started by the log. */
-function rootsOf(view: View, files: NodeFiles): string {
+function rootsOf(view: View, known: string): string {
   const cluster = view.cluster();
-  const known = files.certificate('root');
   const stated = cluster === undefined ? known : trustedRootsPem(cluster);
   return stated === known ? known : `${stated}\n${known}`;
 }

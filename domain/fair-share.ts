@@ -35,12 +35,12 @@ export function surplus(strangers: readonly Stranger[], shares: Shares): readonl
 }
 
 /** The one that has to go when there is one too many: the oldest of the address that holds most. */
-export function loser(strangers: Iterable<Stranger>): number | undefined {
-  const held = new Map<string, { first: number; count: number }>();
-  let most: { readonly first: number; readonly count: number } | undefined;
-  for (const { id, address } of strangers) {
-    const key = holderOf(address);
-    const holder = held.get(key) ?? { first: id, count: 0 };
+export function loser<S extends Pick<Stranger, 'address'>>(strangers: Iterable<S>): S | undefined {
+  const held = new Map<string, { readonly first: S; count: number }>();
+  let most: { readonly first: S; readonly count: number } | undefined;
+  for (const one of strangers) {
+    const key = holderOf(one.address);
+    const holder = held.get(key) ?? { first: one, count: 0 };
     holder.count++;
     held.set(key, holder);
   }

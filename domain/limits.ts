@@ -4,8 +4,11 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** Largest request body of a swarm route, bytes. Swarm's own raft limit is 1.5 MB a transaction. */
   requestBodyBytesMax: 4 * MiB,
-  /** Bodies of all requests that are on their way in together, bytes: sixteen of the largest. */
-  requestBodiesBytesMax: 64 * MiB,
+  /** Bodies of all requests that are on their way in together, bytes: four of the largest. */
+  requestBodiesBytesMax: 16 * MiB,
+  /** What is read only to be thrown away, because its request was refused: bytes at once and a second, of all together. */
+  discardBurstBytes: 16 * MiB,
+  discardBytesPerS: 16 * MiB,
   /** A list that is longer is sent in chunks of about this length, characters. */
   listChunkLength: 256 * KiB,
   /** How long such a body may take to arrive, ms. */
@@ -88,7 +91,7 @@ export const limits = {
   /** Lines asked of a log in one question, bytes, and at least so many; a line that is longer comes alone. */
   logAnswerBytesMax: 256 * KiB,
   logAnswerBytesMin: 8 * KiB,
-  /** Lines that are under way to one client of the API together, bytes. */
+  /** Lines that are under way to all clients of the API together, bytes. */
   logReaderBytesMax: 16 * MiB,
   /** How long an answer about a log waits for a line, ms. */
   logHoldMsMax: 20_000,
@@ -147,7 +150,15 @@ export const limits = {
   /** Tasks whose logs one request reads at the same time, without and with `follow`. */
   logTasksAtOnceMax: 32,
   logTasksFollowedMax: 2_048,
+  /** With as many tasks read for all clients together, no further request for logs is taken; those that are go on. */
+  logTasksReadMax: 2_048,
   apiConnectionsMax: 4_096,
+  /** Requests of one connection that have come and are not answered; no client of Docker sends a second one ahead. */
+  pipelinedRequestsMax: 64,
+  /** Streams of events and logs that are open at the same time. */
+  apiStreamsMax: 128,
+  /** What clients of the API have not read of their answers, all together, bytes: as much as 64 connections buffer. */
+  apiUnreadBytesMax: 16 * MiB,
   /**
    * Connections that wait to be accepted; the kernel's `somaxconn` may be lower. With Node's 511, somebody who opens a thousand
    * at once has all others at a Unix socket refused meanwhile.

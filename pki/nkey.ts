@@ -93,9 +93,22 @@ export function verifyWithNKey(
   data: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  const spki = Buffer.concat([spkiPrefix, decodePublic(kind, publicKey)]);
+  return verify(null, data, keyObjectOf(kind, publicKey), signature);
+}
+
+/** To make one takes Node as long as to verify a signature, and few servers ask about thousands of connections. */
+const keyObjects = new Map<string, KeyObject>();
+const keyObjectsMax = 64;
+
+function keyObjectOf(kind: NKeyKind, publicKey: string): KeyObject {
+  const raw = decodePublic(kind, publicKey);
+  const known = keyObjects.get(publicKey);
+  if (known !== undefined) return known;
+  const spki = Buffer.concat([spkiPrefix, raw]);
   const key = createPublicKey({ key: spki, format: 'der', type: 'spki' });
-  return verify(null, data, key, signature);
+  if (keyObjects.size >= keyObjectsMax) keyObjects.clear();
+  keyObjects.set(publicKey, key);
+  return key;
 }
 
 function decodePublic(kind: NKeyKind, text: string): Buffer {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { limits } from '../../domain/limits.ts';
 import { aborted, pause, systemClock } from '../../supervisors/clock.ts';
 import type { EngineClient } from '../engine.ts';
@@ -40,6 +41,7 @@ export class EventStream {
   /** Swarm events that came while the past was being sent, then those that wait for a slow client. */
   #queue: SwarmEvent[] = [];
   #isLive = false;
+  #isDraining = false;
 
   constructor(options: EventStreamOptions) {
     this.#options = options;
@@ -63,6 +65,7 @@ export class EventStream {
         until === undefined ? undefined : Number((until - now) / 1_000_000n),
         signal,
       );
+      if (this.#queue.length > 0) void this.#flush();
     } finally {
       unlisten();
     }
@@ -156,14 +159,20 @@ export class EventStream {
 
   #push(event: SwarmEvent): void {
     if (this.#queue.push(event) > limits.eventsQueuedMax) this.#options.cutOff();
-    else if (this.#isLive && this.#queue.length === 1) void this.#drain();
+    else if (this.#isLive) void this.#drain();
   }
 
+  /** What comes in one turn of the event loop goes out together: many may listen, and each write is a system call. */
   async #drain(): Promise<void> {
-    for (let event = this.#queue[0]; event !== undefined; event = this.#queue[0]) {
-      await this.#options.sink.write(eventLine(event));
-      this.#queue.shift();
-    }
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    await nextTurn();
+    while (this.#queue.length > 0) await this.#flush();
+    this.#isDraining = false;
+  }
+
+  #flush(): Promise<void> | undefined {
+    return this.#options.sink.write(this.#queue.splice(0).map(eventLine).join(''));
   }
 }
 

@@ -8,12 +8,16 @@ import type { Applied } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import { taskStateRank } from '../../domain/task-state.ts';
 import type { Swarm } from '../ports.ts';
+import type { Readers } from '../readers.ts';
 import type { Sink } from '../sink.ts';
+import type { Turns } from '../turns.ts';
 import { remark, withTaskDetails } from './line.ts';
 
 export interface LogStreamOptions {
   readonly swarm: Pick<Swarm, 'taskLogs' | 'watch'>;
   readonly sink: Sink;
+  readonly readers: Readers;
+  readonly turns: Turns;
   readonly log: LogOptions;
   /** Whose logs: a service's tasks or one task. */
   readonly of: { readonly kind: 'service' | 'task'; readonly id: string };
@@ -101,19 +105,27 @@ export class LogStream {
   }
 
   async #read(task: Task, options: LogOptions): Promise<void> {
-    const { swarm, sink, signal } = this.#options;
-    const share = (): number => this.#reading;
+    const { readers, turns, signal } = this.#options;
+    readers.logTasks += 1;
     try {
-      for await (const item of swarm.taskLogs({ task, options, share, scope: signal })) {
-        const data = this.#encode(item, task);
-        const behind = data && sink.write(data);
-        if (behind !== undefined) await behind;
-      }
+      await turns.next();
+      if (!signal.aborted) await this.#relay(task, options);
     } catch (error) {
       this.#note(task, error);
     }
+    readers.logTasks -= 1;
     this.#reading -= 1;
     if (!signal.aborted) this.#next();
+  }
+
+  async #relay(task: Task, options: LogOptions): Promise<void> {
+    const { swarm, sink, readers, signal } = this.#options;
+    const share = (): number => readers.logTasks;
+    for await (const item of swarm.taskLogs({ task, options, share, scope: signal })) {
+      const data = this.#encode(item, task);
+      const behind = data && sink.write(data);
+      if (behind !== undefined) await behind;
+    }
   }
 
   #encode(item: LogChunk | NodeAway, task: Task): Uint8Array | undefined {

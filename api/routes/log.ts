@@ -23,6 +23,7 @@ async function logs(deps: Deps, call: Call, kind: 'service' | 'task'): Promise<u
   const log = logOptionsOf(query);
   const isTty = spec.ContainerSpec.TTY === true;
   const type = isTty || isBefore(version, '1.42') ? 'raw' : 'multiplexed';
+  deps.readers.open(res);
   const signal = hangUp(res, deps.closing);
   res.writeHead(200, {
     ...deps.identity.headers,
@@ -30,9 +31,11 @@ async function logs(deps: Deps, call: Call, kind: 'service' | 'task'): Promise<u
   });
   // the client learns that its request was good before there is any line
   res.flushHeaders();
-  const sink = new Sink(res);
-  const { swarm, wallNow } = deps;
-  await new LogStream({ swarm, sink, log, of: { kind, id }, isTty, wallNow, signal }).run(view);
+  const { swarm, readers, turns, wallNow } = deps;
+  const sink = new Sink(res, readers);
+  const of = { kind, id };
+  const stream = new LogStream({ swarm, sink, readers, turns, log, of, isTty, wallNow, signal });
+  await stream.run(view);
   res.end();
   return undefined;
 }

@@ -89,6 +89,7 @@ async function events(deps: Deps, { query, res, raw }: Call): Promise<undefined>
     );
   const filtersText = query.get('filters');
   const filters = Filters.parse(filtersText);
+  deps.readers.open(res);
   const signal = hangUp(res, deps.closing);
   res.writeHead(200, { ...deps.identity.headers, 'Content-Type': 'application/json' });
   res.flushHeaders();
@@ -96,7 +97,7 @@ async function events(deps: Deps, { query, res, raw }: Call): Promise<undefined>
   const stream = new EventStream({
     engine,
     recorder,
-    sink: new Sink(res),
+    sink: new Sink(res, deps.readers),
     filters,
     filtersText,
     path: raw.split('?')[0] ?? '',
@@ -104,7 +105,10 @@ async function events(deps: Deps, { query, res, raw }: Call): Promise<undefined>
     until,
     wallNow,
     signal,
-    cutOff: () => res.destroy(),
+    cutOff: () => {
+      deps.log('client_cut_off', { path: raw, events: limits.eventsQueuedMax });
+      res.destroy();
+    },
   });
   await stream.run();
   res.end();

@@ -2,6 +2,7 @@ import { limits } from '../../domain/limits.ts';
 import type { Unsubscribe } from '../ports.ts';
 import { accounts } from './config.ts';
 import type { Link } from './link.ts';
+import { connectionsOf, kick, serverOf } from './server-requests.ts';
 
 export interface CrowdOptions {
   /** Of the system account. */
@@ -15,11 +16,7 @@ interface Connected {
   readonly server?: { readonly id?: string };
   readonly client?: { readonly user?: string };
 }
-interface List {
-  readonly data?: { readonly connections?: readonly { readonly cid: number }[] };
-}
 
-const patienceMs = 2_000;
 const nodesKnownMax = 65_536;
 
 /**
@@ -48,7 +45,7 @@ export class Crowd {
 
   #onConnected({ server, client }: Connected): void {
     const node = client?.user ?? '';
-    if (server?.id !== this.#server() || !this.#options.isLimited(node)) return;
+    if (server?.id !== serverOf(this.#options.system) || !this.#options.isLimited(node)) return;
     if (this.#counts.size >= nodesKnownMax) this.#counts.clear();
     this.#counts.set(node, this.#count(node) + 1);
     if (!this.#looking.has(node)) void this.#look(node);
@@ -72,32 +69,18 @@ export class Crowd {
 
   /** Answers how many connections the node has left. Rejects with `BusError`. */
   async #closeOldest(node: string): Promise<number> {
-    const list = (await this.#ask('CONNZ', {
-      auth: true,
-      user: node,
-      sort: 'cid',
-      limit: limits.busConnectionsMax,
-    })) as List;
-    const connections = list.data?.connections ?? [];
-    const old = connections.slice(0, -limits.busConnectionsPerNodeMax);
+    const { system } = this.#options;
+    const wanted = { auth: true, user: node } as const;
+    const connections = await connectionsOf(system, wanted, limits.busConnectionsMax);
+    const cids = connections.map(({ cid }) => cid);
+    const old = cids.slice(0, -limits.busConnectionsPerNodeMax);
     if (old.length > 0)
       this.#options.report('connections_refused', {
         member: node,
         connections: old.length,
         todo: 'look after this node: its agent has one connection; if it is not yours any more, docker node rm --force',
       });
-    for (const { cid } of old) await this.#ask('KICK', { cid });
-    return connections.length - old.length;
-  }
-
-  async #ask(verb: string, body: object): Promise<unknown> {
-    const { system } = this.#options;
-    const data = Buffer.from(JSON.stringify(body));
-    const subject = `$SYS.REQ.SERVER.${this.#server()}.${verb}`;
-    return (await system.request(subject, data, patienceMs)).json();
-  }
-
-  #server(): string {
-    return this.#options.system.connection().info?.server_id ?? '';
+    await kick(system, old);
+    return cids.length - old.length;
   }
 }

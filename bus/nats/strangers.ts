@@ -2,19 +2,14 @@ import { type Shares, type Stranger, surplus } from '../../domain/fair-share.ts'
 import { limits } from '../../domain/limits.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import type { Link } from './link.ts';
+import { connectionsOf, kickMany } from './server-requests.ts';
 
 /** nats-server keeps whoever has not said yet who he is in its default account. Nobody else is in that of ours. */
 const unknownAccount = '$G';
-const patienceMs = 2_000;
 /** How often is looked, and how often while there are too many, ms. */
 const lookEveryMs = 1_000;
 const soonMs = 100;
 const shown = 3;
-
-interface Waiting {
-  readonly cid: number;
-  readonly ip: string;
-}
 
 export interface StrangersOptions {
   /** Of the system account; it is connected before the strangers come. */
@@ -59,25 +54,15 @@ export class Strangers {
       from: busiest(strangers),
       todo: 'keep the bus port from whoever has no business there',
     });
-    const connection = system.connection();
-    // the server takes no request without somewhere to answer to; what it says is of no use
-    for (const cid of gone)
-      connection.publish(this.#subject('KICK'), JSON.stringify({ cid }), { reply: '_unread' });
-    await connection.flush();
+    await kickMany(system, gone);
     return gone.length;
   }
 
   /** Oldest first. */
   async #waiting(): Promise<readonly Stranger[]> {
-    const ask = { acc: unknownAccount, sort: 'cid', limit: limits.busConnectionsMax };
-    const body = Buffer.from(JSON.stringify(ask));
-    const answer = await this.#options.system.request(this.#subject('CONNZ'), body, patienceMs);
-    const { data } = answer.json<{ data?: { connections?: readonly Waiting[] } }>();
-    return (data?.connections ?? []).map(({ cid, ip }) => ({ id: cid, address: ip }));
-  }
-
-  #subject(verb: string): string {
-    return `$SYS.REQ.SERVER.${this.#options.system.connection().info?.server_id ?? ''}.${verb}`;
+    const unknown = { acc: unknownAccount };
+    const all = await connectionsOf(this.#options.system, unknown, limits.busConnectionsMax);
+    return all.map(({ cid, ip }) => ({ id: cid, address: ip }));
   }
 }
 

@@ -1,7 +1,11 @@
 import { limits } from '../limits.ts';
+import { refilled } from './bucket.ts';
 
 /** What becomes of a message: it is read, it is dropped, or its sender is to be cut off. */
 export type Verdict = 'read' | 'drop' | 'cut';
+
+const messageBucket = { burst: limits.nodeMessagesBurst, perS: limits.nodeMessagesPerS };
+const byteBucket = { burst: limits.nodeBytesBurst, perS: limits.nodeBytesPerS };
 
 interface Level {
   /** What may still be sent; below zero for what was sent all the same, and nobody has read. */
@@ -19,21 +23,20 @@ export class Budget {
   readonly #level: Level;
 
   constructor(nowMs: number) {
-    this.#level = { messages: limits.nodeMessagesBurst, bytes: limits.nodeBytesBurst, at: nowMs };
+    this.#level = { messages: messageBucket.burst, bytes: byteBucket.burst, at: nowMs };
   }
 
   /** @param messages as how many it counts */
   spend(messages: number, bytes: number, nowMs: number): Verdict {
     const level = this.#level;
-    const passedS = (nowMs - level.at) / 1_000;
-    const { nodeMessagesBurst, nodeMessagesPerS, nodeBytesBurst, nodeBytesPerS } = limits;
-    level.messages = Math.min(nodeMessagesBurst, level.messages + passedS * nodeMessagesPerS);
-    level.bytes = Math.min(nodeBytesBurst, level.bytes + passedS * nodeBytesPerS);
+    const passedMs = nowMs - level.at;
+    level.messages = refilled(level.messages, messageBucket, passedMs);
+    level.bytes = refilled(level.bytes, byteBucket, passedMs);
     level.at = nowMs;
     // no deeper: a node that has stopped is heard again after a while, however much it was
-    level.messages = Math.max(-nodeMessagesBurst, level.messages - messages);
-    level.bytes = Math.max(-nodeBytesBurst, level.bytes - bytes);
-    if (level.messages === -nodeMessagesBurst || level.bytes === -nodeBytesBurst) return 'cut';
+    level.messages = Math.max(-messageBucket.burst, level.messages - messages);
+    level.bytes = Math.max(-byteBucket.burst, level.bytes - bytes);
+    if (level.messages === -messageBucket.burst || level.bytes === -byteBucket.burst) return 'cut';
     return level.messages < 0 || level.bytes < 0 ? 'drop' : 'read';
   }
 }

@@ -1,5 +1,11 @@
 import { limits } from '../limits.ts';
 import type { NodeDescription } from '../model/objects.ts';
+import { refilled } from './bucket.ts';
+
+const bucket = {
+  burst: limits.descriptionChangeBytesBurst,
+  perS: limits.descriptionChangeBytesPerS,
+};
 
 interface Purse {
   bytes: number;
@@ -82,11 +88,9 @@ export class DescriptionPace {
   }
 
   #purse(nodeId: string, now: number): Purse {
-    const full = limits.descriptionChangeBytesBurst;
     let purse = this.#purses.get(nodeId);
-    if (purse === undefined) this.#purses.set(nodeId, (purse = { bytes: full, at: now }));
-    const earned = ((now - purse.at) / 1_000) * limits.descriptionChangeBytesPerS;
-    purse.bytes = Math.min(full, purse.bytes + earned);
+    if (purse === undefined) this.#purses.set(nodeId, (purse = { bytes: bucket.burst, at: now }));
+    purse.bytes = refilled(purse.bytes, bucket, now - purse.at);
     purse.at = now;
     return purse;
   }

@@ -9,6 +9,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogChunk } from '../../actors/agent/ports.ts';
 import { daemonFault, Fault } from '../../domain/errors.ts';
 import {
@@ -188,7 +189,8 @@ test('a node that is away while its tasks are followed is named once, in a line 
     `natswarm: node ${nodeId} is not available; its lines follow when it is back\n`,
   );
   const stream = await Stream.open('/services/web/logs?stdout=1&stderr=1&follow=1');
-  await stream.until((text) => text === remark && goOn.length === 2);
+  await stream.until((text) => text === remark);
+  while (goOn.length < 2) await nextTurn();
   goOn[0]?.();
   await stream.until((text) => text === remark + framed(1, 'back\n') + remark);
   stream.req.destroy();

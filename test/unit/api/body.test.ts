@@ -13,25 +13,42 @@ const read = (req: IncomingMessage): Promise<number | string> =>
     (error: unknown) => String(error),
   );
 
-test('bodies that do not end take a bounded room together, and give it back', async () => {
-  const chunk = Buffer.alloc(limits.requestBodyBytesMax);
-  const open = Array.from({ length: limits.requestBodiesBytesMax / chunk.length }, () =>
-    requestOf(),
-  );
+test('bodies that do not end take a bounded room together; when it is full the largest goes, and others are read', async () => {
+  const full = limits.requestBodiesBytesMax / limits.requestBodyBytesMax;
+  const open = Array.from({ length: full }, () => requestOf());
   const reads = open.map(read);
-  for (const req of open) req.write(chunk);
+  for (const req of open) req.write(Buffer.alloc(limits.requestBodyBytesMax));
   await nextTurn();
   const oneMore = requestOf();
-  const refused = read(oneMore);
-  oneMore.write('{');
-  expect(await refused).toMatch(/bodies of \d+ bytes are on their way already; try again/);
+  const taken = read(oneMore);
+  oneMore.end('{}');
+  expect(await taken).toBe(2);
+  expect(await reads[0]).toMatch(/bodies of \d+ bytes are on their way already; try again/);
 
   for (const req of open) req.end();
-  expect(await Promise.all(reads)).toEqual(open.map(() => chunk.length));
-  const next = requestOf();
-  const taken = read(next);
-  next.end('{}');
+  const sizes = await Promise.all(reads.slice(1));
+  expect(sizes).toEqual(sizes.map(() => limits.requestBodyBytesMax));
+});
+
+test('a hundred times the room at once leaves one of ordinary size alone', async () => {
+  const ordinary = requestOf();
+  const taken = read(ordinary);
+  ordinary.write('{');
+  const some = Array.from({ length: 400 }, () => requestOf());
+  const reads = some.map(read);
+  for (const req of some) req.end(Buffer.alloc(limits.requestBodyBytesMax));
+  const refused = (await Promise.all(reads)).filter((one) => typeof one === 'string');
+  expect(refused.length).toBeLessThan(some.length);
+  ordinary.end('}');
   expect(await taken).toBe(2);
+});
+
+test('a body in pieces of a byte is whole', async () => {
+  const req = requestOf();
+  const body = readBody(req);
+  for (const letter of '{"Name":"web"}') req.write(letter);
+  req.end();
+  expect((await body).toString()).toBe('{"Name":"web"}');
 });
 
 test('one body has a bound of its own', async () => {

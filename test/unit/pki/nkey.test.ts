@@ -53,6 +53,18 @@ test('a signature holds for its data and key only', () => {
   expect(codeOf(() => verifyWithNKey('account', key.publicKey, data, signature))).toBe('bad-nkey');
 });
 
+test('each of many keys is verified by its own, the first time and later', () => {
+  const keys = Array.from({ length: 100 }, () => createNKey('server'));
+  const signatures = keys.map((key) => signWithNKey(key, data));
+  for (let round = 0; round < 2; round++)
+    for (const [i, { publicKey }] of keys.entries()) {
+      const verified = [i, (i + 1) % keys.length].map((of) =>
+        verifyWithNKey('server', publicKey, data, signatures[of] ?? data),
+      );
+      expect(verified).toEqual([true, false]);
+    }
+});
+
 test('a public key with any letter changed is none', () => {
   const { publicKey } = createNKey('account');
   expect(isPublicNKey('account', publicKey)).toBe(true);
