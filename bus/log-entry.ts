@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { Incompatible, refuseKind, upgraded } from '../domain/format/format.ts';
+import { recordFormat } from '../domain/format/formats.ts';
 import { isKind } from '../domain/kinds/table.ts';
 import type { Change } from '../domain/store/changes.ts';
 import { CodecError, pack, packedBytes, unpack } from './codec.ts';
@@ -36,24 +38,23 @@ export class LogEntryError extends Error {
   override readonly name = 'LogEntryError';
 }
 
-/** Version of the record's form; a reader refuses any other. */
-const version = 1;
-
 /** Throws `CodecError` for values that cannot be encoded. The size is the caller's to check. */
 export function encodeEntry(entry: LogEntry): Uint8Array {
   const { generation, epoch, leader, id, at, prev, done } = entry;
   const changes = entry.changes.map(writeChange);
-  return pack({ v: version, generation, epoch, leader, id, at, prev, changes, done });
+  return pack({ v: recordFormat.version, generation, epoch, leader, id, at, prev, changes, done });
 }
 
 /** What a change takes of a record, bytes. */
 export const changeBytes = (change: Change): number => packedBytes(writeChange(change));
 
-/** Throws `LogEntryError`. Objects inside the changes are as the writer validated them. */
+/**
+ * Throws `LogEntryError`, and `Incompatible` for what a newer natswarm wrote. Objects inside the changes are as the writer
+ * validated them.
+ */
 export function decodeEntry(data: Uint8Array): LogEntry {
-  const fields = asFields(readBody(data), 'record');
-  if (fields['v'] !== version)
-    throw new LogEntryError(`record of unknown version ${text(fields['v'])}`);
+  const body = asFields(readBody(data), 'record');
+  const fields = upgraded(recordFormat, requireCount(body, 'v', 0), body);
   const changes = fields['changes'];
   if (!Array.isArray(changes)) throw new LogEntryError('record without a list of changes');
   const prev = fields['prev'];
@@ -93,7 +94,7 @@ function readChange(value: unknown): Change {
   const op = fields['op'];
   const kind = fields['kind'];
   const object = fields['object'];
-  if (!isKind(kind)) throw new LogEntryError(`change of unknown kind ${text(kind)}`);
+  if (!isKind(kind)) refuseKind(recordFormat.what, text(kind));
   switch (op) {
     case 'create':
       if (kind !== 'task') throw new LogEntryError(`creation of a ${text(kind)}`);
@@ -107,7 +108,9 @@ function readChange(value: unknown): Change {
     case 'patch':
       return { op, kind, id: requireName(fields, 'id'), fields: readPatch(fields) } as Change;
     default:
-      throw new LogEntryError(`unknown change ${text(op)}`);
+      throw new Incompatible(
+        `the ${recordFormat.what} holds a change that is not known here (${text(op)})`,
+      );
   }
 }
 

@@ -5,6 +5,8 @@ import { pack, unpack } from '../bus/codec.ts';
 import type { Checkpoint } from '../bus/ports.ts';
 import { authorityOf, certificateLifeMs, trustedRootsPem } from '../domain/ca/signing.ts';
 import type { Node } from '../domain/model/objects.ts';
+import { upgraded } from '../domain/format/format.ts';
+import { backupFormat } from '../domain/format/formats.ts';
 import { Store } from '../domain/store/store.ts';
 import {
   Authority,
@@ -27,7 +29,7 @@ import { keysOfCertificate } from './own-certificate.ts';
 
 /** The state of a cluster, as `natswarm backup` keeps it. */
 export interface Backup extends Checkpoint {
-  readonly version: 1;
+  readonly version: number;
   readonly clusterId: string;
   /** Of the log that the state was in. */
   readonly generation: number;
@@ -43,8 +45,13 @@ export const packBackup = (backup: Backup): Uint8Array => pack(backup);
 
 /** Throws an Error for what is no backup. */
 export function unpackBackup(bytes: Uint8Array): Backup {
-  const { version, clusterId, generation, at, seq, hash, data } = unpack(bytes) as Partial<Backup>;
-  if (version !== 1) throw new Error('it was made by a newer version of natswarm');
+  const { version, ...content } = unpack(bytes) as Partial<Backup>;
+  if (version === undefined) throw new Error('it is damaged');
+  const { clusterId, generation, at, seq, hash, data }: Partial<Backup> = upgraded(
+    backupFormat,
+    version,
+    content,
+  );
   if (
     typeof clusterId !== 'string' ||
     typeof hash !== 'string' ||

@@ -72,6 +72,8 @@ export class NodeParts {
   #renewal: NodeRenewal | undefined;
   #engineComplaint = '';
   #progress = '';
+  /** Why this natswarm cannot run the manager. */
+  #standstill = '';
 
   constructor(options: NodePartsOptions, hooks: NodeHooks) {
     this.#options = options;
@@ -88,6 +90,7 @@ export class NodeParts {
   addManager(first: Identity, founding?: (error: unknown) => void): void {
     const { config, files, logger, supervisor, registry } = this.#options;
     this.starts.reread();
+    this.#standstill = '';
     let identity = first;
     const onIdentity = (next: Identity): void => {
       const isElsewhere =
@@ -124,6 +127,7 @@ export class NodeParts {
       starts: this.starts,
       seen: new SeenDisks(files),
       onManager: (manager) => this.#setManager(manager),
+      onStandstill: (why) => (this.#standstill = why),
       onUp: (part) => this.#failures.delete(part),
       onFailure: (part, error) => {
         this.#fail(part, error);
@@ -208,6 +212,7 @@ export class NodeParts {
   held(): string {
     const identity = this.#hooks.identity();
     if (identity === undefined || !isManager(identity)) return '';
+    if (this.#standstill !== '') return this.#standstill;
     const { hold, aside } = this.starts;
     if (hold?.kind === 'contradiction') return contradicted(hold.why);
     return aside !== undefined && identity.joining === true

@@ -13,6 +13,7 @@ import { JournalError } from '../bus/ports.ts';
 import { subjects } from '../bus/subjects.ts';
 import { Passage, untilCopied, untilForgotten } from '../actors/manager/passage.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
+import { Incompatible } from '../domain/format/format.ts';
 import { limits } from '../domain/limits.ts';
 import { placedManagers, routePeers } from '../domain/members/form.ts';
 import type { Node } from '../domain/model/objects.ts';
@@ -63,8 +64,23 @@ export async function runManager(
   current: CurrentManager,
   scope: AbortSignal,
 ): Promise<void> {
-  const { config, identity, logger } = wiring;
-  const report = actorLog(logger, { actor: 'manager', node: identity.nodeId });
+  const report = actorLog(wiring.logger, { actor: 'manager', node: wiring.identity.nodeId });
+  try {
+    await runUntilCrash(wiring, users, current, report, scope);
+  } catch (error) {
+    if (!(error instanceof Incompatible)) throw error;
+    await standStill(wiring, error, report, scope);
+  }
+}
+
+async function runUntilCrash(
+  wiring: ManagerWiring,
+  users: OwnUsers,
+  current: CurrentManager,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  const { config, identity } = wiring;
   const keeper = new SeatKeeper(wiring, report);
   if (identity.generation === 0) {
     await keeper.seek(scope);
@@ -125,6 +141,21 @@ export async function runManager(
     current.set(undefined);
     for (const close of closing) await close();
   }
+}
+
+/**
+ * This natswarm cannot go on with what the cluster's state is now, and a restart of the manager would change nothing. Its server
+ * keeps the log, and its agent the tasks, until another natswarm is installed.
+ */
+async function standStill(
+  { onStandstill }: ManagerWiring,
+  { message: why }: Incompatible,
+  report: LogEvent,
+  scope: AbortSignal,
+): Promise<void> {
+  report('incompatible', { why }, 'warn');
+  onStandstill(why);
+  await aborted(scope);
 }
 
 /** A server that was taken out of the log's group while it was away is followed by one with another name. */

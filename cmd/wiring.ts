@@ -37,6 +37,8 @@ export interface ManagerWiring {
   readonly onLock: () => void;
   /** A part failed; the supervisor tries again. */
   readonly onFailure: (part: ManagerPart, error: unknown) => void;
+  /** The manager stands still until another natswarm is installed: `why` is for people. */
+  readonly onStandstill: (why: string) => void;
   /** A part does what it is there for. */
   readonly onUp: (part: ManagerPart) => void;
   /** The log's group goes on without this manager's server: it gets a new one, and begins as one that joins. */

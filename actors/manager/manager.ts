@@ -4,6 +4,7 @@ import type { Abdication, BeatReply, Excuse, LeaderBeat } from '../../bus/protoc
 import { subjects } from '../../bus/subjects.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import type { Room } from '../../domain/disk-room.ts';
+import { Incompatible } from '../../domain/format/format.ts';
 import { enterGeneration, formOf, isClosed, leavesLead } from '../../domain/members/form.ts';
 import type { LogSurvey } from '../../domain/members/plan.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
@@ -49,7 +50,7 @@ export interface ManagerOptions {
   readonly diskRoom?: () => Room;
   /** Where the leader's actors can be looked up. */
   readonly registry?: Registry;
-  /** A rule was broken inside: the manager does nothing any more and must be opened anew. */
+  /** The manager does nothing any more: a rule was broken inside, or it is `Incompatible` with what the log holds. */
   readonly onCrash?: (error: unknown) => void;
   /**
    * What this manager knows and the log cannot both be true, and that has lasted: it serves and counts for nothing until
@@ -124,7 +125,7 @@ export class Manager {
     });
   }
 
-  /** Rebuilds the state from the journal. Rejects with JournalError when it is damaged. */
+  /** Rebuilds the state from the journal. Rejects with `JournalError` when it is damaged, and with `Incompatible`. */
   static async open(options: ManagerOptions): Promise<Manager> {
     const manager = new Manager(
       options,
@@ -205,7 +206,7 @@ export class Manager {
     await ended;
     if (this.#flushTimer !== undefined) clock.clearTimeout(this.#flushTimer);
     // what it did not get is in the log
-    await journal.close().catch((error: unknown) => this.#journalFailed(error));
+    await journal.close().catch(this.#journalFailed);
   }
 
   /** Of the log that this manager is of. */
@@ -408,6 +409,7 @@ export class Manager {
       this.#doubt = undefined;
     } catch (error) {
       if (error instanceof LogContradiction) this.#doubts(error);
+      if (error instanceof Incompatible) this.#crash(error);
       throw error;
     }
   }
@@ -485,16 +487,14 @@ export class Manager {
 
   #afterCommit(): void {
     const { clock, log } = this.#options;
-    const failed = (error: unknown): void => this.#journalFailed(error);
     this.#flushTimer ??= clock.setTimeout(() => {
       this.#flushTimer = undefined;
-      this.#replica.flush().catch(failed);
+      this.#replica.flush().catch(this.#journalFailed);
       // Only a leader knows what the others need of the log.
-      this.#replica.compact(log, () => this.#reign?.neededFrom() ?? 0).catch(failed);
+      this.#replica.compact(log, () => this.#reign?.neededFrom() ?? 0).catch(this.#journalFailed);
     }, journalFlushMs);
   }
 
-  #journalFailed(error: unknown): void {
+  readonly #journalFailed = (error: unknown): void =>
     this.#options.report('journal_failed', { error: String(error) }, 'warn');
-  }
 }

@@ -7,6 +7,8 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import { upgraded } from '../../domain/format/format.ts';
+import { journalFormat } from '../../domain/format/formats.ts';
 import { JournalError } from '../ports.ts';
 
 /**
@@ -23,7 +25,6 @@ import { JournalError } from '../ports.ts';
 export type FileKind = 'segment' | 'checkpoint';
 
 const fileMagic = Buffer.from('natswarm');
-const version = 1;
 const kindNumbers: Readonly<Record<FileKind, number>> = { segment: 1, checkpoint: 2 };
 const saltBytes = 32;
 const fileMacBytes = 16;
@@ -84,7 +85,7 @@ export class FrameWriter {
     const keys = deriveKeys(options.key, salt);
     const header = Buffer.alloc(fileHeaderBytes);
     fileMagic.copy(header);
-    header.writeUInt16BE(version, 8);
+    header.writeUInt16BE(journalFormat.version, 8);
     header.writeUInt16BE(kindNumbers[options.kind], 10);
     header.writeBigUInt64BE(BigInt(options.generation), 12);
     salt.copy(header, 24);
@@ -126,7 +127,7 @@ export class FrameWriter {
 
 /**
  * The payloads of a file in order, one in memory at a time; ends at what a crash cut off. Throws `JournalError` for
- * damage, a wrong key or another generation.
+ * damage, a wrong key or another generation, and `Incompatible` for a file that a newer natswarm wrote.
  */
 export async function* readFrames(options: FileOptions): AsyncGenerator<Buffer, void> {
   const handle = await open(options.file, 'r');
@@ -155,8 +156,7 @@ async function readHeader(handle: FileHandle, options: FileOptions): Promise<Fil
   const { file } = options;
   if (!header.subarray(0, 8).equals(fileMagic))
     throw new JournalError(`${file} is no journal file`);
-  if (header.readUInt16BE(8) !== version)
-    throw new JournalError(`${file} was written by another version of natswarm`);
+  upgraded(journalFormat, header.readUInt16BE(8), {});
   const keys = deriveKeys(options.key, header.subarray(24, 24 + saltBytes));
   const end = fileHeaderBytes - fileMacBytes;
   const mac = macOf(keys, header.subarray(0, end), fileMacBytes);

@@ -7,6 +7,7 @@ import {
   type LogEntry,
   LogEntryError,
 } from '../../../bus/log-entry.ts';
+import { Incompatible } from '../../../domain/format/format.ts';
 import type { Change } from '../../../domain/store/changes.ts';
 
 const head = {
@@ -46,7 +47,7 @@ describe('refuses', () => {
   test.each<[string, unknown, string]>([
     ['what is no msgpack', undefined, 'unreadable record'],
     ['no object', [1], 'record is not an object'],
-    ['another version', { ...good, v: 2 }, 'unknown version 2'],
+    ['no version', { ...good, v: '1' }, 'with v 1'],
     [
       'a new object without its spec, but for a task',
       { ...good, changes: [{ op: 'create', kind: 'node', object: { id: 'n' } }] },
@@ -62,8 +63,6 @@ describe('refuses', () => {
     ['malformed commands', { ...good, done: {} }, 'malformed commands'],
     ['a command without id', { ...good, done: [{ result: 1 }] }, 'without id'],
     ['a change that is none', { ...good, changes: [null] }, 'change is not an object'],
-    ['an unknown kind', { ...good, changes: [{ op: 'put', kind: 'x' }] }, 'unknown kind x'],
-    ['an unknown operation', { ...good, changes: [{ op: 'x', kind: 'task' }] }, 'unknown change x'],
     [
       'an object without id',
       { ...good, changes: [{ op: 'put', kind: 'task', object: {} }] },
@@ -81,3 +80,17 @@ describe('refuses', () => {
     expect(() => decodeEntry(data)).toThrow(message);
   });
 });
+
+test.each([
+  ['another version', { ...head, v: 2, changes: [] }, 'is of version 2, and this natswarm reads'],
+  ['a kind', { ...head, v: 1, changes: [{ op: 'put', kind: 'x' }] }, 'of the kind "x"'],
+  ['an operation', { ...head, v: 1, changes: [{ op: 'x', kind: 'task' }] }, 'not known here (x)'],
+])(
+  '%s that a newer natswarm writes is refused, and the text says what to install',
+  (_, body, found) => {
+    const data = pack(body);
+    expect(() => decodeEntry(data)).toThrow(Incompatible);
+    expect(() => decodeEntry(data)).toThrow(found);
+    expect(() => decodeEntry(data)).toThrow('install a natswarm');
+  },
+);

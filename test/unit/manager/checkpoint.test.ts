@@ -5,6 +5,7 @@ import {
   decodeCheckpoint,
   encodeCheckpoint,
 } from '../../../actors/manager/checkpoint.ts';
+import { Incompatible } from '../../../domain/format/format.ts';
 import { limits } from '../../../domain/limits.ts';
 import { replicas, World } from '../orchestrate/world.ts';
 
@@ -51,4 +52,13 @@ test('a checkpoint without a kind of object, whose writer did not know it, has n
     ...state,
     objects: { ...objects, service: [], task: [] },
   });
+});
+
+test('a checkpoint that a newer natswarm wrote is refused, whatever of it is unknown', () => {
+  const { objects, ...state } = buildState();
+  const newer = [
+    { v: 2, ...state, objects },
+    { v: 1, ...state, templates: [], objects: { ...objects, network: [] } },
+  ];
+  for (const written of newer) expect(() => decodeCheckpoint(pack(written))).toThrow(Incompatible);
 });

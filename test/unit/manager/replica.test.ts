@@ -1,8 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { encodeCheckpoint } from '../../../actors/manager/checkpoint.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
+import { pack } from '../../../bus/codec.ts';
 import { encodeEntry, hashOf } from '../../../bus/log-entry.ts';
 import type { Checkpoint, Journal, LogRecord, StateLog } from '../../../bus/ports.ts';
+import { Incompatible } from '../../../domain/format/format.ts';
 import { limits } from '../../../domain/limits.ts';
 import type { NodeDescription, TaskStatus } from '../../../domain/model/objects.ts';
 import type { Change } from '../../../domain/store/changes.ts';
@@ -208,4 +210,18 @@ test('texts that a version before took as they came are shown without what a ter
     { state: 'failed', at: 0, message: '', err: '' },
     { state: 'failed', at: 1, message: 'm' },
   ]);
+});
+
+test('a record of a newer natswarm is not skipped: the copy stays where it was, and so does its journal', async () => {
+  const journal = new FakeJournal();
+  journal.records = [...records(2)];
+  const replica = await Replica.open(journal);
+  const head = { generation: 1, epoch: 1, leader: 'm', id: '3', at: 3, prev: replica.hash };
+  for (const newer of [
+    { ...head, v: 2, changes: [] },
+    { ...head, v: 1, changes: [{ op: 'put', kind: 'network', object: { id: 'a' } }] },
+  ])
+    expect(() => replica.accept({ seq: 3, data: pack(newer) })).toThrow(Incompatible);
+  expect(replica.store.index).toBe(2);
+  expect(journal.records).toHaveLength(2);
 });
