@@ -1,21 +1,16 @@
-// The documents against the code: what they name exists, and what users need is named.
+// The documents against the code: links, files, the code map, settings, scripts, rules. Other names: docs-names.test.ts.
 
 import { expect, test } from '@jest/globals';
 import { Command } from 'commander';
 import { dirname, join } from 'node:path';
-import { subjects } from '../../bus/subjects.ts';
 import { addDaemonOptions } from '../../cmd/config.ts';
-import { commands } from '../../domain/commands/mod.ts';
+import { documents, prose } from '../support/documents.ts';
 import { projectFiles, readProjectFile } from '../support/project-files.ts';
 
-const documents = projectFiles.filter((file) => file.endsWith('.md'));
 const architecture = 'ARCHITECTURE.md';
 
 const isPath = (path: string): boolean =>
   projectFiles.some((file) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`));
-
-/** Without fenced blocks, whose content is no Markdown. */
-const prose = (file: string): string => readProjectFile(file).replaceAll(/^```[\s\S]*?^```/gm, '');
 
 const linksOf = (file: string): readonly string[] =>
   [...prose(file).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
@@ -80,35 +75,6 @@ test('every setting of the daemon is described, with its environment variable', 
     .filter((name) => typeof name === 'string' && !text.includes(`\`${name}\``));
   expect(missing).toEqual([]);
 });
-
-test('every subject of the bus and every command is described', () => {
-  const text = readProjectFile('docs/bus.md');
-  const built = Object.entries(subjects).flatMap(([name, value]) => {
-    if (typeof value === 'string') return [value];
-    switch (name) {
-      case 'agent':
-        return verbs('AgentVerb').map((verb) => subjects.agent('<node>', verb as 'hello'));
-      case 'node':
-        return verbs('NodeVerb').map((verb) => subjects.node('<node>', verb as 'assign'));
-      case 'manager':
-        return verbs('ManagerVerb').map((verb) => subjects.manager('<node>', verb as 'beat'));
-      case 'command':
-        return Object.keys(commands).map(subjects.command);
-      case 'inboxPrefix':
-        return [subjects.inboxPrefix('<node>')];
-      default:
-        return [];
-    }
-  });
-  expect(built.length).toBeGreaterThan(8);
-  expect(built.filter((subject) => !text.includes(`\`${subject}`))).toEqual([]);
-});
-
-/** The members of a union of texts in bus/subjects.ts. */
-function verbs(type: string): readonly string[] {
-  const union = new RegExp(`type ${type} = ([^;]+);`).exec(readProjectFile('bus/subjects.ts'));
-  return [...(union?.[1] ?? '').matchAll(/'(\w+)'/g)].map((match) => match[1] ?? '');
-}
 
 test.each(documents)('%s: every npm script that it names exists', (file) => {
   const { scripts } = JSON.parse(readProjectFile('package.json')) as {
