@@ -185,9 +185,17 @@ describe('files', () => {
   test('every source file that a page names exists, by its path or by its name alone', () => {
     const isThere = (path: string): boolean =>
       path.includes('/') ? projectFiles.includes(path) : base.has(path);
-    // in braces: several at once
-    expect(unknown(documents, /(?<![\w.}/])[\w./-]+\.ts\b/g, isThere)).toEqual([]);
+    expect(unknown(documents, /(?<![\w.}/*])\w[\w./-]*\.ts\b/g, isThere)).toEqual([]);
   });
+});
+
+test('every identifier that the glossary says is in the code is there', () => {
+  const rows = [...readProjectFile('docs/glossary.md').matchAll(/^\| (.*) \|$/gm)];
+  // of four columns the last one, of two the first one
+  const cells = rows.map(([, row = '']) => row.split(' | ')).map((row) => row[3] ?? row[0] ?? '');
+  const named = cells.flatMap((cell) => matchesOf(cell, /`'?([A-Za-z]\w*)'?`/g));
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
 });
 
 describe('benchmarks and soaks', () => {
