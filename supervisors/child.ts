@@ -29,6 +29,10 @@ export interface ActorSpec<T extends AnyActorLogic = AnyActorLogic> {
    */
   readonly input: (scope: AbortSignal, closing: Closing) => unknown;
   readonly stopLimitMs?: number;
+  /** How much waits for the actor in a queue of its own; for the tree. */
+  readonly waiting?: () => number;
+  /** What the actor's object is in, in the object's own words; for the tree. */
+  readonly phase?: () => string | undefined;
 }
 
 export const addressOf = (ports: ChildPorts, id: string): string =>
@@ -40,7 +44,7 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
   readonly actor: Actor<T>;
   readonly #address: string;
   readonly #ports: ChildPorts;
-  readonly #stopLimitMs: number;
+  readonly #spec: ActorSpec<T>;
   readonly #scope = new AbortController();
   readonly #closing: Promise<unknown>[] = [];
   #over = false;
@@ -50,7 +54,7 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
     this.id = spec.id;
     this.#ports = ports;
     this.#address = addressOf(ports, spec.id);
-    this.#stopLimitMs = spec.stopLimitMs ?? stopLimitMsDefault;
+    this.#spec = spec;
     const options = { id: spec.id, input: this.#input(spec), clock: ports.clock };
     const actor: Actor<T> = createActor<AnyActorLogic>(spec.logic, options) as Actor<T>;
     this.actor = actor;
@@ -66,7 +70,10 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
   }
 
   start(): void {
-    this.#ports.registry?.set(this.#address, this.actor as ChildActor);
+    const { clock, registry } = this.#ports;
+    const { waiting, phase } = this.#spec;
+    const about = { since: clock.now(), waiting, phase };
+    registry?.set(this.#address, this.actor as ChildActor, about);
     this.actor.start();
   }
 
@@ -93,18 +100,19 @@ export class ActorChild<T extends AnyActorLogic = AnyActorLogic> {
   }
 
   #closed(): Promise<void> {
+    const { stopLimitMs: limitMs = stopLimitMsDefault } = this.#spec;
     return new Promise((resolve) => {
       const timer = this.#ports.clock.setTimeout(() => {
         this.#ports.report(
           'child_stop_limit',
           {
             child: this.#address,
-            limitMs: this.#stopLimitMs,
+            limitMs,
           },
           'warn',
         );
         resolve();
-      }, this.#stopLimitMs);
+      }, limitMs);
       void Promise.allSettled(this.#closing).then(() => {
         this.#ports.clock.clearTimeout(timer);
         resolve();

@@ -95,18 +95,23 @@ export class DynamicSupervisor {
   async stop(id: string): Promise<void> {
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
-    if (entry !== undefined) await this.#end(entry);
+    if (entry !== undefined) await this.#end(id, entry);
   }
 
   async stopAll(): Promise<void> {
-    const entries = [...this.#entries.values()];
+    const entries = [...this.#entries];
     this.#entries.clear();
-    await Promise.all(entries.map((entry) => this.#end(entry)));
+    await Promise.all(entries.map(([id, entry]) => this.#end(id, entry)));
   }
 
-  #end({ child, timer }: Entry): Promise<void> {
+  #end(id: string, { child, timer }: Entry): Promise<void> {
+    this.#forget(id);
     if (timer !== undefined) this.#ports.clock.clearTimeout(timer);
     return child?.stop() ?? Promise.resolve();
+  }
+
+  #forget(id: string): void {
+    this.#ports.registry?.forget(addressOf(this.#ports, id));
   }
 
   #run(id: string, entry: Entry): void {
@@ -142,6 +147,7 @@ export class DynamicSupervisor {
       report('child_exit', { child: addressOf(this.#ports, id), exit, ...told(decision) }, 'warn');
     if (decision.kind === 'restart') return this.#restart(id, entry, decision, exit, closed);
     this.#entries.delete(id);
+    this.#forget(id);
     if (decision.kind === 'forget') return onExit?.(id, exit);
     void this.stopAll();
     restarts?.onEscalate(reasonOf(exit));
@@ -154,13 +160,15 @@ export class DynamicSupervisor {
     exit: Exit,
     closed: Promise<void> | undefined,
   ): void {
+    const { clock, registry, restarts } = this.#ports;
+    registry?.failed(addressOf(this.#ports, id), reasonOf(exit), clock.now());
     const wait = (): void => {
       if (this.#entries.get(id) !== entry) return;
-      entry.timer = this.#ports.clock.setTimeout(() => this.#run(id, entry), delayMs);
+      entry.timer = clock.setTimeout(() => this.#run(id, entry), delayMs);
     };
     if (closed === undefined) wait();
     else void closed.then(wait);
-    this.#ports.restarts?.onRestart?.(id, reasonOf(exit), entry.history.streak);
+    restarts?.onRestart?.(id, reasonOf(exit), entry.history.streak);
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { crash, isCrash, kindOf, oneOfEachKind } from '../support/crash.ts';
+import { crash, isCrash, oneOfEachKind } from '../support/crash.ts';
 import { checkAdvance } from './check/advance.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { isTerminal } from '../../domain/task-state.ts';
@@ -90,11 +90,7 @@ function crashOne(cluster: Cluster, kind: string): void {
 
 const kindsOf = (cluster: Cluster): readonly string[] =>
   [
-    ...new Set(
-      cluster.hosts.flatMap(({ registry }) =>
-        registry.tree().map(({ address }) => kindOf(address)),
-      ),
-    ),
+    ...new Set(cluster.hosts.flatMap(({ registry }) => [...oneOfEachKind(registry.tree()).keys()])),
   ].toSorted();
 
 describe('whatever actor crashes, the cluster converges', () => {

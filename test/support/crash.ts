@@ -25,4 +25,8 @@ export const kindOf = (address: string): string =>
 
 /** One address of each kind of actor that runs. */
 export const oneOfEachKind = (tree: ReturnType<Registry['tree']>): ReadonlyMap<string, string> =>
-  new Map(tree.map(({ address }) => [kindOf(address), address]));
+  new Map(
+    tree
+      .filter(({ state }) => state !== 'restarting')
+      .map(({ address }) => [kindOf(address), address]),
+  );

@@ -56,7 +56,7 @@ test('a child that fails harms no other and is not restarted', () => {
       decision: 'forget',
     },
   ]);
-  expect(h.registry.tree()).toEqual([{ address: 'tasks/a', state: 'up' }]);
+  expect(h.registry.tree()).toMatchObject([{ address: 'tasks/a', state: 'up' }]);
 });
 
 test('a planned stop is no exit, and its id is free again', async () => {
@@ -195,4 +195,37 @@ test('the next incarnation waits until the one before has ended its effects', as
   expect(h.actors.take()).toEqual(['0:+a', '0:-a', '1000:xa']);
   h.clock.advance(1);
   expect(h.actors.take()).toEqual(['1100:+a']);
+});
+
+test('the tree tells since when, how often and why a child was started again, until it is stopped', async () => {
+  const h = harness({});
+  h.clock.advance(50);
+  h.start('a');
+  const line = { address: 'tasks/a', supervisor: 'tasks' };
+  expect(h.registry.tree()).toEqual([
+    { ...line, state: 'up', since: 50, restarts: 0, lastError: '' },
+  ]);
+  h.clock.advance(10);
+  h.boom('a');
+  const failed = { ...line, restarts: 1, lastError: 'boom a' };
+  expect(h.registry.tree()).toEqual([{ ...failed, state: 'restarting', since: 60 }]);
+  h.clock.advance(100);
+  expect(h.registry.tree()).toEqual([{ ...failed, state: 'up', since: 160 }]);
+  h.boom('a');
+  await h.sup.stop('a');
+  expect(h.registry.tree()).toEqual([]);
+  h.start('a');
+  expect(h.registry.tree()).toMatchObject([{ restarts: 0, lastError: '' }]);
+});
+
+test('an error is shown cut, and a child that gives up is not shown', () => {
+  const registry = new Registry();
+  registry.failed('x/y', new Error('e'.repeat(5_000)), 1);
+  expect(registry.tree()[0]?.lastError).toHaveLength(200);
+  const h = harness({ intensity: 1 });
+  h.start('a');
+  h.boom('a');
+  h.clock.advance(1_000);
+  h.boom('a');
+  expect(h.registry.tree()).toEqual([]);
 });
