@@ -1,6 +1,6 @@
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
-import type { LogStatus } from '../actors/manager/manager.ts';
+import type { LogStatus } from '../domain/members/log-status.ts';
 import type { LogReading, NodeAway } from '../actors/manager/task-logs.ts';
 import type { LogChunk } from '../domain/logs/frames.ts';
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { startToldFrom } from '../bus/bodies.ts';
 import type { StartAnswer, StartTold } from '../bus/protocol.ts';
+import type { ManagerTold } from '../domain/model/objects.ts';
 import { Fault } from '../domain/errors.ts';
 
 /** What managers without a part in the log ask of others; `certificate` (DER) is the connection's. */
@@ -8,10 +9,7 @@ export interface SeatRoutes {
   /** Where the log goes on. Throws `Fault`. */
   readonly seat: (certificate: Buffer) => object;
   /** The asker's addresses. Rejects with a `Fault`. */
-  readonly enroll: (
-    certificate: Buffer,
-    place: { readonly addr: string; readonly bus: string; readonly route: string },
-  ) => Promise<void>;
+  readonly enroll: (certificate: Buffer, place: ManagerTold) => Promise<void>;
   /** What this manager has seen of the asker's disk, and whether it fits the log; answered without a leader too. Rejects with a `Fault`. */
   readonly start: (certificate: Buffer, told: StartTold) => Promise<StartAnswer>;
   /** The state, to begin in `generation` with. Throws `Fault`. */
@@ -47,16 +45,18 @@ export async function answerSeat(
     : undefined;
 }
 
-function placeFrom(body: unknown): {
-  readonly addr: string;
-  readonly bus: string;
-  readonly route: string;
-} {
+function placeFrom(body: unknown): ManagerTold {
   const fields = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
   const text = (name: string): string => {
     const value = fields[name];
     if (typeof value !== 'string') throw new Fault('InvalidArgument', `"${name}" must be a string`);
     return value;
   };
-  return { addr: text('addr'), bus: text('bus'), route: text('route') };
+  const { featureLevel } = fields;
+  return {
+    addr: text('addr'),
+    bus: text('bus'),
+    route: text('route'),
+    ...(typeof featureLevel === 'number' && { featureLevel }),
+  };
 }

@@ -36,7 +36,13 @@ export function beatFrom(body: unknown): Beat | undefined {
   return { session: read.session, ...(seq !== undefined && { seq }), ...engineFrom(body) };
 }
 
-const hello = v.object({ session, description: v.unknown(), has: v.exactOptional(v.unknown()) });
+const hello = v.object({
+  session,
+  description: v.unknown(),
+  has: v.exactOptional(v.unknown()),
+  wire: v.exactOptional(count),
+  featureLevel: v.exactOptional(count),
+});
 const had = v.object({
   generation: count,
   templates: v.pipe(
@@ -54,6 +60,8 @@ export function helloFrom(body: unknown): Hello | undefined {
   return {
     session: read.session,
     description: withoutKey(description),
+    ...(read.wire !== undefined && { wire: read.wire }),
+    ...(read.featureLevel !== undefined && { featureLevel: read.featureLevel }),
     ...(has !== undefined && { has }),
     ...engineFrom(body),
   };

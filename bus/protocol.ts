@@ -22,6 +22,9 @@ export interface Hello {
   readonly session: string;
   /** Keys of templates that it got in the log's present generation and still has: they need not be sent again. */
   readonly has?: { readonly generation: number; readonly templates: readonly string[] };
+  /** Version of the bodies that the agent writes (`wireFormat`), and the highest feature level that it can. */
+  readonly wire?: number;
+  readonly featureLevel?: number;
 }
 export type HelloReply =
   | (Epoch & { readonly ok: true; readonly heartbeatMs: number })

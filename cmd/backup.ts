@@ -7,6 +7,7 @@ import { authorityOf, certificateLifeMs, trustedRootsPem } from '../domain/ca/si
 import type { Node } from '../domain/model/objects.ts';
 import { upgraded } from '../domain/format/format.ts';
 import { backupFormat } from '../domain/format/formats.ts';
+import { requireLevel } from '../domain/format/levels.ts';
 import { Store } from '../domain/store/store.ts';
 import {
   Authority,
@@ -112,6 +113,7 @@ export async function restoreBackup(
   const state = decodeCheckpoint(backup.data);
   const store = Store.load(backup.seq, state.objects);
   const cluster = store.cluster();
+  requireLevel(cluster, config.featureLevel);
   const authority = cluster && authorityOf(cluster);
   if (cluster === undefined || authority === undefined)
     throw new Error(

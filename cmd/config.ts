@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { newestLevel } from '../domain/format/levels.ts';
 import { limits } from '../domain/limits.ts';
 import type { Labels } from '../domain/model/spec.ts';
 import { nodeLabelsFrom } from '../domain/spec/node.ts';
@@ -28,6 +29,8 @@ export interface Config {
   /** Of this node's spec, from when it gets into a swarm. */
   readonly labels: Labels;
   readonly logLevel: string;
+  /** The highest feature level that this natswarm can. */
+  readonly featureLevel: number;
 }
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -231,10 +234,14 @@ export function readConfig(command: Command): Config {
   return Object.freeze({
     ...values,
     labels: labelsFrom(values.labels),
+    featureLevel: Number(process.env[levelVariable] ?? newestLevel),
     engineSocket: values.engineSocket.replace(/^unix:\/\//, ''),
     natsServer: values.natsServer ?? (existsSync(packagedServer) ? packagedServer : 'nats-server'),
   });
 }
+
+/** For tests only: a daemon that takes itself for an older or a newer one. */
+const levelVariable = 'NATSWARM_TEST_FEATURE_LEVEL';
 
 const labelsFrom = (texts: readonly string[]): Labels =>
   nodeLabelsFrom(
@@ -295,6 +302,6 @@ function fromFileValue(setting: Setting, value: unknown): unknown {
 
 /** Variables that look like settings and are none: typing errors, most likely. */
 export function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set(settings.map(envOf));
+  const known = new Set([...settings.map(envOf), levelVariable]);
   return Object.keys(env).filter((name) => name.startsWith('NATSWARM_') && !known.has(name));
 }

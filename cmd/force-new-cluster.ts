@@ -1,6 +1,6 @@
 import { Replica } from '../actors/manager/replica.ts';
 import { daemonFault } from '../domain/errors.ts';
-import type { ManagerPlace } from '../domain/model/objects.ts';
+import type { ManagerTold } from '../domain/model/objects.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
@@ -52,7 +52,7 @@ async function knownState(files: NodeFiles, identity: Identity): Promise<Replica
 export function forcedChanges(
   view: View,
   nodeId: string,
-  place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
+  place: ManagerTold,
   given: unknown,
 ): readonly Change[] {
   const cluster = view.cluster();

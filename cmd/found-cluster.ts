@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { InitRequest } from '../api/ports.ts';
 import { daemonFault } from '../domain/errors.ts';
-import type { ManagerPlace, NodeDescription } from '../domain/model/objects.ts';
+import type { ManagerTold, NodeDescription } from '../domain/model/objects.ts';
 import type { Availability, ClusterSpec, Labels } from '../domain/model/spec.ts';
 import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import { availabilityFrom } from '../domain/spec/node.ts';
@@ -105,18 +105,19 @@ export async function newIdentity(
 /** Where other nodes find a manager. */
 export const placeOf = (
   { advertiseHost: host, advertisePort }: Identity,
-  { busPort, routePort }: Pick<Config, 'busPort' | 'routePort'>,
-): Pick<ManagerPlace, 'addr' | 'bus' | 'route'> => ({
+  { busPort, routePort, featureLevel }: Pick<Config, 'busPort' | 'routePort' | 'featureLevel'>,
+): ManagerTold => ({
   addr: joinHostPort({ host, port: advertisePort }),
   bus: joinHostPort({ host, port: String(busPort) }),
   route: joinHostPort({ host, port: String(routePort) }),
+  featureLevel,
 });
 
 /** The log's first transaction: the cluster and this node, its only manager. */
 export function firstObjects(
   cluster: NewCluster,
   description: NodeDescription,
-  place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
+  place: ManagerTold,
 ): readonly Change[] {
   const { identity, certificates } = cluster;
   const token = (): string => makeJoinToken(certificates.root, newJoinSecret());
@@ -133,6 +134,7 @@ export function firstObjects(
           tokens: { worker: token(), manager: token() },
         },
         busIssuerSeed: cluster.keys.busIssuerSeed,
+        ...(place.featureLevel !== undefined && { featureLevel: place.featureLevel }),
         ...(cluster.unlockKey !== undefined && { unlockKey: cluster.unlockKey }),
         ...cluster.addresses,
       },

@@ -68,6 +68,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
     newId,
     epochStore: files.epochs,
     engineGraceMs: config.engineGraceMs,
+    featureLevel: config.featureLevel,
     registry,
     log: report,
     onSession: wiring.onSession,

@@ -14,6 +14,7 @@ import { subjects } from '../bus/subjects.ts';
 import { Passage, untilCopied, untilForgotten } from '../actors/manager/passage.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { Incompatible } from '../domain/format/format.ts';
+import { levelOf, requireLevel, tooLow } from '../domain/format/levels.ts';
 import { limits } from '../domain/limits.ts';
 import { placedManagers, routePeers } from '../domain/members/form.ts';
 import type { Node } from '../domain/model/objects.ts';
@@ -28,6 +29,7 @@ import {
 } from '../pki/mod.ts';
 import { aborted, pause, systemClock, timeoutSignal } from '../supervisors/clock.ts';
 import { rolledBack } from './admission.ts';
+import type { Config } from './config.ts';
 import { watchDisk } from './disk-watch.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
@@ -118,6 +120,7 @@ async function runUntilCrash(
       return open();
     });
     closing.unshift(() => manager.stop());
+    watchLevel(manager, config, crash);
     if (identity.form === 'several') void beginAnew(wiring, links, report, within);
     attend(wiring, manager, links.system, report);
     manager.start();
@@ -156,6 +159,16 @@ async function standStill(
   report('incompatible', { why }, 'warn');
   onStandstill(why);
   await aborted(scope);
+}
+
+/** Throws `Incompatible` when the cluster is above what this natswarm can, and crashes when it comes to be. */
+function watchLevel(manager: Manager, config: Config, crash: (error: unknown) => void): void {
+  requireLevel(manager.view().cluster(), config.featureLevel);
+  manager.watch((applied) => {
+    for (const { kind, after } of applied)
+      if (kind === 'cluster' && levelOf(after) > config.featureLevel)
+        crash(tooLow(levelOf(after), config.featureLevel));
+  });
 }
 
 /** A server that was taken out of the log's group while it was away is followed by one with another name. */
@@ -201,7 +214,10 @@ async function tellPlace(
     const known = manager.view().node(nodeId)?.manager;
     return (
       known === undefined ||
-      (known.addr === place.addr && known.bus === place.bus && known.route === place.route)
+      (known.addr === place.addr &&
+        known.bus === place.bus &&
+        known.route === place.route &&
+        levelOf(known) === place.featureLevel)
     );
   };
   while (!scope.aborted && !isKnown()) {

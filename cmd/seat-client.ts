@@ -3,7 +3,7 @@ import type { Checkpoint } from '../bus/ports.ts';
 import type { StartAnswer, StartTold } from '../bus/protocol.ts';
 import { daemonFault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
-import type { ManagerPlace } from '../domain/model/objects.ts';
+import type { ManagerTold } from '../domain/model/objects.ts';
 import { exchange, exchangeBytes } from './join-cluster.ts';
 import { type Seat, unpackCheckpoint } from './seat-desk.ts';
 
@@ -31,7 +31,7 @@ export async function askSeat(addr: string, own: Own, signal: AbortSignal): Prom
 export async function enrollAt(
   addr: string,
   own: Own,
-  place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
+  place: ManagerTold,
   signal: AbortSignal,
 ): Promise<void> {
   await exchange(addr, {

@@ -5,7 +5,7 @@ import type { Checkpoint } from '../bus/ports.ts';
 import { trustedRootsPem } from '../domain/ca/signing.ts';
 import { Fault } from '../domain/errors.ts';
 import { type RoutePeer, routePeers, upcoming } from '../domain/members/form.ts';
-import type { LogForm, ManagerPlace } from '../domain/model/objects.ts';
+import type { LogForm, ManagerTold } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
 import { publicKeyPin, verifyNodeCertificate } from '../pki/mod.ts';
 import { type KeyLock, lockOf } from './key-lock.ts';
@@ -65,10 +65,7 @@ export class SeatDesk {
     };
   }
 
-  async enroll(
-    certificate: Buffer,
-    place: Pick<ManagerPlace, 'addr' | 'bus' | 'route'>,
-  ): Promise<void> {
+  async enroll(certificate: Buffer, place: ManagerTold): Promise<void> {
     const nodeId = this.#nodeOf(certificate);
     const pins = this.#viewFor(certificate).node(nodeId)?.pins ?? [];
     const { manager } = this.#options;

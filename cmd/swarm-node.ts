@@ -1,6 +1,7 @@
 import { removeContainers } from '../actors/agent/agent.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
-import type { LogStatus, Manager } from '../actors/manager/manager.ts';
+import type { Manager } from '../actors/manager/manager.ts';
+import type { LogStatus } from '../domain/members/log-status.ts';
 import type { LogReading, NodeAway, TaskLogs } from '../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault, errorText } from '../domain/errors.ts';

@@ -4,6 +4,7 @@ import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Epoch } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
+import { newestLevel } from '../../domain/format/levels.ts';
 import type { TaskState } from '../../domain/task-state.ts';
 import { type Clock, pause } from '../../supervisors/clock.ts';
 import type { Registry } from '../../supervisors/registry.ts';
@@ -32,6 +33,8 @@ export interface AgentOptions {
   readonly epochStore: EpochStore;
   /** How long the containers here are taken to live without their engine, ms. */
   readonly engineGraceMs: number;
+  /** The highest level that this node can, where not the newest one. */
+  readonly featureLevel?: number;
   readonly log: Report;
   /** Hears the name of each session as soon as a leader has welcomed it, and undefined when it has ended. */
   readonly onSession?: (session: string | undefined) => void;
@@ -181,6 +184,7 @@ class NodeAgent implements Agent {
         log,
         scope,
         gate: this.#gate,
+        featureLevel: this.#options.featureLevel ?? newestLevel,
         templates: (generation: number) => this.#worker?.templates(generation) ?? [],
         describe: (signal: AbortSignal) => executor.describe(signal),
         engine: () => this.#engineTrouble(),

@@ -3,6 +3,7 @@ import type { Bus } from '../../bus/ports.ts';
 import type { Assign, Beat, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
+import { wireFormat } from '../../domain/format/formats.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Report } from '../../supervisors/report.ts';
@@ -20,6 +21,8 @@ export interface SessionInput {
   readonly random: () => number;
   readonly newId: () => string;
   readonly gate: EpochGate;
+  /** The highest level that this node can. */
+  readonly featureLevel: number;
   /** Keys of the specs that a leader in this generation of the log need not send again. */
   readonly templates: (generation: number) => readonly string[];
   readonly scope: AbortSignal;
@@ -142,6 +145,8 @@ export const hello = fromPromise<HelloReply | undefined, SessionContext>(async (
   const body: Hello = {
     session,
     description,
+    wire: wireFormat.version,
+    featureLevel: input.featureLevel,
     ...(templates.length > 0 && { has: { generation, templates } }),
     ...engineOf(input),
   };

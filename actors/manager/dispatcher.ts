@@ -11,6 +11,7 @@ import {
   nodeHello,
 } from '../../domain/assign/engine-status.ts';
 import { DescriptionPace } from '../../domain/assign/description-pace.ts';
+import { knownAt } from '../../domain/assign/known-fields.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
 import { isBarred, nodeFloods } from '../../domain/assign/flood.ts';
 import { nodeDescribed, nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
@@ -18,6 +19,9 @@ import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
 import { reportsWait, type Room } from '../../domain/disk-room.ts';
 import { errorText, Fault } from '../../domain/errors.ts';
+import { upgraded, versionBefore } from '../../domain/format/format.ts';
+import { wireFormat } from '../../domain/format/formats.ts';
+import { levelBefore } from '../../domain/format/levels.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
@@ -161,11 +165,14 @@ export class Dispatcher {
       caughtUp: (signal) => this.#inbox.caughtUp(signal),
       silent: (signal) => this.#losses.declare(nodeId, signal),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
-      parts: ({ has }) =>
+      parts: ({ has, featureLevel = levelBefore }) =>
         new Outbox({
           ids: assignmentsOf(replica.store, nodeId),
           has: has?.generation === epoch().generation ? has.templates : [],
-          task: (id) => assignmentOf(replica.store, nodeId, id),
+          task: (id) => {
+            const task = assignmentOf(replica.store, nodeId, id);
+            return task && knownAt(featureLevel, task);
+          },
           sizeOf: packedBytes,
         }),
       send: (assign) => {
@@ -242,6 +249,11 @@ export class Dispatcher {
       return refuse(new Fault('NotFound', `node ${nodeId} not found`));
     const hello = helloFrom(body);
     if (hello === undefined) return refuse(new Fault('InvalidArgument', 'malformed hello'));
+    try {
+      upgraded(wireFormat, hello.wire ?? versionBefore, hello);
+    } catch (error) {
+      return refuse(new Fault('FailedPrecondition', errorText(error)));
+    }
     this.startNode(nodeId);
     this.#ports.onHello(nodeId);
     if (!this.#nodes.send(nodeId, { type: 'hello', hello, reply }))

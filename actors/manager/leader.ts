@@ -11,6 +11,7 @@ import { LeaderCommands, type LeaderCommandsOptions } from './commands.ts';
 import type { Committed } from './committer.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { type CaPorts, CaReconciler } from './reconcile/ca.ts';
+import { featureLevelOf } from './reconcile/feature-level.ts';
 import { LogServersReconciler, type LogServersPorts } from './reconcile/log-servers.ts';
 import { Reconcilers } from './reconcile/reconcilers.ts';
 import { schedulerOf } from './reconcile/scheduler.ts';
@@ -62,7 +63,12 @@ export class Leader {
       ...ports,
       now,
       objects: objectReconcilers,
-      cluster: [schedulerOf(ports), ...(ca === undefined ? [] : [ca]), this.#logServers],
+      cluster: [
+        schedulerOf(ports),
+        ...(ca === undefined ? [] : [ca]),
+        this.#logServers,
+        featureLevelOf(ports),
+      ],
       supervision: (name) => this.#children(name, 'transient'),
       actor: (name) => this.#parts.get(name),
     });

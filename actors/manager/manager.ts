@@ -6,7 +6,7 @@ import type { CommandContext } from '../../domain/commands/command.ts';
 import type { Room } from '../../domain/disk-room.ts';
 import { Incompatible } from '../../domain/format/format.ts';
 import { enterGeneration, formOf, isClosed, leavesLead } from '../../domain/members/form.ts';
-import type { LogSurvey } from '../../domain/members/plan.ts';
+import { type LogStatus, logStatusOf } from '../../domain/members/log-status.ts';
 import type { LogForm } from '../../domain/model/objects.ts';
 import type { View } from '../../domain/store/view.ts';
 import { ActorChild } from '../../supervisors/child.ts';
@@ -63,16 +63,6 @@ export interface ManagerOptions {
   readonly onClosed?: () => void;
   /** The log's servers are away for good, and no other manager counted yet: this one is to go on alone. Told once. */
   readonly onStranded?: () => void;
-}
-
-/** The log as a manager sees it. */
-export interface LogStatus {
-  readonly generation: number;
-  readonly form: LogForm['form'];
-  /** The last record that this manager has applied. */
-  readonly index: number;
-  /** Its servers; absent while one manager stands alone. */
-  readonly survey?: LogSurvey;
 }
 
 /** A leader of the log that has just been elected may not have all of it yet: a contradiction that lasts as long is one, ms. */
@@ -277,9 +267,8 @@ export class Manager {
   /** Rejects with `BusError` while the log's servers do not answer. */
   async logStatus(): Promise<LogStatus> {
     const { group } = this.#options;
-    const { generation, form } = formOf(this.view());
-    const survey = form === 'several' ? await group?.survey() : undefined;
-    return { generation, form, index: this.view().index, ...(survey && { survey }) };
+    const { form } = formOf(this.view());
+    return logStatusOf(this.view(), form === 'several' ? await group?.survey() : undefined);
   }
   /** The log's server on this node is to lead it. Rejects with `BusError` when it cannot. */
   async leadLogFrom(nodeId: string): Promise<void> {

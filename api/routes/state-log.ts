@@ -1,4 +1,4 @@
-import type { LogStatus } from '../../actors/manager/manager.ts';
+import type { LogStatus } from '../../domain/members/log-status.ts';
 import { type Deps, ok, type Route } from '../call.ts';
 import { getNode } from '../resolve.ts';
 
@@ -40,10 +40,11 @@ export function stateLogRoutes({ swarm, identity }: Deps): readonly Route[] {
   ];
 }
 
-const statusView = ({ generation, form, index, survey }: LogStatus): object => ({
+const statusView = ({ generation, form, index, featureLevel, survey }: LogStatus): object => ({
   Generation: generation,
   Form: form,
   Index: index,
+  FeatureLevel: featureLevel,
   ...(survey !== undefined && {
     Leader: survey.leader,
     Copies: survey.replicas,

@@ -1,7 +1,8 @@
 import { Fault } from '../errors.ts';
+import { levelBefore, levelOf, levelText } from '../format/levels.ts';
 import { limits } from '../limits.ts';
 import { isStart } from '../members/starts.ts';
-import type { Node } from '../model/objects.ts';
+import type { ManagerPlace, Node } from '../model/objects.ts';
 import { patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
 import { Body } from './body.ts';
@@ -20,7 +21,7 @@ function managerOf(view: View, id: string): Node {
 }
 
 /**
- * `{nodeId, addr, bus, route}` → `{}`: a manager tells where it is. Until `manager.seated` it does not count; one that
+ * `{nodeId, addr, bus, route, featureLevel?}` → `{}`: a manager tells where it is, and which level it can. Until `manager.seated` it does not count; one that
  * is seated only has its addresses changed.
  */
 export const managerEnroll: Command = {
@@ -33,16 +34,34 @@ export const managerEnroll: Command = {
         throw new Fault('InvalidArgument', `manager.enroll: "${name}" must be host:port`);
       return text;
     }) as [string, string, string];
+    const featureLevel = levelTold(view, body.raw('featureLevel'));
     const had = node.manager;
-    if (had?.addr === addr && had.bus === bus && had.route === route)
-      return { changes: [], result: {} };
+    const isKnown = had?.addr === addr && had.bus === bus && had.route === route;
+    if (isKnown && levelOf(had) === featureLevel) return { changes: [], result: {} };
+    const told = { addr, bus, route, ...(featureLevel > levelBefore && { featureLevel }) };
     const place =
       had === undefined
-        ? { addr, bus, route, joining: true as const, reachability: 'unknown' as const }
-        : { ...had, addr, bus, route };
+        ? { ...told, joining: true as const, reachability: 'unknown' as const }
+        : { ...withoutLevel(had), ...told };
     return { changes: [patchNode(node.id, { manager: place })], result: {} };
   },
 };
+
+/** One that is below the cluster's level could not read the log. */
+function levelTold(view: View, given: unknown = levelBefore): number {
+  if (!Number.isSafeInteger(given) || Number(given) < levelBefore)
+    throw new Fault('InvalidArgument', 'manager.enroll: "featureLevel" must be a whole number');
+  const level = Number(given);
+  const needed = levelOf(view.cluster());
+  if (level < needed)
+    throw new Fault('FailedPrecondition', `${levelText(needed, level)}: install a newer one`);
+  return level;
+}
+
+function withoutLevel(had: ManagerPlace): ManagerPlace {
+  const { featureLevel: _, ...place } = had;
+  return place;
+}
 
 /** `{nodeId}` → `{}`: the manager has the state and follows the log; from here on it counts. */
 export const managerSeated: Command = {

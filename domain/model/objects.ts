@@ -58,6 +58,8 @@ export interface Cluster extends Stored {
   /** Seed (nkey `SA…`) of the account that signs the bus' user JWTs. */
   readonly busIssuerSeed: string;
   readonly unlockKey?: string;
+  /** What all of its managers can (`domain/format/levels.ts`), and so what decisions may use; only ever raised. */
+  readonly featureLevel?: number;
   readonly defaultAddrPool: readonly string[];
   readonly subnetSize: number;
   readonly dataPathPort: number;
@@ -109,6 +111,8 @@ export interface ManagerPlace {
   /** Of the bus server, for nodes and for the servers of other managers. */
   readonly bus: string;
   readonly route: string;
+  /** The highest feature level that it can; absent of a version that knew of none. */
+  readonly featureLevel?: number;
   /** It gets the state for the first time: it does not count as a manager yet. */
   readonly joining?: true;
   /** The log goes on without its server, or is about to: this place is given up, whatever the node is to be by now. */
@@ -119,6 +123,9 @@ export interface ManagerPlace {
   /** What people must know of this manager; shown as the node's message. */
   readonly notice?: string;
 }
+
+/** What a manager tells of itself. */
+export type ManagerTold = Pick<ManagerPlace, 'addr' | 'bus' | 'route' | 'featureLevel'>;
 
 /** A node was silent, or its engine away. */
 export interface Outage {

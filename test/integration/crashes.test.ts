@@ -63,6 +63,7 @@ const others = [
   'agent/*/task/*',
   'agent/*/tasks',
   'leader/ca',
+  'leader/feature-level',
   'leader/log-servers',
   'leader/node-plans/*',
   'leader/nodes/*',

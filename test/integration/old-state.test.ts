@@ -11,10 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { newestLevel } from '../../domain/format/levels.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { type Engine, loadImages, run, SLEEP, startEngine, until } from '../support/engine.ts';
 import { freePort } from '../support/free-port.ts';
 import { stateShown } from '../support/state-shown.ts';
+import { logOf } from '../support/swarm-hosts.ts';
 
 const fixtures = resolve(import.meta.dirname, '../fixtures/state');
 const versions = readdirSync(fixtures, { withFileTypes: true })
@@ -63,7 +65,7 @@ async function withManager(
   manager = undefined;
 }
 
-/** Its tasks run, anew, and it takes commands. */
+/** Its tasks run, anew, it takes commands, and its cluster uses what this version can. */
 async function works(daemon: Daemon): Promise<void> {
   const list = (): Promise<string> =>
     daemon.mustDocker('service', 'ls', '--format', '{{.Name}}={{.Replicas}}');
@@ -72,6 +74,7 @@ async function works(daemon: Daemon): Promise<void> {
     return ['web=2/2', 'everywhere=1/1', 'nowhere=0/1', 'off=0/0'].every((s) => shown.includes(s));
   };
   await until(runs, 60_000, 'the tasks');
+  expect((await logOf(daemon)).FeatureLevel).toBe(newestLevel);
   await daemon.mustDocker('service', 'scale', '--detach', 'web=3');
   await until(async () => (await list()).includes('web=3/3'), 60_000, 'a third task');
   await daemon.mustDocker('service', 'create', '--quiet', '--detach', '--name', 'new', SLEEP);

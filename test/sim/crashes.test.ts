@@ -102,6 +102,7 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/task/*',
     'agent/*/tasks',
     'leader/ca',
+    'leader/feature-level',
     'leader/lease',
     'leader/log-servers',
     'leader/node-plans/*',

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LogStatus } from '../../actors/manager/manager.ts';
+import type { LogStatus } from '../../domain/members/log-status.ts';
 import type { LogChunk, LogOptions } from '../../actors/agent/ports.ts';
 import type { LogReading, NodeAway } from '../../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../../api/ports.ts';
@@ -172,7 +172,7 @@ export class FakeSwarm implements Swarm {
   }
   logStatus(): Promise<LogStatus> {
     const survey = { replicas: 1, servers: [], leader: nodeId };
-    return Promise.resolve({ generation: 2, form: 'several', index: 7, survey });
+    return Promise.resolve({ generation: 2, form: 'several', index: 7, featureLevel: 1, survey });
   }
   follow(): Promise<void> {
     return this.command('follow', {}).then(() => undefined);

@@ -59,6 +59,8 @@ export class Daemon {
   readonly runDir: string;
   readonly busPort: number;
   readonly logFile: string;
+  /** Variables of the next start, beside those of the options. */
+  env: Readonly<Record<string, string>> = {};
   readonly #engineSocket: string;
   readonly #netns: string;
   readonly #options: DaemonOptions;
@@ -132,7 +134,11 @@ export class Daemon {
     const log = openSync(this.logFile, 'a');
     const child = spawn(program, args, {
       stdio: ['ignore', log, log],
-      env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, ...this.#options.env },
+      env: {
+        PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`,
+        ...this.#options.env,
+        ...this.env,
+      },
     });
     closeSync(log);
     this.#child = child;

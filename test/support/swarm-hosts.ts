@@ -56,6 +56,7 @@ export async function logOf(daemon: Daemon): Promise<LogView> {
 }
 interface LogView {
   readonly Form?: string;
+  readonly FeatureLevel?: number;
   readonly Leader?: string;
   readonly Copies?: number;
   readonly Unsettled?: string;

@@ -6,10 +6,13 @@ import { buildAgent, runningAgent } from './harness.ts';
 
 const refusal = { ok: false, error: { code: 'Unavailable', message: 'no', origin: 'manager' } };
 
+/** What a hello tells of the agent's version. */
+const versions = { wire: 1, featureLevel: 1 };
+
 describe('greeting', () => {
   test('hello, then beats in the asked period with jitter', async () => {
     const h = await runningAgent();
-    expect(h.leader.hellos).toEqual([{ session: 'session1', description }]);
+    expect(h.leader.hellos).toEqual([{ session: 'session1', description, ...versions }]);
     expect(h.state('session')).toBe('active.steady');
     await h.go(10_000, 10);
     expect(h.beats()).toBeGreaterThanOrEqual(9);
@@ -61,7 +64,12 @@ describe('greeting', () => {
     h.leader.epoch = { generation: 1, epoch: 2 };
     h.leader.notice();
     await h.go(200);
-    expect(h.leader.hellos.at(-1)).toEqual({ session: 'session2', description, engine });
+    expect(h.leader.hellos.at(-1)).toEqual({
+      session: 'session2',
+      description,
+      engine,
+      ...versions,
+    });
     const beats = h.beats();
     h.engine.hangs = false;
     h.engine.away = false;

@@ -36,3 +36,29 @@ test.each<[object, string]>([
   const body = { nodeId: 'm', number: 1, id: 'ff', ...fields };
   expect(faultOf(() => world().run('manager.started', body))).toBe(text);
 });
+
+const told = { nodeId: 'm', addr: 'a:1', bus: 'a:2', route: 'a:3' };
+
+test('a manager tells which feature level it can; the same again is no news', () => {
+  const w = world();
+  w.run('manager.enroll', { ...told, featureLevel: 2 });
+  expect(w.store.node('m')?.manager).toEqual({ ...place, featureLevel: 2 });
+  const version = w.store.node('m')?.meta.version;
+  w.run('manager.enroll', { ...told, featureLevel: 2 });
+  expect(w.store.node('m')?.meta.version).toBe(version);
+  // of a version that knows of none
+  w.run('manager.enroll', told);
+  expect(w.store.node('m')?.manager).toEqual(place);
+});
+
+test('a manager below the level of the cluster is not let in', () => {
+  const w = world();
+  const id = w.store.cluster()?.id ?? '';
+  w.apply([{ op: 'patch', kind: 'cluster', id, fields: { featureLevel: 2 } }]);
+  expect(faultOf(() => w.run('manager.enroll', { ...told, featureLevel: 1 }))).toBe(
+    'FailedPrecondition: the cluster is at feature level 2, and this natswarm can 1 at most: install a newer one',
+  );
+  expect(faultOf(() => w.run('manager.enroll', { ...told, featureLevel: 'x' }))).toBe(
+    'InvalidArgument: manager.enroll: "featureLevel" must be a whole number',
+  );
+});
