@@ -1,6 +1,7 @@
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
 import type { LogStatus } from '../domain/members/log-status.ts';
+import type { NodeTree } from '../actors/manager/trees.ts';
 import type { LogReading, NodeAway } from '../actors/manager/task-logs.ts';
 import type { LogChunk } from '../domain/logs/frames.ts';
 
@@ -63,6 +64,10 @@ export interface Swarm {
   leadLogFrom(nodeId: string): Promise<void>;
   /** Of a manager whose state and log contradict each other: its state is set aside, and it follows the other managers. */
   follow(): Promise<void>;
+  /** What runs in this daemon, in a swarm or not. */
+  tree(): NodeTree;
+  /** What runs on these nodes, asked of each; in their order. */
+  trees(nodeIds: readonly string[]): Promise<readonly NodeTree[]>;
   /** Every committed change, in order; for /events. Works from the first init on, over leave and init. */
   watch(listener: (changes: readonly Applied[]) => void): () => void;
   /**

@@ -15,6 +15,7 @@ import { containerRoutes } from './routes/container.ts';
 import { laterRoutes } from './routes/later.ts';
 import { logRoutes } from './routes/log.ts';
 import { stateLogRoutes } from './routes/state-log.ts';
+import { treeRoutes } from './routes/tree.ts';
 import { networkRoutes } from './routes/network.ts';
 import { nodeRoutes } from './routes/node.ts';
 import { serviceRoutes } from './routes/service.ts';
@@ -70,6 +71,7 @@ export function createApi(options: ApiOptions): Api {
     ...taskRoutes(deps),
     ...logRoutes(deps),
     ...stateLogRoutes(deps),
+    ...treeRoutes(deps),
     ...systemRoutes(deps),
     ...networkRoutes(deps),
     ...containerRoutes(deps),

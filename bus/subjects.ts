@@ -12,6 +12,7 @@
  * | `natswarm.v1.node.<node>.assign` | message | the leader | assignments: the full set, then numbered increments |
  * | `natswarm.v1.node.<node>.membership` | message | the leader | roots to trust, managers, whether to renew the certificate |
  * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the log of one of its tasks |
+ * | `natswarm.v1.node.<node>.tree` | request | managers | asks the node's agent which actors run there |
  * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer supports its lease |
  * | `natswarm.v1.manager.<node>.canvass` | request | a manager that would lead | "do you hear a leader?" |
  * | `natswarm.v1.manager.<node>.abdicate` | message | a leader that stops | others need not wait for its silence |
@@ -23,7 +24,7 @@
  */
 const root = 'natswarm.v1';
 const agentVerbs = ['hello', 'status', 'beat', 'leave'] as const;
-const nodeVerbs = ['assign', 'logs', 'membership'] as const;
+const nodeVerbs = ['assign', 'logs', 'membership', 'tree'] as const;
 export const subjects = {
   command: (name: string): string => `${root}.command.${name}`,
   commands: `${root}.command.>`,

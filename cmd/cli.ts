@@ -4,6 +4,7 @@ import { addBackupCommands } from './backup-commands.ts';
 import { addDaemonOptions, readConfig } from './config.ts';
 import { addFollowCommand } from './follow-command.ts';
 import { runDaemon } from './daemon.ts';
+import { addTreeCommand } from './tree-command.ts';
 import { version } from './version.ts';
 
 const program = new Command('natswarm')
@@ -33,5 +34,6 @@ addDaemonOptions(
 
 addBackupCommands(program);
 addFollowCommand(program);
+addTreeCommand(program);
 
 await program.parseAsync();

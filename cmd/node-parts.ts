@@ -1,8 +1,11 @@
 import type { Agent } from '../actors/agent/agent.ts';
 import type { Executor } from '../actors/agent/ports.ts';
+import { treeOf } from '../actors/agent/tree-desk.ts';
 import type { Manager } from '../actors/manager/manager.ts';
+import type { NodeTree } from '../actors/manager/trees.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import { daemonFault, errorText } from '../domain/errors.ts';
+import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Supervisor } from '../supervisors/supervisor.ts';
@@ -189,6 +192,12 @@ export class NodeParts {
   /** A new certificate now, from the manager at `addr` first. */
   renew(addr?: string): void {
     this.#renewal?.now(addr);
+  }
+
+  /** What runs in this daemon. */
+  tree(): NodeTree {
+    const nodeId = this.#hooks.identity()?.nodeId ?? '';
+    return { nodeId, ...treeOf(this.#options.registry, systemClock.now()) };
   }
 
   /** What the user must know; '' if nothing. */

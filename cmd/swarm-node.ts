@@ -2,6 +2,7 @@ import { removeContainers } from '../actors/agent/agent.ts';
 import { isNoLeader } from '../actors/manager/faults.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { LogStatus } from '../domain/members/log-status.ts';
+import { treesOf } from '../actors/manager/trees.ts';
 import type { LogReading, NodeAway, TaskLogs } from '../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../api/ports.ts';
 import { daemonFault, errorText } from '../domain/errors.ts';
@@ -195,6 +196,8 @@ export class SwarmNode implements Swarm {
   async leadLogFrom(nodeId: string): Promise<void> {
     await (await this.#awaitManager()).leadLogFrom(nodeId);
   }
+  readonly tree = () => this.#parts.tree();
+  readonly trees = async (ids: readonly string[]) => treesOf((await this.#awaitManager()).bus, ids);
   watch(listener: (changes: readonly Applied[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -97,6 +97,12 @@ export const limits = {
   logHoldMsMax: 20_000,
   /** Logs that one node reads for managers at the same time. */
   logFeedsMax: 4_096,
+  /** Actors that one node tells another of, and that all nodes of a cluster tell of together; of the rest only the number. */
+  treeRowsMax: 1_000,
+  treeRowsOfClusterMax: 20_000,
+  /** Nodes that are asked for their actors at the same time. */
+  treesAskedMax: 32,
+  treeTextLengthMax: 256,
   /** Pull attempts whose outcome is remembered, and for how long. */
   pullsRememberedMax: 1_000,
   pullRememberedMs: 30_000,

@@ -61,6 +61,7 @@ export const trees = {
       { id: 'netplane', restart: 'permanent' },
       { id: 'tasks', restart: 'permanent' },
       { id: 'logs', restart: 'permanent' },
+      { id: 'tree', restart: 'permanent' },
     ],
   },
 } as const satisfies Readonly<Record<string, Tree>>;

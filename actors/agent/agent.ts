@@ -18,6 +18,7 @@ import type { Executor } from './ports.ts';
 import { Reporter } from './reporter.ts';
 import { sessionMachine } from './session.machine.ts';
 import { shortErrorText } from './task-status.ts';
+import { treeDeskLogic } from './tree-desk.ts';
 import { Worker } from './worker.ts';
 
 export interface AgentOptions {
@@ -123,6 +124,7 @@ class NodeAgent implements Agent {
         netplane: options.netplane,
         tasks: this.#tasksPart(),
         logs: this.#logsPart(),
+        tree: this.#treePart(),
       }),
       registry === undefined ? ports : { ...ports, registry },
       (reason) => options.onEscalate?.(reason),
@@ -234,6 +236,12 @@ class NodeAgent implements Agent {
         return { worker };
       },
     };
+  }
+
+  #treePart(): Part | undefined {
+    const { nodeId, bus, clock, registry } = this.#options;
+    if (registry === undefined) return undefined;
+    return { logic: treeDeskLogic, input: () => ({ nodeId, bus, clock, registry }) };
   }
 
   #logsPart(): Part {

@@ -101,6 +101,7 @@ describe('a worker', () => {
     'natswarm.v1.node.OWN.assign',
     'natswarm.v1.node.OWN.logs',
     'natswarm.v1.node.OWN.membership',
+    'natswarm.v1.node.OWN.tree',
     'natswarm.v1.leader',
     '_INBOX_OWN.>',
   ])('may listen to %s', async (subject) => {

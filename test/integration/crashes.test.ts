@@ -2,14 +2,19 @@
 // one, at length (test/sim/crashes.test.ts).
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import type { TreeLine } from '../../supervisors/registry.ts';
-import { oneOfEachKind } from '../support/crash.ts';
+import type { ActorRow, TreeOfNode } from '../../cmd/tree-command.ts';
+import { kindOf, oneOfEachKind } from '../support/crash.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { type Engine, loadImages, SLEEP, startEngine, until } from '../support/engine.ts';
 import { patient } from '../support/patience.ts';
+
+const run = promisify(execFile);
 
 let engine: Engine;
 let daemon: Daemon;
@@ -44,6 +49,18 @@ const kinds = async (): Promise<readonly string[]> =>
 const errors = (): Promise<string> =>
   daemon.mustDocker('service', 'ps', '--no-trunc', '--format', '{{.Error}}', 'web');
 
+/** What `natswarm tree` prints of the daemon, asked of it alone or, as a manager, over the bus. */
+async function printedTree(...flags: readonly string[]): Promise<readonly ActorRow[]> {
+  const cli = resolve(import.meta.dirname, '../../dist/cmd/cli.js');
+  const args = ['tree', '--host', `unix://${daemon.socket}`, '--json', ...flags];
+  const { stdout } = await run(process.execPath, [cli, ...args]);
+  const [node, ...others] = JSON.parse(stdout) as readonly TreeOfNode[];
+  expect({ others, more: node?.More, error: node?.Error }).toEqual({ others: [], more: 0 });
+  return node?.Actors ?? [];
+}
+const kindsPrinted = async (...flags: readonly string[]): Promise<readonly string[]> =>
+  [...new Set((await printedTree(...flags)).map(({ Address }) => kindOf(Address)))].toSorted();
+
 /** In the order of their tree, the innermost first. */
 const ofTheDaemon = [
   'renewal/certificate',
@@ -62,6 +79,7 @@ const others = [
   'agent/*/session',
   'agent/*/task/*',
   'agent/*/tasks',
+  'agent/*/tree',
   'leader/ca',
   'leader/feature-level',
   'leader/log-servers',
@@ -95,6 +113,9 @@ test('every kind of actor crashes, and the daemon gets over it', async () => {
     'an actor of each kind',
   );
   expect(await kinds()).toEqual(known);
+  expect(await kindsPrinted()).toEqual(known);
+  expect(await kindsPrinted('--cluster')).toEqual(known);
+  expect(await kindsPrinted('--node', node)).toEqual(known);
   await crash(oneOfEachKind(await crash()).get('agent/*/task/*') ?? '');
   await until(
     async () => (await errors()).includes('agent: made to crash by a test'),
@@ -108,6 +129,13 @@ test('every kind of actor crashes, and the daemon gets over it', async () => {
   await crash(...ofTheDaemon);
   await until(isWhole, patient(15_000), 'all parts of the daemon');
   await daemon.mustDocker('service', 'scale', 'web=3');
+  const printed = await printedTree('--cluster');
+  for (const kind of ofTheDaemon.filter((one) => one !== 'renewal/certificate'))
+    if (!['leader/lease', 'manager/leadership'].includes(kind))
+      expect(printed.find(({ Address }) => Address === kind)).toMatchObject({
+        Restarts: expect.any(Number),
+        LastError: 'made to crash by a test',
+      });
   expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Status}}')).toBe('Ready');
   expect(await daemon.mustDocker('info', '--format', '{{.Swarm.Error}}')).toBe('');
   expect(daemon.log()).toContain(`"node":"${node}","child":"bus-server"`);

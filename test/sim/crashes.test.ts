@@ -101,6 +101,7 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/session',
     'agent/*/task/*',
     'agent/*/tasks',
+    'agent/*/tree',
     'leader/ca',
     'leader/feature-level',
     'leader/lease',

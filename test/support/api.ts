@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LogStatus } from '../../domain/members/log-status.ts';
 import type { LogChunk, LogOptions } from '../../actors/agent/ports.ts';
+import type { NodeTree } from '../../actors/manager/trees.ts';
 import type { LogReading, NodeAway } from '../../actors/manager/task-logs.ts';
 import type { InitRequest, JoinRequest, LocalState, Swarm } from '../../api/ports.ts';
 import { type Api, createApi } from '../../api/server.ts';
@@ -14,6 +15,7 @@ import type { Cluster, Node, Service, Task } from '../../domain/model/objects.ts
 import { clusterDefaults } from '../../domain/spec/cluster.ts';
 import { convertServiceSpec } from '../../domain/spec/service.ts';
 import type { Applied, Change } from '../../domain/store/changes.ts';
+import type { TreeRow } from '../../bus/tree-bodies.ts';
 import { Store } from '../../domain/store/store.ts';
 import type { View } from '../../domain/store/view.ts';
 
@@ -101,6 +103,16 @@ export const tlsInfo = (certPem: string) => ({
 export const notManager =
   'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.';
 
+const aRow: TreeRow = {
+  address: 'agent/tasks',
+  supervisor: 'agent',
+  state: 'active',
+  forMs: 1_500,
+  restarts: 1,
+  lastError: 'no such thing',
+  mailbox: 2,
+};
+
 /** A swarm in memory, without a manager behind it: it records commands and answers them with `answer`. */
 export class FakeSwarm implements Swarm {
   readonly store: Store;
@@ -179,6 +191,12 @@ export class FakeSwarm implements Swarm {
   }
   leadLogFrom(to: string): Promise<void> {
     return this.command('lead log', to).then(() => undefined);
+  }
+  tree(): NodeTree {
+    return { nodeId: this.local().nodeId, rows: [aRow], left: 0 };
+  }
+  trees(ids: readonly string[]): Promise<readonly NodeTree[]> {
+    return Promise.resolve(ids.map((id) => ({ nodeId: id, rows: [aRow], left: 3 })));
   }
   watch(listener: (changes: readonly Applied[]) => void): () => void {
     this.#watchers.add(listener);

@@ -7,6 +7,7 @@ import { subjects } from '../../bus/subjects.ts';
 import { addBackupCommands } from '../../cmd/backup-commands.ts';
 import { addDaemonOptions } from '../../cmd/config.ts';
 import { addFollowCommand } from '../../cmd/follow-command.ts';
+import { addTreeCommand } from '../../cmd/tree-command.ts';
 import { commands } from '../../domain/commands/mod.ts';
 import { documents, matchesOf, prose, rowsOf } from '../support/documents.ts';
 import { projectFiles, readProjectFile } from '../support/project-files.ts';
@@ -127,11 +128,17 @@ describe('commands and flags', () => {
   addDaemonOptions(program.command('daemon'));
   addBackupCommands(program);
   addFollowCommand(program);
+  addTreeCommand(program);
   const offered = program.commands.map((command) => command.name());
 
   test('the program has no other commands than these', () => {
     const added = matchesOf(readProjectFile('cmd/cli.ts'), /\b(add\w+Commands?|command)\(/g);
-    expect(added.toSorted()).toEqual(['addBackupCommands', 'addFollowCommand', 'command']);
+    expect(added.toSorted()).toEqual([
+      'addBackupCommands',
+      'addFollowCommand',
+      'addTreeCommand',
+      'command',
+    ]);
   });
   test('every command is described in docs/operations.md', () => {
     const text = readProjectFile('docs/operations.md');

@@ -96,6 +96,7 @@ test('rights follow the role', () => {
         'natswarm.v1.node.n1.assign',
         'natswarm.v1.node.n1.logs',
         'natswarm.v1.node.n1.membership',
+        'natswarm.v1.node.n1.tree',
         'natswarm.v1.leader',
         '_INBOX_n1.>',
       ],
