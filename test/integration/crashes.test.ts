@@ -130,12 +130,10 @@ test('every kind of actor crashes, and the daemon gets over it', async () => {
   await until(isWhole, patient(15_000), 'all parts of the daemon');
   await daemon.mustDocker('service', 'scale', 'web=3');
   const printed = await printedTree('--cluster');
-  for (const kind of ofTheDaemon.filter((one) => one !== 'renewal/certificate'))
-    if (!['leader/lease', 'manager/leadership'].includes(kind))
-      expect(printed.find(({ Address }) => Address === kind)).toMatchObject({
-        Restarts: expect.any(Number),
-        LastError: 'made to crash by a test',
-      });
+  const lastErrors = printed
+    .filter(({ Address }) => ofTheDaemon.includes(Address) && !Address.includes('/'))
+    .map(({ LastError }) => LastError);
+  expect(new Set(lastErrors)).toEqual(new Set(['made to crash by a test']));
   expect(await daemon.mustDocker('node', 'ls', '--format', '{{.Status}}')).toBe('Ready');
   expect(await daemon.mustDocker('info', '--format', '{{.Swarm.Error}}')).toBe('');
   expect(daemon.log()).toContain(`"node":"${node}","child":"bus-server"`);
