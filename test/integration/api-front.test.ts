@@ -479,7 +479,15 @@ test('the log of the swarm and who leads it', async () => {
   const { status, text } = await call('GET', '/natswarm/log');
   expect({ status, body: JSON.parse(text) as unknown }).toEqual({
     status: 200,
-    body: { Generation: 2, Form: 'several', Index: 7, Leader: nodeId, Copies: 1, Servers: [] },
+    body: {
+      Generation: 2,
+      Form: 'several',
+      Index: 7,
+      FeatureLevel: 1,
+      Leader: nodeId,
+      Copies: 1,
+      Servers: [],
+    },
   });
   expect((await call('POST', `/natswarm/log/leader/${nodeId}`)).status).toBe(200);
   expect(swarm.commands).toEqual([{ name: 'lead log', body: nodeId }]);
