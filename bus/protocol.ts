@@ -1,6 +1,6 @@
 import type { EngineTrouble } from '../domain/assign/engine-status.ts';
 import type { Issuer } from '../domain/ca/ports.ts';
-import type { Membership } from '../domain/assign/membership.ts';
+import type { Membership } from '../domain/ca/membership.ts';
 import type { AssignmentPart } from '../domain/assign/outbox.ts';
 import type { NodeDescription, TaskStatus } from '../domain/model/objects.ts';
 import type { NodeRole } from '../domain/model/spec.ts';

@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Issued, JoinAsk, RejoinAsk } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
-import { membershipOf } from '../domain/assign/membership.ts';
-import { issuedKeys, unknownKey } from '../domain/ca/issued-keys.ts';
+import { membershipOf } from '../domain/ca/membership.ts';
+import { issuedKeys, unknownKey } from '../domain/assign/issued-keys.ts';
 import { certificateLifeMs, signingOf, trustedRootsPem } from '../domain/ca/signing.ts';
 import { roleOfToken } from '../domain/commands/join.ts';
 import { errorText, Fault } from '../domain/errors.ts';

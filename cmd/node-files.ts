@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { Seat } from '../actors/manager/passage.ts';
 import type { Epoch } from '../bus/protocol.ts';
-import type { ManagerAddress } from '../domain/assign/membership.ts';
+import type { ManagerAddress } from '../domain/ca/membership.ts';
 import { limits } from '../domain/limits.ts';
 import type { RoutePeer } from '../domain/members/form.ts';
 import {

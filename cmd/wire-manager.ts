@@ -6,7 +6,7 @@ import { createOwnUsers, type OwnUsers } from '../bus/nats/users.ts';
 import { checkStore, mistrustStore, rememberStore } from '../bus/nats/store-sums.ts';
 import type { Unsubscribe } from '../bus/ports.ts';
 import { isBarred } from '../domain/assign/flood.ts';
-import { isKeyUnknown } from '../domain/ca/issued-keys.ts';
+import { isKeyUnknown } from '../domain/assign/issued-keys.ts';
 import { trustedRootsPem } from '../domain/ca/signing.ts';
 import type { View } from '../domain/store/view.ts';
 import { nkeyFromSeed, publicKeyPin, readCertificate, trustRoots } from '../pki/mod.ts';

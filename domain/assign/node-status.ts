@@ -1,10 +1,10 @@
-import { keptKeys } from '../ca/issued-keys.ts';
+import { keptKeys } from './issued-keys.ts';
 import { Fault } from '../errors.ts';
 import type { Node, NodeDescription, Outage } from '../model/objects.ts';
 import { parseAddress } from '../schedule/address.ts';
 import { type Change, patchNode } from '../store/changes.ts';
 import type { View } from '../store/view.ts';
-import { isGivenUp } from '../orchestrate/node.ts';
+import { isGivenUp } from './node-state.ts';
 import { isTerminal } from '../task-state.ts';
 import { heldUntil, restMs, withOutage } from './outages.ts';
 

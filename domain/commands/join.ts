@@ -1,4 +1,4 @@
-import { keysAfterReturn, refuseFormer, unknownKey } from '../ca/issued-keys.ts';
+import { keysAfterReturn, refuseFormer, unknownKey } from '../assign/issued-keys.ts';
 import { Fault } from '../errors.ts';
 import { isId } from '../ids.ts';
 import type { Cluster } from '../model/objects.ts';

@@ -1,4 +1,4 @@
-import { isKeyUnknown, keysAfterRenewal } from '../ca/issued-keys.ts';
+import { isKeyUnknown, keysAfterRenewal } from '../assign/issued-keys.ts';
 import { Fault } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { pinsAfter } from '../members/pins.ts';

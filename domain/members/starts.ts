@@ -1,11 +1,5 @@
-/**
- * One start of a manager's server. The number counts this manager's starts; the ID is drawn, so that a disk that was rolled
- * back and counts to the same number again is told apart.
- */
-export interface Start {
-  readonly number: number;
-  readonly id: string;
-}
+import type { Start } from '../model/objects.ts';
+export type { Start };
 
 /** What others have seen of a manager's disk: its last start, and up to where it said that its journal is there. */
 export interface DiskMark extends Start {

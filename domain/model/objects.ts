@@ -1,4 +1,3 @@
-import type { Start } from '../members/starts.ts';
 import type { DesiredState, TaskState } from '../task-state.ts';
 import type {
   ClusterSpec,
@@ -102,6 +101,15 @@ export interface NodeDescription {
   };
   /** Base64 DER, of the certificate that the node uses now. */
   readonly tls?: NodeTls;
+}
+
+/**
+ * One start of a manager's server. The number counts this manager's starts; the ID is drawn, so that a disk that was rolled
+ * back and counts to the same number again is told apart.
+ */
+export interface Start {
+  readonly number: number;
+  readonly id: string;
 }
 
 /** Where a manager is. Addresses are `host:port`. */

@@ -2,7 +2,7 @@ import type { Node } from '../model/objects.ts';
 import { nodeMatches, parseConstraints } from '../schedule/constraint.ts';
 import { flawOf } from '../schedule/flaw.ts';
 import { newTask } from './new-task.ts';
-import { isGivenUp, isHolding } from './node.ts';
+import { isGivenUp, isHolding } from '../assign/node-state.ts';
 import type { Sheet } from './sheet.ts';
 import { newestOf, type Slot, wantedOf } from './slot.ts';
 

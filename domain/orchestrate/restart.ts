@@ -3,7 +3,7 @@ import type { Task } from '../model/objects.ts';
 import type { View } from '../store/view.ts';
 import { isTerminal } from '../task-state.ts';
 import { newTask } from './new-task.ts';
-import { isGivenUp, mayRunOn } from './node.ts';
+import { isGivenUp, mayRunOn } from '../assign/node-state.ts';
 import type { Sheet } from './sheet.ts';
 import { endedItself, newestOf, type Slot, wantedOf } from './slot.ts';
 import { isActive, isPaused, updateOf } from './update-state.ts';

@@ -97,6 +97,31 @@ test('every product file is reached from an entry', () => {
   expect(sources.filter((file) => isProduct(file) && !reached.has(file))).toEqual([]);
 });
 
+/** Each folder of the domain may import those before it. One that is not here stands beside them. */
+const domainOrder = [
+  'model',
+  'format',
+  'kinds',
+  'store',
+  'schedule',
+  'assign',
+  'orchestrate',
+  'ca',
+  'commands',
+];
+
+test('the folders of the domain import in one direction', () => {
+  const rankOf = (file: string): number => domainOrder.indexOf(file.split('/')[1] ?? '');
+  const upward = sources
+    .filter((file) => file.startsWith('domain/') && rankOf(file) >= 0)
+    .flatMap((file) =>
+      importsOf(file)
+        .filter((imported) => rankOf(imported) > rankOf(file))
+        .map((imported) => `${file} imports ${imported}`),
+    );
+  expect(upward).toEqual([]);
+});
+
 test('what is listed as an entry is there and imported by nobody else in the product', () => {
   const imported = new Set(sources.filter(isProduct).flatMap(importsOf));
   for (const entry of Object.keys(entries)) {

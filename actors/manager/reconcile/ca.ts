@@ -1,11 +1,7 @@
 import { subjects } from '../../../bus/subjects.ts';
 import type { Bus } from '../../../bus/ports.ts';
 import type { Epoch, MembershipNotice } from '../../../bus/protocol.ts';
-import {
-  type Membership,
-  membershipOf,
-  sameMembership,
-} from '../../../domain/assign/membership.ts';
+import { type Membership, membershipOf, sameMembership } from '../../../domain/ca/membership.ts';
 import { planRotation } from '../../../domain/ca/plan-rotation.ts';
 import type { Issuer, LocalCaTools } from '../../../domain/ca/ports.ts';
 import { type CaAnswer, CaInquiry, type CaQuestion } from '../../../domain/ca/questions.ts';

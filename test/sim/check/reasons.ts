@@ -1,6 +1,6 @@
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
 import { DirtyCheck } from '../../../domain/orchestrate/dirty.ts';
-import { isGivenUp } from '../../../domain/orchestrate/node.ts';
+import { isGivenUp } from '../../../domain/assign/node-state.ts';
 import { nodeMatches, parseConstraints } from '../../../domain/schedule/constraint.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';

@@ -1,7 +1,7 @@
 import type { Service, Task } from '../../../domain/model/objects.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
-import { isHolding } from '../../../domain/orchestrate/node.ts';
+import { isHolding } from '../../../domain/assign/node-state.ts';
 import { updateOf } from '../../../domain/orchestrate/update-state.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';
 import type { Seen } from './audit.ts';

@@ -1,5 +1,5 @@
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
-import { isHolding, mayRunOn } from '../../../domain/orchestrate/node.ts';
+import { isHolding, mayRunOn } from '../../../domain/assign/node-state.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, taskStateRank } from '../../../domain/task-state.ts';

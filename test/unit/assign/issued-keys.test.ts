@@ -4,7 +4,7 @@ import {
   keysAfterRenewal,
   keysAfterReturn,
   refuseFormer,
-} from '../../../domain/ca/issued-keys.ts';
+} from '../../../domain/assign/issued-keys.ts';
 import { limits } from '../../../domain/limits.ts';
 import type { IssuedKey, Node } from '../../../domain/model/objects.ts';
 

@@ -1,4 +1,4 @@
-import { trustedRootsPem } from '../ca/signing.ts';
+import { trustedRootsPem } from './signing.ts';
 import type { View } from '../store/view.ts';
 
 /** What every node must know of the cluster to stay in it. */
