@@ -102,6 +102,11 @@ export class Dispatcher {
     });
   }
 
+  /** Nodes' silences that are judged only when the messages that came before are handled. */
+  get waiting(): number {
+    return this.#inbox.size;
+  }
+
   /** @param serving whether the leader has its lease already; `serve` tells of changes */
   start(serving: boolean): void {
     const { bus, replica } = this.#ports;

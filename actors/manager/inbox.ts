@@ -30,6 +30,11 @@ export class Inbox {
     this.#ports = ports;
   }
 
+  /** How many wait for that. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /**
    * Resolves when all has been handled that had come by now, and this leader keeps up.
    * @param scope ends the waiting: it resolves then, too

@@ -81,6 +81,7 @@ const others = [
   'agent/*/tasks',
   'agent/*/tree',
   'leader/ca',
+  'leader/dispatcher',
   'leader/feature-level',
   'leader/log-servers',
   'leader/node-plans/*',

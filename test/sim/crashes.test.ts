@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { crash, isCrash, oneOfEachKind } from '../support/crash.ts';
+import { crash, isCrash, kindOf, oneOfEachKind } from '../support/crash.ts';
 import { checkAdvance } from './check/advance.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { isTerminal } from '../../domain/task-state.ts';
@@ -103,6 +103,7 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/tasks',
     'agent/*/tree',
     'leader/ca',
+    'leader/dispatcher',
     'leader/feature-level',
     'leader/lease',
     'leader/log-servers',
@@ -119,6 +120,23 @@ describe('whatever actor crashes, the cluster converges', () => {
   test('the kinds of actors', async () => {
     const cluster = await buildCluster();
     expect(kindsOf(cluster)).toEqual(known);
+    cluster.end();
+  });
+
+  test('each stands below its supervisor, on managers and on workers', async () => {
+    const cluster = await buildCluster();
+    const ofAgent = known.filter((kind) => /^(agent|renewal)/.test(kind));
+    const ofManager = ['manager', 'manager/leadership'];
+    for (const { id, registry } of cluster.hosts) {
+      const tree = registry.tree();
+      const isManager = cluster.audit.store.node(id)?.role === 'manager';
+      const expected =
+        cluster.leader?.id === id ? known : isManager ? [...ofAgent, ...ofManager] : ofAgent;
+      const kinds = new Set(['agent/*/task/*', ...tree.map(({ address }) => kindOf(address))]);
+      expect([...kinds].toSorted()).toEqual([...expected].toSorted());
+      for (const { address, supervisor } of tree)
+        expect(supervisors).toContain(`${kindOf(supervisor)}:${kindOf(address).split('/').at(-1)}`);
+    }
     cluster.end();
   });
 
@@ -141,6 +159,19 @@ describe('whatever actor crashes, the cluster converges', () => {
     cluster.end();
   });
 });
+
+/** Each supervisor with the kinds of its children; '' is the daemon's own. */
+const supervisors = Object.entries({
+  '': ['agent', 'manager', 'renewal'],
+  'agent/*': ['engine', 'logs', 'session', 'tasks', 'tree'],
+  'agent/*/task': ['*'],
+  leader: ['ca', 'dispatcher', 'feature-level', 'lease', 'log-servers', 'scheduler'],
+  'leader/node-plans': ['*'],
+  'leader/nodes': ['*'],
+  'leader/services': ['*'],
+  manager: ['leadership'],
+  renewal: ['certificate'],
+}).flatMap(([above, children]) => children.map((child) => `${above}:${child}`));
 
 /** A cluster in which the leader's actor of one worker has just crashed. */
 async function withCrashedNode(): Promise<{ cluster: Cluster; host: SimHost }> {

@@ -40,6 +40,11 @@ test('no file is longer than it can be read at one sitting', () => {
   expect(texts.filter((file) => lines(file).length - 1 > fileLinesMax)).toEqual([]);
 });
 
+test('every actor is made by a supervisor’s child, which puts it into the registry', () => {
+  const others = sources.filter((file) => isProduct(file) && file !== 'supervisors/child.ts');
+  expect(linesWith(others, /\b(createActor|spawnChild)\b/)).toEqual([]);
+});
+
 test('nothing is left for later in a comment', () => {
   const marks = ['FIX' + 'ME', 'TO' + 'DO', 'XX' + 'X'];
   expect(linesWith(texts, new RegExp(`\\b(${marks.join('|')})\\b`))).toEqual([]);
