@@ -52,6 +52,7 @@ import {
 const foundingPatienceMs = 30_000;
 /** Pause between two tries to tell where this manager is, ms. */
 const tellEveryMs = 1_000;
+const tellOldLeaderEveryMs = 10_000;
 /** The log's raft group has another name after its number of copies has changed, ms. */
 const raftGroupEveryMs = 2_000;
 /** Before a start that nobody has taken note of is told again, ms. */
@@ -221,11 +222,16 @@ async function tellPlace(
     );
   };
   while (!scope.aborted && !isKnown()) {
-    await manager.command('manager.enroll', { nodeId, ...place }).then(
-      () => report('manager_moved', place),
-      (error: unknown) => report('manager_not_moved', { error: String(error) }),
+    const isTaken = await manager.command('manager.enroll', { nodeId, ...place }).then(
+      () => true,
+      (error: unknown) => {
+        report('manager_not_moved', { error: String(error) });
+        return false;
+      },
     );
-    await pause(systemClock, tellEveryMs, scope);
+    if (isTaken) report('manager_moved', place);
+    // a leader of a version before takes it and does not note the level
+    await pause(systemClock, isTaken ? tellOldLeaderEveryMs : tellEveryMs, scope);
   }
 }
 

@@ -96,6 +96,17 @@ test('a hello that says too much is taken as far as there is room, and prints as
   expect(pretty).not.toMatch(/[^\P{Cc}\n\t]/u);
 });
 
+test('a hello of a newer natswarm, whose bodies may mean something else, is refused with what to install', async () => {
+  expect(await ask('hello', { ...describeAs({}), wire: 2 })).toMatchObject({
+    ok: false,
+    error: {
+      message: expect.stringMatching(
+        /^the hello is of version 2, and this natswarm reads version 0 to 1: install /,
+      ),
+    },
+  });
+});
+
 test('names with control characters are refused', async () => {
   for (const fields of [
     { engine: { ...engine, version: '1\u001b[2J' } },
