@@ -1,5 +1,5 @@
 import type { AnyActorLogic, InputFrom } from 'xstate';
-import { ActorChild, addressOf, type ChildPorts, type Closing } from './child.ts';
+import { ActorChild, type ActorSpec, addressOf, type ChildPorts, type Closing } from './child.ts';
 import type { ChildActor } from './registry.ts';
 import {
   type Decision,
@@ -32,7 +32,11 @@ export interface DynamicPorts extends ChildPorts {
   readonly onExit?: (id: string, exit: Exit) => void;
 }
 
+/** What the tree shows of a child beside its state. */
+type Shown = Pick<ActorSpec, 'waiting' | 'phase'> | undefined;
+
 interface Entry {
+  readonly shown: Shown;
   readonly logic: AnyActorLogic;
   readonly input: (scope: AbortSignal, closing: Closing) => unknown;
   /** The incarnation that runs; undefined between two of them. */
@@ -62,9 +66,10 @@ export class DynamicSupervisor {
     id: string,
     logic: T,
     input: (scope: AbortSignal, closing: Closing) => InputFrom<T>,
+    shown?: Shown,
   ): void {
     if (this.#entries.has(id)) throw new Error(`child '${id}' is running`);
-    const entry: Entry = { logic, input, history: emptyHistory };
+    const entry: Entry = { logic, input, shown, history: emptyHistory };
     this.#entries.set(id, entry);
     this.#run(id, entry);
   }
@@ -115,14 +120,14 @@ export class DynamicSupervisor {
   }
 
   #run(id: string, entry: Entry): void {
-    const { logic, input } = entry;
+    const { logic, input, shown } = entry;
     const exited = (exit: Exit): void => {
       const { child } = entry;
       entry.child = undefined;
       if (this.#entries.get(id) === entry) this.#decide(id, entry, exit, child?.stop());
     };
     try {
-      entry.child = new ActorChild({ id, logic, input }, this.#ports, exited);
+      entry.child = new ActorChild({ id, logic, input, ...shown }, this.#ports, exited);
       entry.child.start(); // it may fail in there
     } catch (error) {
       exited({ kind: 'error', error });

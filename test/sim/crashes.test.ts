@@ -140,6 +140,26 @@ describe('whatever actor crashes, the cluster converges', () => {
     cluster.end();
   });
 
+  test('a service shows what it is in', async () => {
+    const cluster = await buildCluster();
+    const phases = (): readonly unknown[] =>
+      cluster
+        .leader!.registry.tree()
+        .filter(({ address }) => kindOf(address) === 'leader/services/*')
+        .map(({ phase }) => phase);
+    expect(phases()).toEqual(['converged']);
+    const [service] = cluster.audit.store.list('service');
+    const id = service!.id;
+    void cluster.command('service.remove', { id });
+    const seen = new Set<unknown>();
+    while ([...cluster.audit.store.tasksOfService(id)].length > 0) {
+      await cluster.run(10);
+      for (const phase of phases()) seen.add(phase);
+    }
+    expect([...seen]).toEqual(['converged', 'removing']);
+    cluster.end();
+  });
+
   test.each(known)('%s, once, and whenever it runs for a while', async (kind) => {
     const cluster = await buildCluster();
     crashOne(cluster, kind);

@@ -21,6 +21,8 @@ export interface ObjectReconciler {
   readonly needsActor?: (view: View, key: string) => boolean;
   /** Pure; made again on its own result it changes nothing. Each prefix of its changes is safe. */
   readonly plan: (view: View, key: string, ctx: Context) => Plan;
+  /** What the object is in, in its own words; for the tree. `isSettled`: the last plan changed nothing and left nothing undone. */
+  readonly phase?: (view: View, key: string, isSettled: boolean) => string;
   /** The object is deleted and nothing of it is left: its actor ends, once a plan has nothing to change. */
   readonly isGone: (view: View, key: string) => boolean;
 }

@@ -72,16 +72,24 @@ export class Reconcilers {
   #wake({ reconciler, actors }: Row, key: string): void {
     if (actors.has(key)) return void actors.send(key, { type: 'dirty' });
     const { view } = this.#options;
-    const { needsActor, plan, isGone, field, pace } = reconciler;
+    const { needsActor, plan, phase, isGone, field, pace } = reconciler;
     if (needsActor?.(view, key) === false) return;
     const about = { [field]: key };
     const decide: Parameters<typeof commitPlan>[2] = (state, ctx) => plan(state, key, ctx);
+    let isSettled = false;
     const input: ReconcilerInput = {
       ...pace,
-      plan: () => commitPlan(this.#options, about, decide, (state) => isGone(state, key)),
+      plan: async () => {
+        const outcome = await commitPlan(this.#options, about, decide, (state) =>
+          isGone(state, key),
+        );
+        isSettled = outcome.idle && (outcome.reasons ?? []).length === 0;
+        return outcome;
+      },
       ...this.#common(about),
     };
-    actors.start(key, reconcilerMachine, () => input);
+    const shown = phase && { phase: () => phase(view, key, isSettled) };
+    actors.start(key, reconcilerMachine, () => input, shown);
   }
 
   #common(about: object): Pick<ReconcilerInput, 'now' | 'onReasons'> {

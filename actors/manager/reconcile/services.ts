@@ -1,5 +1,6 @@
 import type { Node, Task } from '../../../domain/model/objects.ts';
 import { planService } from '../../../domain/orchestrate/plan-service.ts';
+import { servicePhase } from '../../../domain/orchestrate/service-phase.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { View } from '../../../domain/store/view.ts';
 import { taskStateRank } from '../../../domain/task-state.ts';
@@ -25,6 +26,7 @@ export const services: ObjectReconciler = {
       for (const { id, spec } of view.list('service')) if (spec.Mode.Global !== undefined) yield id;
   },
   plan: planService,
+  phase: servicePhase,
   isGone: (view, id) => view.service(id) === undefined && !hasTasks(view, id),
 };
 
