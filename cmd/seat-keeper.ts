@@ -1,6 +1,6 @@
 import type { Manager } from '../actors/manager/manager.ts';
 import { Fault } from '../domain/errors.ts';
-import { bestInformed, placedManagers } from '../domain/members/form.ts';
+import { bestInformedFirst, placedManagers } from '../domain/members/form.ts';
 import { placeOf } from './found-cluster.ts';
 import type { LogEvent } from './log.ts';
 import { askSeat, enrollAt, fetchCheckpoint } from './seat-client.ts';
@@ -39,13 +39,16 @@ export class SeatKeeper {
     for (;;) {
       const { identity } = this.#wiring;
       if (identity.generation > 0 && identity.joining === undefined) return;
-      const found = bestInformed(await this.#ask(scope));
+      const found = bestInformedFirst(await this.#ask(scope));
       if (scope.aborted) return;
       if (this.#wiring.identity !== identity) continue;
-      if (found !== undefined) {
-        if (found.seat.generation !== identity.generation) return this.#take(found.seat);
-        files.writePeers(found.seat.peers);
-        await this.#enroll(found, scope);
+      const [best] = found;
+      if (best !== undefined) {
+        if (best.seat.generation !== identity.generation) return this.#take(best.seat);
+        files.writePeers(best.seat.peers);
+        for (const other of found)
+          if (other.seat.generation === identity.generation)
+            if (await this.#enroll(other, scope)) break;
       }
       await pause(systemClock, pauseMs.seeking, scope);
     }
@@ -135,16 +138,23 @@ export class SeatKeeper {
     onIdentity({ ...rest, generation: seat.generation, form: 'several', joining: true });
   }
 
-  async #enroll({ addr, seat }: Found, scope: AbortSignal): Promise<void> {
+  /** Whether the manager that was asked, or the state that it has, knows where this one is. */
+  async #enroll({ addr, seat }: Found, scope: AbortSignal): Promise<boolean> {
     const { identity, config, files } = this.#wiring;
     const place = placeOf(identity, config);
     const known = seat.peers.find(({ nodeId }) => nodeId === identity.nodeId);
     const isKnown =
       known?.addr === place.addr && known.bus === place.bus && known.route === place.route;
-    if (isKnown && known.pins.includes(publicKeyPin(files.certificate('node')))) return;
-    await enrollAt(addr, tlsOf(files), place, scope).then(
-      () => this.#report('manager_enrolled', { through: addr }),
-      (error: unknown) => this.#report('manager_not_enrolled', { error: String(error) }),
+    if (isKnown && known.pins.includes(publicKeyPin(files.certificate('node')))) return true;
+    return enrollAt(addr, tlsOf(files), place, scope).then(
+      () => {
+        this.#report('manager_enrolled', { through: addr });
+        return true;
+      },
+      (error: unknown) => {
+        this.#report('manager_not_enrolled', { error: String(error) });
+        return false;
+      },
     );
   }
 

@@ -1,6 +1,6 @@
 import type { Manager } from '../../../actors/manager/manager.ts';
 import type { Checkpoint } from '../../../bus/ports.ts';
-import { bestInformed } from '../../../domain/members/form.ts';
+import { bestInformedFirst } from '../../../domain/members/form.ts';
 import { pause } from '../../../supervisors/clock.ts';
 import type { SimProcess } from '../world/process.ts';
 import { exchange } from './exchange.ts';
@@ -44,13 +44,16 @@ export class SimSeatKeeper {
     const { disk, id } = this.#host;
     for (; !this.#scope.aborted; await this.#pause(pauseMs.seek)) {
       if (disk.mustSeat().generation > 0 && disk.mustSeat().joining === undefined) return;
-      const found = bestInformed(await this.#ask());
-      if (found === undefined) continue;
-      const { seat, other } = found;
-      if (seat.generation !== disk.mustSeat().generation) return this.#host.takeSeat(seat);
-      disk.peers = seat.peers;
+      const found = bestInformedFirst(await this.#ask());
+      const [best] = found;
+      if (best === undefined) continue;
+      const { generation } = disk.mustSeat();
+      if (best.seat.generation !== generation) return this.#host.takeSeat(best.seat);
+      disk.peers = best.seat.peers;
       this.#world.changed();
-      if (!seat.peers.includes(id)) await this.#enroll(other);
+      for (const { other, seat } of found)
+        if (seat.generation === generation)
+          if (best.seat.peers.includes(id) || (await this.#enroll(other))) break;
     }
   }
 
@@ -85,13 +88,16 @@ export class SimSeatKeeper {
     this.#scope.throwIfAborted();
   }
 
-  async #enroll(other: PassageHost): Promise<void> {
+  /** Whether the other one let this manager in. */
+  async #enroll(other: PassageHost): Promise<boolean> {
     const [addr, bus, route] = ['1:2377', '1:7946', `${this.#host.id}:7947`];
     const place = { nodeId: this.#host.id, addr, bus, route };
     const outcome = await this.#exchange('enroll', limitMs.enroll, () =>
       other.command('manager.enroll', place),
     ).catch((error: unknown) => ({ kind: 'unknown', message: String(error) }));
-    if (outcome.kind !== 'acknowledged') this.#world.say(this.#host.id, 'not enrolled', outcome);
+    const isTaken = outcome.kind === 'acknowledged';
+    if (!isTaken) this.#world.say(this.#host.id, 'not enrolled', outcome);
+    return isTaken;
   }
 
   /** All at once, those that answer. */
