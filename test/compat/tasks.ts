@@ -10,7 +10,8 @@ const sleeper = (name: string, flagged: string): Row =>
   docker(`service create --detach --quiet --name ${name} ${flagged} natswarm-sleep:1`);
 const ps = (name: string): string =>
   `service ps --no-trunc --format '{{.Name}} {{.DesiredState}} {{.CurrentState}} {{.Error}}' ${name}`;
-const over = / (Failed|Complete|Rejected) /;
+/** The task has ended, and its orchestrator has seen it: the two are separate steps, and a row may fall between them. */
+const over = / Shutdown (Failed|Complete|Rejected) /;
 
 const ends: readonly Row[] = [
   shell('memory', '--limit-memory 6MB', 'sleep 0.3; x=a; while :; do x=$x$x; done'),
