@@ -20,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   powercut: () => import('./powercut.ts'),
   reconnect: () => import('./reconnect.ts'),
   nodeloss: () => import('./nodeloss.ts'),
+  scale: () => import('./scale.ts'),
   schedule: () => import('./schedule.ts'),
 };
 

@@ -1,4 +1,4 @@
-// Workers of the benchmark `reconnect`: many agents in one process, as they are but for their containers, which are
+// Workers of the benchmarks `reconnect` and `scale`: many agents in one process, as they are but for their containers, which are
 // simulated, and their files, which are in memory. Each has joined by itself and has a connection of its own.
 
 import { randomBytes } from 'node:crypto';
