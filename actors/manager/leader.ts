@@ -1,17 +1,15 @@
 import type { LogGroup, Unsubscribe } from '../../bus/ports.ts';
 import type { Epoch } from '../../bus/protocol.ts';
-import { assignmentChanges } from '../../domain/assign/assignments.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 import type { ChildPorts } from '../../supervisors/child.ts';
-import { aborted, type Clock } from '../../supervisors/clock.ts';
+import type { Clock } from '../../supervisors/clock.ts';
 import type { DynamicPorts, Restarts } from '../../supervisors/dynamic.ts';
 import type { Registry } from '../../supervisors/registry.ts';
-import { runs } from '../../supervisors/run.ts';
-import { type ChildSpec, Supervisor } from '../../supervisors/supervisor.ts';
+import { Supervisor } from '../../supervisors/supervisor.ts';
 import { objectRestarts, singleRestarts } from '../../supervisors/trees.ts';
 import { LeaderCommands, type LeaderCommandsOptions } from './commands.ts';
 import type { Committed } from './committer.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { DispatcherPart } from './dispatcher-part.ts';
 import { type CaPorts, CaReconciler } from './reconcile/ca.ts';
 import { featureLevelOf } from './reconcile/feature-level.ts';
 import { LogServersReconciler, type LogServersPorts } from './reconcile/log-servers.ts';
@@ -44,10 +42,7 @@ export class Leader {
   readonly #commands: LeaderCommands;
   readonly #logServers: LogServersReconciler;
   readonly #reconcilers: Reconcilers;
-  readonly #ca: CaReconciler | undefined;
-  /** Undefined between two incarnations: the next one begins with the store. */
-  #dispatcher: Dispatcher | undefined;
-  #serving = false;
+  readonly #dispatcher: DispatcherPart;
   readonly #parts: Supervisor;
   readonly #subscriptions: Unsubscribe[] = [];
 
@@ -55,14 +50,13 @@ export class Leader {
     this.#options = options;
     const { replica, committer, group, random, onCrash, log } = options;
     const now = (): number => committer.now();
+    const epoch = (): Epoch => ({ generation: options.generation, epoch: committer.epoch });
     const ports = {
       view: replica.store,
       propose: committer.propose.bind(committer),
       log,
     };
-    const ca =
-      options.ca && new CaReconciler({ ...options, ...options.ca, ...ports, epoch: this.#epoch });
-    this.#ca = ca;
+    const ca = options.ca && new CaReconciler({ ...options, ...options.ca, ...ports, epoch });
     this.#commands = new LeaderCommands(options, ca);
     this.#logServers = new LogServersReconciler({ ...options, ...ports, group, now });
     this.#reconcilers = new Reconcilers({
@@ -78,9 +72,15 @@ export class Leader {
       supervision: (name) => this.#children(name, 'transient'),
       actor: (name) => this.#parts.get(name),
     });
+    this.#dispatcher = new DispatcherPart({
+      ...options,
+      epoch,
+      children: this.#children('nodes', 'permanent'),
+      onHello: (nodeId) => ca?.greet(nodeId),
+    });
     this.#parts = new Supervisor(
       singleRestarts,
-      [...this.#reconcilers.children(), this.#dispatcherPart()],
+      [...this.#reconcilers.children(), this.#dispatcher.part()],
       { ...this.#ports('leader'), random },
       onCrash,
     );
@@ -96,14 +96,13 @@ export class Leader {
       this.#commands.subscribe(),
     );
     this.#reconcilers.start();
-    this.#serving = serving;
+    this.#dispatcher.serve(serving);
     this.#parts.start();
   }
 
   /** The lease was got or lost. */
   serve(serving: boolean): void {
-    this.#serving = serving;
-    this.#dispatcher?.serve(serving);
+    this.#dispatcher.serve(serving);
   }
 
   /** What is known of other managers may have changed. */
@@ -113,7 +112,7 @@ export class Leader {
 
   /** Nodes have lost their connections through no fault of theirs, all but `except`: they have longer to come back. */
   excuseNodes(except: string): void {
-    this.#dispatcher?.excuseNodes(except);
+    this.#dispatcher.excuseNodes(except);
   }
 
   async stop(): Promise<void> {
@@ -132,43 +131,8 @@ export class Leader {
   /** Routes what was committed to those that it concerns. */
   #observe(applied: readonly Applied[]): void {
     this.#reconcilers.observe(applied);
-    for (const { kind, id, after } of applied)
-      if (kind === 'node')
-        if (after === undefined) void this.#dispatcher?.stopNode(id);
-        else this.#dispatcher?.startNode(id);
-    for (const [nodeId, ids] of assignmentChanges(applied)) this.#dispatcher?.changed(nodeId, ids);
+    this.#dispatcher.observe(applied);
   }
-
-  #dispatcherPart(): ChildSpec {
-    return {
-      id: 'dispatcher',
-      restart: 'permanent',
-      waiting: () => this.#dispatcher?.waiting ?? 0,
-      ...runs((scope) => this.#dispatch(scope)),
-    };
-  }
-
-  async #dispatch(scope: AbortSignal): Promise<void> {
-    const dispatcher = new Dispatcher({
-      ...this.#options,
-      epoch: this.#epoch,
-      children: this.#children('nodes', 'permanent'),
-      onHello: (nodeId) => this.#ca?.greet(nodeId),
-    });
-    this.#dispatcher = dispatcher;
-    try {
-      dispatcher.start(this.#serving);
-      await aborted(scope);
-    } finally {
-      this.#dispatcher = undefined;
-      await dispatcher.stop();
-    }
-  }
-
-  readonly #epoch = (): Epoch => ({
-    generation: this.#options.generation,
-    epoch: this.#options.committer.epoch,
-  });
 
   #ports(address: string): ChildPorts {
     const { clock, registry, log } = this.#options;
