@@ -9,7 +9,7 @@ import { limits } from '../domain/limits.ts';
 import type { Labels } from '../domain/model/spec.ts';
 import { nodeLabelsFrom } from '../domain/spec/node.ts';
 import type { LogEvent } from './log.ts';
-import { answerSeat, type SeatRoutes } from './seat-routes.ts';
+import { answerLogJoin, type LogJoinRoutes } from './log-join-routes.ts';
 import { boundConnections } from './waiting-room.ts';
 
 /** What a node that wants to join sends; nothing of it is trusted. */
@@ -64,7 +64,7 @@ export interface JoinListenerOptions {
   /** Gives a member that was lost a certificate; the proof is of the connection too. Throws `Fault`. */
   readonly rejoin: (ask: RejoinAsk, socket: TLSSocket) => Promise<Issued>;
   /** For managers that want a part in the log. */
-  readonly seats: SeatRoutes;
+  readonly logJoins: LogJoinRoutes;
   readonly log: LogEvent;
 }
 
@@ -152,13 +152,13 @@ async function answer(
   try {
     if (req.method === 'GET' && req.url === '/v1/ca')
       return send(res, 200, { root: options.root() });
-    const seat = await answerSeat(
-      options.seats,
+    const reply = await answerLogJoin(
+      options.logJoins,
       req,
       () => certificateOf(req),
       () => bodyOf(req),
     );
-    if (seat !== undefined) return send(res, 200, seat);
+    if (reply !== undefined) return send(res, 200, reply);
     const give = req.method === 'POST' ? gives[req.url ?? ''] : undefined;
     if (give === undefined)
       return send(res, 404, { error: wireFault(new Fault('NotFound', 'page not found')) });

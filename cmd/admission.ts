@@ -6,8 +6,8 @@ import { pause, systemClock } from '../supervisors/clock.ts';
 import { journalOf, setStateAside } from './generation.ts';
 import type { LogEvent } from './log.ts';
 import type { Identity } from './node-files.ts';
-import { tellStart } from './seat-client.ts';
-import { SeatKeeper } from './seat-keeper.ts';
+import { newLogFollower, otherManagers } from './log-follower.ts';
+import { tellStart } from './manager-client.ts';
 import type { Aside, Hold } from './start-files.ts';
 import { type CurrentManager, type ManagerWiring, tlsOf } from './wiring.ts';
 
@@ -34,7 +34,7 @@ export async function admitServer(
   report: LogEvent,
   scope: AbortSignal,
 ): Promise<boolean> {
-  const keeper = new SeatKeeper(wiring, report);
+  const follower = newLogFollower(wiring, report);
   const { starts, identity } = wiring;
   const { hold } = starts;
   if (hold?.kind === 'older') return notUsed(wiring, hold, report);
@@ -46,7 +46,7 @@ export async function admitServer(
   current.kept = told.kept;
   for (; ; await pause(systemClock, againMs, scope)) {
     scope.throwIfAborted();
-    const verdict = await ask(wiring, keeper, told, scope);
+    const verdict = await ask(wiring, told, scope);
     if (verdict.kind === 'older') return notUsed(wiring, verdict, report);
     if (verdict.kind === 'contradiction' && starts.hold?.why !== verdict.why) {
       report('log_contradicted', { why: contradicted(verdict.why) }, 'warn');
@@ -54,20 +54,15 @@ export async function admitServer(
     }
     if (verdict.kind === 'go' && verdict.sure) await starts.setHold(undefined);
     if (starts.hold === undefined) return true;
-    if (await keeper.leave(scope)) return false;
+    if (await follower.leave(scope)) return false;
   }
 }
 
-function ask(
-  wiring: ManagerWiring,
-  keeper: SeatKeeper,
-  told: Told,
-  scope: AbortSignal,
-): Promise<StartVerdict> {
+function ask(wiring: ManagerWiring, told: Told, scope: AbortSignal): Promise<StartVerdict> {
   const { starts, seen, identity } = wiring;
   return askOthers(
     {
-      others: () => keeper.others(),
+      others: () => otherManagers(wiring),
       told: ({ nodeId }) => {
         const mark = seen.of(nodeId);
         return { ...told, starts: starts.starts, ...(mark !== undefined && { seen: mark }) };

@@ -1,3 +1,4 @@
+import { lockOf } from '../actors/node/log-place/log-offer.ts';
 import { createPublicKey } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { decodeCheckpoint, encodeCheckpoint } from '../actors/manager/checkpoint.ts';
@@ -22,7 +23,7 @@ import { joinHostPort, resolveAdvertise, resolveListen } from './addresses.ts';
 import type { Config } from './config.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration } from './generation.ts';
-import { applyLock, lockOf } from './key-lock.ts';
+import { applyLock } from './key-lock.ts';
 import type { Identity, NodeFiles } from './node-files.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import { newId } from './wiring.ts';

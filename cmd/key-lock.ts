@@ -1,21 +1,7 @@
 import { statfsSync } from 'node:fs';
-import type { View } from '../domain/store/view.ts';
+import type { KeyLock } from '../actors/node/log-place/log-offer.ts';
 import { parseUnlockKey } from '../pki/mod.ts';
 import type { NodeFiles } from './node-files.ts';
-
-/** How managers are to keep their keys on the disk, by the cluster's `version`. */
-export interface KeyLock {
-  readonly version: number;
-  /** `SWMKEY-1-…`; absent: in the clear. */
-  readonly unlockKey?: string;
-}
-
-export function lockOf(view: View): KeyLock {
-  const cluster = view.cluster();
-  if (cluster === undefined) return { version: 0 };
-  const { meta, unlockKey } = cluster;
-  return { version: meta.version, ...(unlockKey !== undefined && { unlockKey }) };
-}
 
 /** Of file systems that are in memory only: tmpfs and ramfs (linux/magic.h). */
 const memoryTypes: readonly number[] = [0x0102_1994, 0x8584_58f6];

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import type { Seat } from '../actors/manager/passage.ts';
+import type { LogPlace } from '../actors/node/log-place/log-place.ts';
 import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/ca/membership.ts';
 import { limits } from '../domain/limits.ts';
@@ -18,7 +18,7 @@ import {
 } from '../pki/mod.ts';
 
 /** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
-export interface Identity extends Seat {
+export interface Identity extends LogPlace {
   readonly clusterId: string;
   /** `IP:PORT` of the join listener as configured at init. */
   readonly listenAddr: string;

@@ -3,6 +3,7 @@ import type { Executor } from '../actors/agent/ports.ts';
 import { treeOf } from '../actors/agent/tree-desk.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { NodeTree } from '../actors/manager/trees.ts';
+import { isElsewhere } from '../actors/node/log-place/log-place.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import { daemonFault, errorText } from '../domain/errors.ts';
 import { systemClock } from '../supervisors/clock.ts';
@@ -43,7 +44,7 @@ export interface NodeHooks {
   /** Something about this manager has changed while it runs. */
   readonly onIdentity: (identity: Identity) => void;
   /** This manager is to begin anew elsewhere in the log. */
-  readonly onSeat: (identity: Identity) => void;
+  readonly onElsewhere: (identity: Identity) => void;
   /** This manager is to be started again, with what is on its disk now. */
   readonly onRestart: (identity: Identity) => void;
   readonly onMoved: (addresses: OwnAddresses) => void;
@@ -61,7 +62,7 @@ export class NodeParts {
   /** With the leader. */
   readonly session = new Running<string>();
   /** Of a manager, when it counts as one. */
-  readonly seat = new Running<number>();
+  readonly place = new Running<number>();
   /** The node has its certificate, and is not all yet that it is to be. */
   isArriving = false;
   /** Why a join came to nothing of which nobody waited for the end. */
@@ -96,16 +97,12 @@ export class NodeParts {
     this.#standstill = '';
     let identity = first;
     const onIdentity = (next: Identity): void => {
-      const isElsewhere =
-        next.generation !== identity.generation ||
-        next.form !== identity.form ||
-        (next.joining === true && identity.joining === undefined);
-      if (isElsewhere) return this.#hooks.onSeat(next);
+      if (isElsewhere(identity, next)) return this.#hooks.onElsewhere(next);
       identity = next;
       this.#hooks.onIdentity(next);
-      this.#noteSeat(next);
+      this.#notePlace(next);
     };
-    this.#noteSeat(first);
+    this.#notePlace(first);
     for (const child of managerChildren({
       config,
       files,
@@ -124,7 +121,7 @@ export class NodeParts {
       },
       onForgotten: () => {
         const { founding: _, ...rest } = identity;
-        this.#hooks.onSeat({ ...rest, joining: true });
+        this.#hooks.onElsewhere({ ...rest, joining: true });
       },
       onRestart: (next) => this.#hooks.onRestart(next),
       starts: this.starts,
@@ -182,7 +179,7 @@ export class NodeParts {
 
   async remove(ids: readonly string[] = allParts): Promise<void> {
     this.#progress = '';
-    this.seat.set(undefined);
+    this.place.set(undefined);
     for (const id of ids.toReversed()) {
       await this.#options.supervisor.remove(id);
       this.#failures.delete(id);
@@ -243,17 +240,17 @@ export class NodeParts {
     return identity;
   }
 
-  #noteSeat({ generation, joining, founding }: Identity): void {
-    const isSeated = generation > 0 && joining === undefined && founding === undefined;
-    this.#progress = isSeated ? '' : 'it looks for its place in the log';
-    this.seat.set(isSeated ? generation : undefined);
+  #notePlace({ generation, joining, founding }: Identity): void {
+    const hasPlace = generation > 0 && joining === undefined && founding === undefined;
+    this.#progress = hasPlace ? '' : 'it looks for its place in the log';
+    this.place.set(hasPlace ? generation : undefined);
     this.#lookWhetherThere();
   }
 
   #lookWhetherThere(): void {
     const identity = this.#hooks.identity();
-    const isSeated = identity === undefined || !isManager(identity) || this.seat.current;
-    if (this.session.current !== undefined && isSeated !== undefined) this.isArriving = false;
+    const hasPlace = identity === undefined || !isManager(identity) || this.place.current;
+    if (this.session.current !== undefined && hasPlace !== undefined) this.isArriving = false;
   }
 
   #arrivalComplaint(): string {

@@ -1,12 +1,14 @@
 import { listenForJoins } from '../api/join-listener.ts';
 import type { Manager } from '../actors/manager/manager.ts';
+import { type Asker, LogJoinServer } from '../actors/node/log-place/log-join-server.ts';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { PkiError, rejoinChannel } from '../pki/mod.ts';
 import { aborted, systemClock } from '../supervisors/clock.ts';
+import { askerOf } from './asker.ts';
+import { packCheckpoint } from './checkpoint-body.ts';
 import { JoinDesk } from './join-desk.ts';
 import { JoinPace } from './join-pace.ts';
 import { actorLog } from './log.ts';
-import { SeatDesk } from './seat-desk.ts';
 import { StartDesk } from './start-desk.ts';
 import { type CurrentManager, externalCas, hostOf, type ManagerWiring, tlsOf } from './wiring.ts';
 
@@ -24,10 +26,13 @@ export async function runJoinListener(
       throw daemonFault('Unavailable', 'the manager is being prepared; try again');
     return current.manager;
   };
-  const letIn = (member: string, pin: string): void => {
-    if (files.letPeerIn(member, pin)) report('peer_key_let_in', { member, pin });
+  const ownServer = {
+    letIn({ nodeId, pin }: Asker): void {
+      if (files.letPeerIn(nodeId, pin)) report('peer_key_let_in', { member: nodeId, pin });
+    },
   };
-  const seats = (): SeatDesk => new SeatDesk({ manager: running(), now: Date.now, letIn });
+  const logJoins = (): LogJoinServer => new LogJoinServer(running(), ownServer);
+  const asker = (certificate: Buffer): Asker => askerOf(certificate, running().view(), Date.now());
   const desk = (): JoinDesk => {
     const manager = running();
     const known =
@@ -54,11 +59,12 @@ export async function runJoinListener(
     admit: (ask, peer) => desk().admit(ask, peer),
     renew: (request, certificate) => desk().renew(request, certificate),
     rejoin: (ask, socket) => desk().rejoin(ask, channelOf(socket)),
-    seats: {
+    logJoins: {
       start: (certificate, told) => starts.hear(certificate, told),
-      seat: (certificate) => seats().seat(certificate),
-      enroll: (certificate, place) => seats().enroll(certificate, place),
-      checkpoint: (certificate, generation) => seats().checkpoint(certificate, generation),
+      offer: (certificate) => logJoins().offer(asker(certificate)),
+      enroll: (certificate, told) => logJoins().enroll(asker(certificate), told),
+      checkpoint: (certificate, generation) =>
+        packCheckpoint(logJoins().checkpoint(asker(certificate), generation)),
     },
     log: report,
   }).finally(() => current.listens());

@@ -1,3 +1,4 @@
+import { lockOf } from '../actors/node/log-place/log-offer.ts';
 import type { BusConnection } from '../bus/nats/bus.ts';
 import { Crowd } from '../bus/nats/crowd.ts';
 import { kickNode } from '../bus/nats/kick.ts';
@@ -11,7 +12,9 @@ import { waitForJetStream } from '../bus/nats/server.ts';
 import type { OwnUsers } from '../bus/nats/users.ts';
 import { JournalError } from '../bus/ports.ts';
 import { subjects } from '../bus/subjects.ts';
-import { Passage, untilCopied, untilForgotten } from '../actors/manager/passage.ts';
+import { GenerationHandover } from '../actors/node/log-place/generation-handover.ts';
+import type { LogFollower } from '../actors/node/log-place/log-follower.ts';
+import { untilCopied, untilForgotten } from '../actors/node/log-place/own-server-watch.ts';
 import { Manager, type ManagerOptions } from '../actors/manager/manager.ts';
 import { Incompatible } from '../domain/format/format.ts';
 import { levelOf, requireLevel, tooLow } from '../domain/format/levels.ts';
@@ -32,11 +35,11 @@ import { rolledBack } from './admission.ts';
 import type { Config } from './config.ts';
 import { watchDisk } from './disk-watch.ts';
 import { placeOf } from './found-cluster.ts';
-import { beginGeneration, forgetOtherGenerations, journalOf } from './generation.ts';
-import { applyLock, lockOf } from './key-lock.ts';
+import { journalOf } from './generation.ts';
+import { applyLock } from './key-lock.ts';
 import { actorLog, type LogEvent, warning } from './log.ts';
-import type { Identity } from './node-files.ts';
-import { SeatKeeper } from './seat-keeper.ts';
+import { newLogFollower } from './log-follower.ts';
+import { LogPlaceFiles } from './log-place-files.ts';
 import {
   busAddress,
   type CurrentManager,
@@ -84,9 +87,9 @@ async function runUntilCrash(
   scope: AbortSignal,
 ): Promise<void> {
   const { config, identity } = wiring;
-  const keeper = new SeatKeeper(wiring, report);
+  const follower = newLogFollower(wiring, report);
   if (identity.generation === 0) {
-    await keeper.seek(scope);
+    await follower.seek(scope);
     await aborted(scope);
     return;
   }
@@ -100,9 +103,9 @@ async function runUntilCrash(
   try {
     const links = await openLinks(wiring, users, report, closing, within);
     if (identity.form === 'several') hasten(links, report, within);
-    if (identity.joining === true) keeper.seek(within).catch(crash);
-    const passage = passageOf(wiring, links, keeper, report);
-    if (!(await passage.enter(wiring.create, within))) return await aborted(scope);
+    if (identity.joining === true) follower.seek(within).catch(crash);
+    const handover = handoverOf(wiring, links, follower, report);
+    if (!(await handover.open(wiring.create, within))) return await aborted(scope);
     const diskRoom = watchDisk(config.stateDir, report, within);
     const open = (): Promise<Manager> =>
       Manager.open({
@@ -111,13 +114,13 @@ async function runUntilCrash(
         ...links,
         onCrash: (error) => crash(error),
         onContradiction: (why) => standAside(wiring, why, crash),
-        onClosed: () => void passage.leave(manager, within).catch(crash),
-        onStranded: () => void passage.retreat(manager).catch(crash),
+        onClosed: () => void handover.advance(manager, within).catch(crash),
+        onStranded: () => void handover.retreat(manager).catch(crash),
       });
     const manager = await open().catch(async (error: unknown) => {
       if (!(error instanceof JournalError) || identity.form !== 'several') throw error;
       report('journal_damaged', { error: error.message }, 'warn');
-      await keeper.fetchState(within);
+      await follower.fetchState(within);
       return open();
     });
     closing.unshift(() => manager.stop());
@@ -128,14 +131,14 @@ async function runUntilCrash(
     current.set(manager);
     wiring.onUp('manager');
     const stay = async (): Promise<void> => {
-      if (identity.joining === true) await passage.sit(manager, within);
+      if (identity.joining === true) await handover.confirm(manager, within);
       const telling = tellPlace(wiring, manager, report, within);
       if (identity.form !== 'several') return telling;
       await Promise.all([
         telling,
         tellStarted(wiring, manager, report, within),
         keepMarks(wiring, manager, report, within),
-        keeper.watch(manager, within),
+        follower.watch(manager, within),
       ]);
     };
     stay().catch(crash);
@@ -338,31 +341,21 @@ async function keepMarks(
     }
 }
 
-function passageOf(
+function handoverOf(
   wiring: ManagerWiring,
   { log, logLink, group }: Links,
-  keeper: SeatKeeper,
+  others: LogFollower,
   report: LogEvent,
-): Passage<Identity> {
-  const { files } = wiring;
-  return new Passage({
-    seat: () => wiring.identity,
-    save: (seat) => wiring.onIdentity(seat),
-    begin: (generation, checkpoint) => beginGeneration(files, generation, checkpoint),
-    checkpointOf: async (generation) => (await journalOf(files, generation).load()).checkpoint,
-    keepOnly: (generation) => forgetOtherGenerations(files, generation),
-    notePeers: (view) => files.writePeers(routePeers(view)),
-    ready: (limit) => waitForJetStream(logLink, limit),
-    create: (first, copies) => log.createIfMissing(first, copies),
-    fetchState: (scope) => keeper.fetchState(scope),
-    begun: (generation, scope) => keeper.begun(generation, scope),
-    copied: (scope) =>
-      untilCopied(group, wiring.identity.nodeId, systemClock, scope, (why) =>
-        wiring.onProgress(why),
-      ),
-    patience: () => timeoutSignal(foundingPatienceMs),
-    report,
-  });
+): GenerationHandover {
+  const { nodeId } = wiring.identity;
+  const servers = {
+    ready: (limit: AbortSignal) => waitForJetStream(logLink, limit),
+    create: (first?: number, copies?: number) => log.createIfMissing(first, copies),
+    copied: (limit: AbortSignal) =>
+      untilCopied(group, nodeId, systemClock, limit, (why) => wiring.onProgress(why)),
+    foundingPatience: () => timeoutSignal(foundingPatienceMs),
+  };
+  return new GenerationHandover({ disk: new LogPlaceFiles(wiring), servers, others, report });
 }
 
 /** What the node does about changes of the state, beside its manager. */

@@ -71,7 +71,7 @@ export class SwarmNode implements Swarm {
       onIdentity: (identity) => {
         if (this.#identity !== undefined) this.#note(identity);
       },
-      onSeat: (identity) => void this.#inTurn(() => this.#restartManager(identity, true)),
+      onElsewhere: (identity) => void this.#inTurn(() => this.#restartManager(identity, true)),
       onRestart: (identity) => void this.#inTurn(() => this.#restartManager(identity, false)),
       onMoved: (addresses) => void this.#inTurn(() => this.#move(addresses)),
       onRole: (role) => void this.#inTurn(() => this.#changeRole(role)),
@@ -136,9 +136,9 @@ export class SwarmNode implements Swarm {
     const deadline = systemClock.now() + joinPatienceMs;
     await this.#inTurn(() => this.#join(request));
     if (this.#identity === undefined) return;
-    const { running, session, seat } = this.#parts;
+    const { running, session, place } = this.#parts;
     // who has joined is known to the leader, and a manager can be asked, and counts
-    const parts = isManager(this.#identity) ? [session, running, seat] : [session];
+    const parts = isManager(this.#identity) ? [session, running, place] : [session];
     const leftMs = deadline - systemClock.now();
     await Promise.all(parts.map((part) => part.up(() => leftMs))).catch(() => {
       throw daemonFault('Unavailable', text.joinTimeout);

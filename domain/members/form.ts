@@ -32,10 +32,10 @@ interface Told {
  * What managers say, the one that knows best first: one that was left behind tells of a generation that is no more. Those
  * that know equally much come in no order, and one that is only joining, too, has no leader to tell.
  */
-export const bestInformedFirst = <T extends { readonly seat: Told }>(
+export const bestInformedFirst = <T extends { readonly offer: Told }>(
   found: readonly T[],
 ): readonly T[] =>
-  [...found].sort(({ seat: a }, { seat: b }) => b.generation - a.generation || b.index - a.index);
+  [...found].sort(({ offer: a }, { offer: b }) => b.generation - a.generation || b.index - a.index);
 
 export type Placed = Node & { readonly manager: ManagerPlace };
 const isPlaced = (node: Node): node is Placed => node.manager !== undefined;

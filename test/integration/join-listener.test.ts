@@ -26,7 +26,7 @@ async function startListener(
     admit: never,
     renew: never,
     rejoin: never,
-    seats: { seat: never, enroll: never, start: never, checkpoint },
+    logJoins: { offer: never, enroll: never, start: never, checkpoint },
     log: () => undefined,
   });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { type Moment, simulateMoment, troubles } from './passage/moments.ts';
+import { type Moment, simulateMoment, troubles } from './handover/moments.ts';
 
 const stepMs = 250;
 

@@ -53,7 +53,7 @@ function replaceMethods<T extends object>(prototype: T, methods: Partial<T>): ()
   return () => void Object.defineProperties(prototype, before);
 }
 
-/** A bug of another world (`passage/`): a generation's journal is not synced before a manager goes over to it. */
+/** A bug of another world (`handover/`): a generation's journal is not synced before a manager goes over to it. */
 export const unsyncedSwitch = 'unsynced-switch';
 
 /** Bugs put in on purpose, to see that the checks find them. */

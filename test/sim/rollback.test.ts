@@ -1,7 +1,7 @@
 // One disk of three is rolled back, while others are off, behind or current. (On real hosts: test/cluster/rollback.test.ts.)
 
 import { describe, expect, test } from '@jest/globals';
-import { type Other, simulateRollback } from './passage/rollback.ts';
+import { type Other, simulateRollback } from './handover/rollback.ts';
 
 const cases: readonly (readonly [Other, Other])[] = [
   ['current', 'current'],

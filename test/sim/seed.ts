@@ -1,8 +1,8 @@
 import process from 'node:process';
 import { drawOptions, type SimBounds } from './options.ts';
-import { drawMoment, simulateMoment } from './passage/moments.ts';
-import { drawRollback, simulateRollback } from './passage/rollback.ts';
-import { drawPassage, type PassageResult, simulatePassage } from './passage/run.ts';
+import { drawMoment, simulateMoment } from './handover/moments.ts';
+import { drawRollback, simulateRollback } from './handover/rollback.ts';
+import { drawHandover, type HandoverResult, simulateHandover } from './handover/run.ts';
 import { plantedBugs, unsyncedSwitch } from './planted.ts';
 import { simulate, type SimResult } from './run.ts';
 
@@ -37,7 +37,7 @@ export async function runSeed(
     ...plantedBugs[plant],
     ...(onTrace && { onTrace }),
   });
-  const passage = await simulatePassage(drawPassage(seed, plant === unsyncedSwitch));
+  const passage = await simulateHandover(drawHandover(seed, plant === unsyncedSwitch));
   const moment = await simulateMoment(drawMoment(seed));
   const rollback =
     seed % rollbackEvery === 0 ? await simulateRollback(drawRollback(seed)) : undefined;
@@ -53,8 +53,9 @@ export async function runSeed(
   };
 }
 
-const traced = (result: Pick<PassageResult, 'failure' | 'lines'> | undefined): readonly string[] =>
-  result?.failure === undefined ? [] : result.lines;
+const traced = (
+  result: Pick<HandoverResult, 'failure' | 'lines'> | undefined,
+): readonly string[] => (result?.failure === undefined ? [] : result.lines);
 
 const describe = (error: Error | undefined): SeedReport['failure'] =>
   error && {

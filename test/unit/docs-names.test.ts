@@ -79,7 +79,7 @@ describe('routes', () => {
     ].map(([, method, path]) => ({ method: method ?? '', path: path ?? '' })),
   );
   const own = served.filter(({ path }) => path.startsWith('/natswarm/'));
-  const joinPaths = ['api/join-listener.ts', 'api/seat-routes.ts'].flatMap((file) =>
+  const joinPaths = ['api/join-listener.ts', 'api/log-join-routes.ts'].flatMap((file) =>
     matchesOf(readProjectFile(file), /(?:GET|POST) (\/v1\/[\w/<>]+)/g),
   );
 
@@ -96,7 +96,7 @@ describe('routes', () => {
     expect(joinPaths.filter((path) => !text.includes(` ${path}\``))).toEqual([]);
   });
   test('of the join listener: its comments name exactly those that it answers', () => {
-    const answered = ['api/join-listener.ts', 'api/seat-routes.ts'].flatMap((file) =>
+    const answered = ['api/join-listener.ts', 'api/log-join-routes.ts'].flatMap((file) =>
       matchesOf(readProjectFile(file), /(?:'|\/\^)((?:\\?\/\w+)+)/g)
         .map((path) => path.replaceAll('\\', ''))
         .filter((path) => path.startsWith('/v1/')),

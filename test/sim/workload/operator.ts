@@ -136,7 +136,7 @@ export class Operator {
     }
   }
 
-  /** Of a node without a part in the log: managers come and go in `passage/`. */
+  /** Of a node without a part in the log: managers come and go in `handover/`. */
   #role(view: View, op: number, Role: NodeRole): Wish {
     const nodes: readonly Node[] = [...view.list('node')].filter(
       ({ id, spec }) => this.#cluster.host(id)?.isManager === false && spec.Role !== Role,

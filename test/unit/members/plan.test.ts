@@ -363,12 +363,12 @@ test('without word of the servers nothing is changed', () => {
 });
 
 test('of managers that tell where the log goes on, one that was left behind does not count, nor who knows less', () => {
-  const seats = [
+  const offers = [
     { generation: 4, index: 88 },
     { generation: 6, index: 95 },
     { generation: 6, index: 107 },
     { generation: 4, index: 200 },
-  ].map((seat) => ({ seat }));
-  expect(bestInformedFirst(seats)[0]).toBe(seats[2]);
+  ].map((offer) => ({ offer }));
+  expect(bestInformedFirst(offers)[0]).toBe(offers[2]);
   expect(bestInformedFirst([])).toEqual([]);
 });

@@ -3,9 +3,9 @@ import { isGoing, isVoter, placedManagers } from '../../../domain/members/form.t
 import { isMajority } from '../../../actors/manager/quorum.ts';
 import { Violation } from '../check/violation.ts';
 import { Random } from '../world/random.ts';
-import type { PassageHost } from './host.ts';
-import { found, isSeated, newestView, setRole, unsettled } from './run.ts';
-import { PassageWorld } from './world.ts';
+import type { HandoverHost } from './host.ts';
+import { found, hasPlace, newestView, setRole, unsettled } from './run.ts';
+import { HandoverWorld } from './world.ts';
 
 /** `return`: demoted, and promoted again on the way; `withdraw`: promoted, and demoted again on the way. */
 export type Operation = 'join' | 'demote' | 'leave' | 'return' | 'withdraw' | 'nothing';
@@ -45,7 +45,7 @@ const everyMs = { ask: 100, look: 20 } as const;
 type Role = 'manager' | 'worker';
 const isComing = (operation: Operation | undefined): boolean =>
   operation === 'join' || operation === 'withdraw';
-const joiningSeat = { generation: 0, form: 'several', joining: true } as const;
+const joiningPlace = { generation: 0, form: 'several', joining: true } as const;
 
 export function drawMoment(seed: number): Moment {
   const random = new Random(seed, 'moment');
@@ -82,12 +82,12 @@ export async function simulateMoment(moment: Moment): Promise<MomentResult> {
 }
 
 class MomentRun {
-  readonly world: PassageWorld;
+  readonly world: HandoverWorld;
   tookMs = Number.POSITIVE_INFINITY;
   gapMs: number | undefined;
   readonly #moment: Moment;
   readonly #acknowledged: string[] = [];
-  readonly #subject: PassageHost;
+  readonly #subject: HandoverHost;
   /** Server of the subject, when it was said that the subject is a manager again. */
   #promised: string | undefined;
   #isTurned = false;
@@ -98,9 +98,9 @@ class MomentRun {
     this.#moment = moment;
     const { seed, managers, operation, second } = moment;
     const joiners = [operation, second].filter(isComing).length;
-    this.world = new PassageWorld({ seed, hosts: managers + joiners });
+    this.world = new HandoverWorld({ seed, hosts: managers + joiners });
     const index = isComing(operation) ? managers : managers - 1;
-    this.#subject = this.world.hosts[index] as PassageHost;
+    this.#subject = this.world.hosts[index] as HandoverHost;
   }
 
   async run(): Promise<void> {
@@ -126,15 +126,15 @@ class MomentRun {
     const { world } = this;
     await found(world);
     for (const host of world.hosts.slice(1, count)) {
-      host.become({ nodeId: host.id, ...joiningSeat });
-      await world.run(60_000, () => isSeated(world)(host));
-      if (!isSeated(world)(host)) throw new Error('the managers did not come about');
+      host.become({ nodeId: host.id, ...joiningPlace });
+      await world.run(60_000, () => hasPlace(world)(host));
+      if (!hasPlace(world)(host)) throw new Error('the managers did not come about');
     }
     await world.run(5_000);
   }
 
-  #operate(operation: Operation, host: PassageHost): void {
-    if (operation === 'join') host.become({ nodeId: host.id, ...joiningSeat });
+  #operate(operation: Operation, host: HandoverHost): void {
+    if (operation === 'join') host.become({ nodeId: host.id, ...joiningPlace });
     if (operation === 'leave') host.become(undefined);
     // as a user who demotes the node that has left
     if (operation === 'demote' || operation === 'leave') void setRole(this.world, host, 'worker');
@@ -143,7 +143,7 @@ class MomentRun {
   }
 
   /** The same user asks for the one role, and then, when that is acknowledged, for the other one. */
-  #turn(host: PassageHost, [first, then]: readonly [Role, Role]): void {
+  #turn(host: HandoverHost, [first, then]: readonly [Role, Role]): void {
     const { clock } = this.world;
     const turnAt = clock.now() + (this.#moment.turnAtMs ?? 0);
     this.#ask(host, first, () =>
@@ -159,7 +159,7 @@ class MomentRun {
   }
 
   /** As `docker node promote` and `demote`, again until it is acknowledged. */
-  #ask(host: PassageHost, role: Role, done: () => void): void {
+  #ask(host: HandoverHost, role: Role, done: () => void): void {
     const { world } = this;
     const again = (): void => void world.clock.setTimeout(ask, everyMs.ask);
     const ask = (): void => {
@@ -180,26 +180,26 @@ class MomentRun {
   }
 
   /** From the promotion's answer on the log has the manager's copy, and it is not taken away again. */
-  #watchPromise(host: PassageHost, from: number): void {
+  #watchPromise(host: HandoverHost, from: number): void {
     const { world } = this;
     const view = newestView(world);
     // who is asked has read the log to its end
     const isNew = view !== undefined && view.index >= from;
     if (this.#promised === undefined && isNew && isSettled(view, host.id)) {
-      this.#promised = host.serverOf(host.seat?.generation ?? 0);
+      this.#promised = host.serverOf(host.place?.generation ?? 0);
       world.say(host.id, 'promotion answered', { server: this.#promised });
     }
-    const generation = host.seat?.generation ?? 0;
+    const generation = host.place?.generation ?? 0;
     const { copies } = world.members(generation);
     if (this.#promised !== undefined && !copies.has(this.#promised))
       world.fail(new Violation('moment', 'answered as a manager, and the log has no copy of it'));
     world.clock.setTimeout(() => this.#watchPromise(host, from), everyMs.look);
   }
 
-  #secondSubject(): PassageHost {
+  #secondSubject(): HandoverHost {
     const { hosts } = this.world;
     const { managers, second } = this.#moment;
-    return (second === 'join' ? hosts.at(-1) : hosts[managers - 2]) as PassageHost;
+    return (second === 'join' ? hosts.at(-1) : hosts[managers - 2]) as HandoverHost;
   }
 
   /** Whoever is not to be a manager any more, and hears of it, becomes a worker; and the other way round. */
@@ -208,11 +208,11 @@ class MomentRun {
     const newest = newestView(world);
     for (const host of world.hosts) {
       const isCut = world.isCutOff(host.id);
-      if (newest?.node(host.id)?.role === 'worker' && host.seat !== undefined && !isCut)
+      if (newest?.node(host.id)?.role === 'worker' && host.place !== undefined && !isCut)
         host.become(undefined);
       const isTurning = host === this.#subject && this.#moment.turnAtMs !== undefined;
-      const isUnseated = host.seat === undefined && newest?.node(host.id)?.role === 'manager';
-      if (isTurning && isUnseated && !isCut) host.become({ nodeId: host.id, ...joiningSeat });
+      const isUnplaced = host.place === undefined && newest?.node(host.id)?.role === 'manager';
+      if (isTurning && isUnplaced && !isCut) host.become({ nodeId: host.id, ...joiningPlace });
     }
     world.clock.setTimeout(() => this.#follow(), 200);
   }
@@ -250,7 +250,7 @@ class MomentRun {
     const newest = newestView(world);
     const voters = (newest === undefined ? [] : placedManagers(newest)).filter(isVoter);
     const ids = voters.map(({ id }) => id);
-    const isGone = (id: string): boolean => id === host.id || world.host(id)?.seat === undefined;
+    const isGone = (id: string): boolean => id === host.id || world.host(id)?.place === undefined;
     const left = new Set(ids.filter((id) => !isGone(id)));
     // one that is to go counts until it is gone, and the others have to be a majority without it
     const staying = voters.filter((node) => !isGoing(node)).map(({ id }) => id);
@@ -282,19 +282,19 @@ class MomentRun {
     const lost = world.hosts.filter(
       ({ id, isUp }) => !isUp && newest?.node(id)?.role === 'manager',
     );
-    const unused = (host: PassageHost): boolean => host.seat === undefined;
+    const unused = (host: HandoverHost): boolean => host.place === undefined;
     return lost.every(unused) && lost.length > 0 ? '' : unsettled(world, this.#acknowledged);
   }
 
-  #wrongOf(operation: Operation, host: PassageHost): string {
+  #wrongOf(operation: Operation, host: HandoverHost): string {
     const node = newestView(this.world)?.node(host.id);
-    if (operation === 'join') return isSeated(this.world)(host) ? '' : 'the joiner is not seated';
+    if (operation === 'join') return hasPlace(this.world)(host) ? '' : 'the joiner has no place';
     if (operation === 'nothing') return '';
     if (operation === 'return' || operation === 'withdraw') {
       if (!this.#isTurned) return 'the user has not been heard';
       if (operation === 'return')
         return this.#promised === undefined ? 'the promotion is not answered' : '';
     }
-    return node?.role === 'worker' && host.seat === undefined ? '' : 'it is a manager still';
+    return node?.role === 'worker' && host.place === undefined ? '' : 'it is a manager still';
   }
 }

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../../bus/ports.ts';
-import type { Seat } from '../../../actors/manager/passage.ts';
+import type { LogPlace } from '../../../actors/node/log-place/log-place.ts';
 import { placedManagers } from '../../../domain/members/form.ts';
 import { type DiskMark, laterMark, type Start } from '../../../domain/members/starts.ts';
 import type { View } from '../../../domain/store/view.ts';
@@ -20,7 +20,7 @@ interface Starts {
 }
 /** A whole disk as it was. */
 export interface Snapshot {
-  readonly seat: Seat | undefined;
+  readonly place: LogPlace | undefined;
   readonly stores: ReadonlyMap<number, SimStore>;
   readonly journals: ReadonlyMap<number, JournalDisk>;
   readonly starts: Starts;
@@ -32,7 +32,7 @@ export interface Snapshot {
 export class HostDisk {
   readonly id: string;
   /** Undefined for a worker. */
-  seat: Seat | undefined;
+  place: LogPlace | undefined;
   readonly stores = new Map<number, SimStore>();
   /** The managers whose servers this one's server lets in. */
   peers: readonly string[] = [];
@@ -53,9 +53,9 @@ export class HostDisk {
   get starts(): readonly Start[] {
     return this.#starts.starts;
   }
-  mustSeat(): Seat {
-    if (this.seat === undefined) throw new Error('a worker has no seat');
-    return this.seat;
+  mustPlace(): LogPlace {
+    if (this.place === undefined) throw new Error('a worker has no place in the log');
+    return this.place;
   }
   storeOf(generation: number): SimStore {
     const found = this.stores.get(generation) ?? { incarnation: ++this.#incarnations, end: 0 };
@@ -129,15 +129,15 @@ export class HostDisk {
 
   /** The manager begins anew as one that joins: what it had of this generation is not used any more, but for the store of one of two. */
   setAside(managers: number): void {
-    const { founding: _, ...rest } = this.mustSeat();
+    const { founding: _, ...rest } = this.mustPlace();
     if (managers > 2) this.stores.delete(rest.generation);
     this.#journals.delete(rest.generation);
     this.#starts = { starts: [], count: this.#starts.count };
     this.#seen.clear();
-    this.seat = { ...rest, joining: true };
+    this.place = { ...rest, joining: true };
   }
   wipe(): void {
-    this.seat = undefined;
+    this.place = undefined;
     this.stores.clear();
     this.peers = [];
     this.#journals.clear();
@@ -148,7 +148,7 @@ export class HostDisk {
 
   snapshot(): Snapshot {
     return {
-      seat: this.seat,
+      place: this.place,
       stores: new Map([...this.stores].map(([generation, store]) => [generation, { ...store }])),
       journals: new Map([...this.#journals].map(([generation, disk]) => [generation, disk.copy()])),
       starts: this.#starts,
@@ -161,7 +161,7 @@ export class HostDisk {
     this.stores.clear();
     for (const [generation, store] of to.stores) this.stores.set(generation, { ...store });
     if (part === 'store') return;
-    this.seat = to.seat;
+    this.place = to.place;
     this.peers = to.peers;
     this.#journals.clear();
     for (const [generation, disk] of to.journals) this.#journals.set(generation, disk.copy());

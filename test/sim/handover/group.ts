@@ -2,8 +2,8 @@ import type { LogGroup } from '../../../bus/ports.ts';
 import type { LogServer } from '../../../domain/members/plan.ts';
 import { pause } from '../../../supervisors/clock.ts';
 import { exchange } from './exchange.ts';
-import type { PassageHost } from './host.ts';
-import type { PassageWorld } from './world.ts';
+import type { HandoverHost } from './host.ts';
+import type { HandoverWorld } from './world.ts';
 
 /** As long as a copy takes, and a new server until it knows what the others know, ms. */
 const copyMs = 700;
@@ -16,7 +16,7 @@ const limitMs = { question: 1_000, change: 5_000 } as const;
 const nodeOf = (peer: string): string => peer.split('#')[0] ?? '';
 
 /** Each question and answer may be lost or late on its way; who only reads asks again soon. */
-export function logGroup(world: PassageWorld, host: PassageHost, generation: number): LogGroup {
+export function logGroup(world: HandoverWorld, host: HandoverHost, generation: number): LogGroup {
   const { question, change } = limitMs;
   const direct = groupOf(world, host, generation);
   return {
@@ -32,7 +32,7 @@ export function logGroup(world: PassageWorld, host: PassageHost, generation: num
 }
 
 /** The log's servers as JetStream's API shows them to the manager on `host`. */
-function groupOf(world: PassageWorld, host: PassageHost, generation: number): LogGroup {
+function groupOf(world: HandoverWorld, host: HandoverHost, generation: number): LogGroup {
   const members = async () => {
     // as an answer that does not come
     if (!world.hasQuorum(generation) || host.generation !== generation || world.isCutOff(host.id))

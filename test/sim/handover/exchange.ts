@@ -1,12 +1,12 @@
 import type { Direction } from '../world/mishaps.ts';
-import type { PassageWorld } from './world.ts';
+import type { HandoverWorld } from './world.ts';
 
 /**
  * A question between two machines that goes over no bus, and its answer: each may be lost, or late past the limit.
  * Rejects when no answer has come within it. A request that must not come late is lost instead.
  */
 export function exchange<T>(
-  { mishaps, clock }: Pick<PassageWorld, 'mishaps' | 'clock'>,
+  { mishaps, clock }: Pick<HandoverWorld, 'mishaps' | 'clock'>,
   operation: string,
   limitMs: number,
   act: () => Promise<T>,

@@ -1,3 +1,4 @@
+import type { LogOffer } from '../actors/node/log-place/log-offer.ts';
 import { startAnswerFrom } from '../bus/bodies.ts';
 import type { Checkpoint } from '../bus/ports.ts';
 import type { StartAnswer, StartTold } from '../bus/protocol.ts';
@@ -5,7 +6,7 @@ import { daemonFault } from '../domain/errors.ts';
 import { limits } from '../domain/limits.ts';
 import type { ManagerTold } from '../domain/model/objects.ts';
 import { exchange, exchangeBytes } from './join-cluster.ts';
-import { type Seat, unpackCheckpoint } from './seat-desk.ts';
+import { unpackCheckpoint } from './checkpoint-body.ts';
 
 /** A node's own certificate, key and roots, PEM. */
 export interface Own {
@@ -14,17 +15,17 @@ export interface Own {
   readonly ca: string;
 }
 
-const patienceMs = { seat: 3_000, enroll: 20_000, checkpoint: 300_000 } as const;
+const patienceMs = { offer: 3_000, enroll: 20_000, checkpoint: 300_000 } as const;
 
 /** Where the log goes on, as the manager at `addr` says. Rejects with its `Fault`. */
-export async function askSeat(addr: string, own: Own, signal: AbortSignal): Promise<Seat> {
+export async function askOffer(addr: string, own: Own, signal: AbortSignal): Promise<LogOffer> {
   return (await exchange(addr, {
     path: '/v1/manager',
     root: own.ca,
     identity: own,
     signal,
-    limitMs: patienceMs.seat,
-  })) as Seat;
+    limitMs: patienceMs.offer,
+  })) as LogOffer;
 }
 
 /** Tells the managers, through the one at `addr`, where this one is. Rejects with the leader's `Fault`. */
@@ -57,7 +58,7 @@ export async function tellStart(
     identity: own,
     body: JSON.stringify(told),
     signal,
-    limitMs: patienceMs.seat,
+    limitMs: patienceMs.offer,
   });
   const read = startAnswerFrom(answer);
   if (read === undefined) throw daemonFault('Unknown', `manager ${addr} sent a malformed answer`);

@@ -1,17 +1,14 @@
 import { Manager } from '../../../actors/manager/manager.ts';
-import {
-  Passage,
-  type PassagePorts,
-  type Seat,
-  untilCopied,
-  untilForgotten,
-} from '../../../actors/manager/passage.ts';
+import { GenerationHandover } from '../../../actors/node/log-place/generation-handover.ts';
+import { LogFollower } from '../../../actors/node/log-place/log-follower.ts';
+import { type Asker, LogJoinServer } from '../../../actors/node/log-place/log-join-server.ts';
+import type { LogPlace } from '../../../actors/node/log-place/log-place.ts';
+import { untilCopied, untilForgotten } from '../../../actors/node/log-place/own-server-watch.ts';
 import { askOthers, hearStart } from '../../../actors/manager/start-check.ts';
 import { hashOf } from '../../../bus/log-entry.ts';
-import type { Checkpoint } from '../../../bus/ports.ts';
 import type { StartAnswer, StartTold } from '../../../bus/protocol.ts';
-import type { View } from '../../../domain/store/view.ts';
-import { routePeers, upcoming } from '../../../domain/members/form.ts';
+import type { ManagerTold } from '../../../domain/model/objects.ts';
+import { type RoutePeer, routePeers } from '../../../domain/members/form.ts';
 import { pause } from '../../../supervisors/clock.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { command } from '../workload/outcome.ts';
@@ -21,24 +18,23 @@ import { Random } from '../world/random.ts';
 import { HostDisk, type Snapshot } from './disk.ts';
 import { exchange } from './exchange.ts';
 import { logGroup } from './group.ts';
-import { SimSeatKeeper, type SeatTold } from './seat-keeper.ts';
-import type { PassageWorld } from './world.ts';
+import { SimLogPlaceDisk } from './log-place-disk.ts';
+import { SimOtherManagers, SimSelf } from './log-place.ts';
+import type { HandoverWorld } from './world.ts';
 
 /** Pauses as a daemon's: between two tries, and before what ended is started again, ms. */
-const pauseMs = { seek: 500, again: 300, seat: 100 } as const;
+const pauseMs = { seek: 500, again: 300, anew: 100 } as const;
 /** How long another manager has for an answer about a start, ms. */
 const startLimitMs = 3_000;
 /** As a founder's: how long it waits for the others, ms. */
 const patienceMs = 30_000;
-/** A journal that was not synced is on the disk after this time at the latest, ms. */
-const writeBackMs = 5_000;
 
 /** The machine of a manager: what is on its disk, and the daemon that runs, if one does. */
-export class PassageHost {
+export class HandoverHost {
   readonly id: string;
   readonly disk: HostDisk;
   manager: Manager | undefined;
-  readonly #world: PassageWorld;
+  readonly #world: HandoverWorld;
   readonly #random: Random;
   #process: SimProcess | undefined;
   #end = new AbortController();
@@ -46,15 +42,15 @@ export class PassageHost {
   /** nats-server runs. */
   #isServing = false;
 
-  constructor(world: PassageWorld, index: number) {
+  constructor(world: HandoverWorld, index: number) {
     this.#world = world;
     this.#random = new Random(world.options.seed, `passage host ${index}`);
     this.id = this.#random.id();
     this.disk = new HostDisk(this.id, this.#random);
   }
 
-  get seat(): Seat | undefined {
-    return this.disk.seat;
+  get place(): LogPlace | undefined {
+    return this.disk.place;
   }
   /** Undefined while no daemon runs. */
   get process(): SimProcess | undefined {
@@ -66,12 +62,12 @@ export class PassageHost {
   }
   /** The generation that its server runs in; 0 for none. */
   get generation(): number {
-    return this.#isServing ? (this.seat?.generation ?? 0) : 0;
+    return this.#isServing ? (this.place?.generation ?? 0) : 0;
   }
   /** Its server begins anew, under another name. */
   rename(generation: number): void {
     this.disk.stores.delete(generation);
-    this.#restart(pauseMs.again);
+    this.restart(pauseMs.again);
   }
   /** The name of its server. */
   serverOf(generation: number): string {
@@ -80,15 +76,14 @@ export class PassageHost {
   }
 
   start(): void {
-    const { seat } = this;
-    if (this.isUp || this.#isOff || seat === undefined) return;
+    if (this.isUp || this.#isOff || this.place === undefined) return;
     const process = new SimProcess(this.#world.clock);
     this.#process = process;
     this.#end = new AbortController();
     this.#run(process, this.#end.signal).catch((error: unknown) => {
       if (!process.alive) return;
       this.#world.say(this.id, 'failed', { error: String(error) });
-      this.#restart(pauseMs.again);
+      this.restart(pauseMs.again);
     });
   }
 
@@ -129,10 +124,10 @@ export class PassageHost {
   }
 
   /** The node has become a worker, or is to be a manager anew: its disk begins empty. */
-  become(seat: Seat | undefined): void {
+  become(place: LogPlace | undefined): void {
     this.kill();
     this.disk.wipe();
-    this.disk.seat = seat;
+    this.disk.place = place;
     this.start();
   }
 
@@ -143,30 +138,31 @@ export class PassageHost {
   }
 
   async #run(process: SimProcess, scope: AbortSignal): Promise<void> {
-    const seat = this.#mustSeat();
-    const keeper = this.#keeper(process, scope);
-    if (seat.generation === 0) return keeper.seek();
-    if (seat.form === 'several' && !(await this.#admit(process, scope))) return;
+    const place = this.#mustPlace();
+    const disk = new SimLogPlaceDisk(this.#world, this, process);
+    const follower = this.#follower(process, disk);
+    if (place.generation === 0) return follower.seek(scope);
+    if (place.form === 'several' && !(await this.#admit(process, scope))) return;
     if (!process.alive) return;
     this.#isServing = true;
-    this.disk.storeOf(seat.generation);
+    this.disk.storeOf(place.generation);
     this.#world.changed();
-    if (seat.joining === true) void keeper.seek();
-    const passage = new Passage(this.#ports(process, keeper));
-    if (!(await passage.enter(false, scope))) return;
-    const manager = await this.#open(process, passage);
+    if (place.joining === true) void follower.seek(scope);
+    const handover = this.#handover(process, disk, follower);
+    if (!(await handover.open(false, scope))) return;
+    const manager = await this.#open(process, handover);
     if (!process.alive) return;
     this.manager = manager;
     manager.start();
-    if (seat.form === 'several') void this.#awaitForgotten(process, scope);
-    if (seat.joining === true) await passage.sit(manager, scope);
-    if (seat.form === 'several') void this.#tellStarted(manager, process);
-    if (seat.form === 'several') await keeper.watch(manager);
+    if (place.form === 'several') void this.#awaitForgotten(process, scope);
+    if (place.joining === true) await handover.confirm(manager, scope);
+    if (place.form === 'several') void this.#tellStarted(manager, process);
+    if (place.form === 'several') await follower.watch(manager, scope);
   }
 
-  async #open(process: SimProcess, passage: Passage<Seat>): Promise<Manager> {
+  async #open(process: SimProcess, handover: GenerationHandover): Promise<Manager> {
     const world = this.#world;
-    const { generation, form = 'alone' } = this.#mustSeat();
+    const { generation, form = 'alone' } = this.#mustPlace();
     const manager: Manager = await Manager.open({
       nodeId: this.id,
       generation,
@@ -188,18 +184,20 @@ export class PassageHost {
       },
       onContradiction: (why) => process.alive && world.fail(new Error(why)),
       onStranded: () =>
-        void passage.retreat(manager).catch((error: unknown) => process.alive && world.fail(error)),
+        void handover
+          .retreat(manager)
+          .catch((error: unknown) => process.alive && world.fail(error)),
       onClosed: () =>
-        void passage
-          .leave(manager, this.#end.signal)
+        void handover
+          .advance(manager, this.#end.signal)
           .catch((error: unknown) => process.alive && world.fail(error)),
     });
-    const { joining, founding } = this.#mustSeat();
-    if ((joining ?? founding) === undefined) this.#notePeers(manager.view());
+    const { joining, founding } = this.#mustPlace();
+    if ((joining ?? founding) === undefined) this.notePeers(routePeers(manager.view()));
     this.disk.noteStarts(manager.view());
     manager.watch((applied) => {
       this.disk.noteStarts(manager.view());
-      if (applied.some(({ kind }) => kind === 'node')) this.#notePeers(manager.view());
+      if (applied.some(({ kind }) => kind === 'node')) this.notePeers(routePeers(manager.view()));
     });
     return manager;
   }
@@ -207,7 +205,7 @@ export class PassageHost {
   /** As `admitServer`. */
   async #admit(process: SimProcess, scope: AbortSignal): Promise<boolean> {
     const world = this.#world;
-    const { generation, joining } = this.#mustSeat();
+    const { generation, joining } = this.#mustPlace();
     const { disk } = this;
     if (disk.hasOlderStore(generation) && world.options.unguarded !== true)
       return this.#setAside('the store is older');
@@ -225,7 +223,7 @@ export class PassageHost {
     };
     if (world.options.unguarded === true) return process.alive;
     const verdict = await process.guard(
-      askOthers<PassageHost>(
+      askOthers<HandoverHost>(
         {
           others: () => world.others(this),
           told: (other) => {
@@ -265,7 +263,7 @@ export class PassageHost {
         ? this.disk.peers.includes(from)
         : manager.view().node(from)?.role === 'manager';
     if (!isKnown) return Promise.reject(new Error('it is no manager'));
-    const { joining, generation = 0 } = this.seat ?? {};
+    const { joining, generation = 0 } = this.place ?? {};
     return hearStart(told, {
       seen: this.disk.seenOf(from),
       note: (mark) => {
@@ -293,7 +291,7 @@ export class PassageHost {
     this.#world.say(this.id, 'set aside', { why });
     this.kill();
     this.disk.setAside(Math.max(managers, this.disk.peers.length));
-    this.#restart(pauseMs.seat);
+    this.restart(pauseMs.anew);
     return false;
   }
 
@@ -307,125 +305,96 @@ export class PassageHost {
 
   /** As `beginAnew`. */
   async #awaitForgotten(process: SimProcess, scope: AbortSignal): Promise<void> {
-    const { generation } = this.#mustSeat();
+    const { generation } = this.#mustPlace();
     const group = logGroup(this.#world, this, generation);
     await untilForgotten(group, process.clock, scope).catch(() => undefined);
-    if (process.alive && !scope.aborted) this.takeSeat({ generation, peers: this.disk.peers });
+    if (process.alive && !scope.aborted) this.#beginAnew(generation);
   }
 
-  #notePeers(view: View): void {
-    const peers = routePeers(view).map(({ nodeId }) => nodeId);
+  notePeers(known: readonly RoutePeer[]): void {
+    const peers = known.map(({ nodeId }) => nodeId);
     if (peers.join() === this.disk.peers.join()) return;
     this.disk.peers = peers;
     this.#world.changed();
   }
 
-  /** The disk and the world as this incarnation sees them; each of its writes is a step at which the power may fail. */
-  #ports(process: SimProcess, keeper: SimSeatKeeper): PassagePorts<Seat> {
+  restart(afterMs: number): void {
+    this.kill();
+    this.#world.clock.setTimeout(() => this.start(), afterMs);
+  }
+
+  #follower(process: SimProcess, disk: SimLogPlaceDisk): LogFollower {
     const world = this.#world;
-    const step = (what: string, run: () => void): void => {
-      if (process.alive) world.step(this, what, () => process.alive && run());
-    };
-    return {
-      seat: () => this.#mustSeat(),
-      save: (seat) => step(`save ${JSON.stringify(seat)}`, () => this.#save(seat)),
-      begin: (generation, checkpoint) =>
-        process.guard(
-          new Promise((resolve) => {
-            step(`begin ${generation}`, () =>
-              resolve(this.#begin(process, generation, checkpoint)),
-            );
-          }),
-        ),
-      checkpointOf: async (generation) =>
-        (await this.disk.journal(generation).open(process).load()).checkpoint,
-      keepOnly: (generation) => step(`keep ${generation}`, () => this.#keepOnly(generation)),
-      notePeers: (view) => this.#notePeers(view),
-      ready: async (limit) => {
+    return new LogFollower({
+      disk,
+      managers: new SimOtherManagers(world, this, process),
+      self: new SimSelf(this.id),
+      clock: process.clock,
+      report: (event, fields) => process.alive && world.say(this.id, event, fields),
+    });
+  }
+
+  #handover(process: SimProcess, disk: SimLogPlaceDisk, follower: LogFollower): GenerationHandover {
+    const world = this.#world;
+    const { generation } = this.#mustPlace();
+    const servers = {
+      ready: async (limit: AbortSignal) => {
         while (!world.hasQuorum(this.generation)) {
           limit.throwIfAborted();
           await pause(process.clock, pauseMs.seek, limit);
         }
       },
-      create: (first) => {
-        const { generation } = this.#mustSeat();
+      create: (first?: number) => {
         if (!world.hasQuorum(generation)) return Promise.reject(new Error('no quorum'));
-        step(`create ${generation}`, () => world.createLog(generation, first));
+        if (process.alive)
+          world.step(this, `create ${generation}`, () => world.createLog(generation, first));
         return process.guard(Promise.resolve());
       },
-      fetchState: () => keeper.fetchState(),
-      begun: (generation) => keeper.begun(generation),
-      copied: (scope) =>
+      copied: (scope: AbortSignal) =>
         process.guard(
-          untilCopied(
-            logGroup(world, this, this.#mustSeat().generation),
-            this.id,
-            process.clock,
-            scope,
-          ),
+          untilCopied(logGroup(world, this, generation), this.id, process.clock, scope),
         ),
-      patience: () => {
+      foundingPatience: () => {
         const end = new AbortController();
         process.clock.setTimeout(() => end.abort(), patienceMs);
         return end.signal;
       },
-      report: (event, fields) => world.say(this.id, event, fields),
     };
-  }
-
-  #save(seat: Seat): void {
-    const was = this.seat;
-    this.disk.seat = seat;
-    if (was?.generation !== seat.generation || was.form !== seat.form) this.#restart(pauseMs.seat);
-  }
-
-  #restart(afterMs: number): void {
-    this.kill();
-    this.#world.clock.setTimeout(() => this.start(), afterMs);
-  }
-
-  async #begin(process: SimProcess, generation: number, checkpoint: Checkpoint): Promise<void> {
-    this.disk.stores.delete(generation);
-    const { unsynced } = this.#world.options;
-    // without sync it is all in the page cache at once, whose process may end, but whose machine must not
-    const writer = unsynced === true ? new SimProcess(this.#world.clock) : process;
-    const written = this.disk.beginJournal(generation, writer, checkpoint);
-    if (unsynced !== true) return written;
-    this.disk.noteUnsynced(generation);
-    this.#world.clock.setTimeout(() => this.disk.synced(generation), writeBackMs);
-    await written;
-  }
-
-  #keepOnly(generation: number): void {
-    this.disk.keepOnly(generation);
-    this.#world.changed();
-  }
-
-  #keeper(process: SimProcess, scope: AbortSignal): SimSeatKeeper {
-    return new SimSeatKeeper(this.#world, this, process, scope);
-  }
-
-  /** As `SeatDesk.seat`: what a manager is told of where the log goes on. */
-  tellSeat(of: string): SeatTold | undefined {
-    const { manager } = this;
-    const view = manager?.view();
-    if (manager === undefined || view?.node(of)?.role !== 'manager') return undefined;
-    const { generation } = upcoming(view);
-    const peers = routePeers(view).map(({ nodeId }) => nodeId);
-    return { generation, peers, index: view.index, current: manager.generation };
-  }
-
-  /** It goes on as one that joins; in the same generation with another server. */
-  takeSeat({ generation, peers }: Pick<SeatTold, 'generation' | 'peers'>): void {
-    this.#world.step(this, `take ${generation}`, () => {
-      this.disk.peers = peers;
-      if (this.#mustSeat().generation === generation) this.disk.stores.delete(generation);
-      this.disk.seat = { nodeId: this.id, generation, form: 'several', joining: true };
-      this.#restart(pauseMs.seat);
+    return new GenerationHandover({
+      disk,
+      servers,
+      others: follower,
+      report: (event, fields) => world.say(this.id, event, fields),
     });
   }
 
-  #mustSeat(): Seat {
-    return this.disk.mustSeat();
+  /** What other managers ask this one. Throws while no manager runs. */
+  logJoins(): LogJoinServer {
+    if (this.manager === undefined) throw new Error('the manager is being prepared');
+    // the certificates here stay as they are
+    return new LogJoinServer(this.manager, { letIn: () => undefined });
+  }
+  /** Rejects when this daemon dies over it. */
+  enroll(asker: Asker, told: ManagerTold): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) return Promise.reject(new Error('nobody answers'));
+    const enrolled = process.guard(this.logJoins().enroll(asker, told));
+    return new Promise((resolve, reject) => {
+      process.onDeath(() => reject(new Error('the daemon died')));
+      enrolled.then(resolve, reject);
+    });
+  }
+
+  /** It goes on as one that joins, in the same generation, with another server. */
+  #beginAnew(generation: number): void {
+    this.#world.step(this, `begin anew ${generation}`, () => {
+      this.disk.stores.delete(generation);
+      this.disk.place = { nodeId: this.id, generation, form: 'several', joining: true };
+      this.restart(pauseMs.anew);
+    });
+  }
+
+  #mustPlace(): LogPlace {
+    return this.disk.mustPlace();
   }
 }

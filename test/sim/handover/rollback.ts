@@ -1,7 +1,7 @@
 import { Random } from '../world/random.ts';
-import type { PassageHost } from './host.ts';
-import { follow, found, isSeated, unsettled, write } from './run.ts';
-import { PassageWorld } from './world.ts';
+import type { HandoverHost } from './host.ts';
+import { follow, found, hasPlace, unsettled, write } from './run.ts';
+import { HandoverWorld } from './world.ts';
 
 /** Another manager, when the one whose disk was rolled back comes back: it has been up all the time, was off while the
  * later records were written, or has them all and is off now. */
@@ -36,7 +36,7 @@ const limitMs = 120_000;
 /** Three managers; the disk of one goes back to what it was before its last start. Nothing acknowledged may be lost. */
 export async function simulateRollback(options: RollbackOptions): Promise<RollbackResult> {
   const { seed, part, others, unguarded = false } = options;
-  const world = new PassageWorld({ seed, hosts: 3, unguarded });
+  const world = new HandoverWorld({ seed, hosts: 3, unguarded });
   const acknowledged: string[] = [];
   const settled = (): Promise<void> =>
     world.settle('rollback', limitMs, () => unsettled(world, acknowledged));
@@ -46,9 +46,9 @@ export async function simulateRollback(options: RollbackOptions): Promise<Rollba
     await found(world);
     write(world, acknowledged);
     follow(world);
-    await world.run(60_000, () => world.hosts.every(isSeated(world)));
+    await world.run(60_000, () => world.hosts.every(hasPlace(world)));
     const victim = world.random.pick(world.hosts);
-    const those = (kind: Other): readonly PassageHost[] =>
+    const those = (kind: Other): readonly HandoverHost[] =>
       world.others(victim).filter((_, index) => others[index] === kind);
     victim.powerOff();
     const snapshot = victim.snapshot();

@@ -5,9 +5,9 @@ import type { ManagerTold } from '../domain/model/objects.ts';
 import { Fault } from '../domain/errors.ts';
 
 /** What managers without a part in the log ask of others; `certificate` (DER) is the connection's. */
-export interface SeatRoutes {
+export interface LogJoinRoutes {
   /** Where the log goes on. Throws `Fault`. */
-  readonly seat: (certificate: Buffer) => object;
+  readonly offer: (certificate: Buffer) => object;
   /** The asker's addresses. Rejects with a `Fault`. */
   readonly enroll: (certificate: Buffer, place: ManagerTold) => Promise<void>;
   /** What this manager has seen of the asker's disk, and whether it fits the log; answered without a leader too. Rejects with a `Fault`. */
@@ -20,14 +20,14 @@ export interface SeatRoutes {
  * `GET /v1/manager` tells where the log goes on, `POST /v1/manager` takes the asker's addresses,
  * `POST /v1/manager/start` answers whether the asker's disk may be used, `GET /v1/manager/checkpoint/<generation>` gives the state. Undefined for other paths. Rejects with a `Fault`.
  */
-export async function answerSeat(
-  routes: SeatRoutes,
+export async function answerLogJoin(
+  routes: LogJoinRoutes,
   req: IncomingMessage,
   certificate: () => Buffer,
   body: () => Promise<unknown>,
 ): Promise<object | Uint8Array | undefined> {
   const url = req.url ?? '';
-  if (url === '/v1/manager' && req.method === 'GET') return routes.seat(certificate());
+  if (url === '/v1/manager' && req.method === 'GET') return routes.offer(certificate());
   if (url === '/v1/manager' && req.method === 'POST') {
     const shown = certificate();
     await routes.enroll(shown, placeFrom(await body()));

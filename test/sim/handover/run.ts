@@ -3,10 +3,10 @@ import type { Change } from '../../../domain/store/changes.ts';
 import type { View } from '../../../domain/store/view.ts';
 import { digest } from '../check/digest.ts';
 import { Random } from '../world/random.ts';
-import type { PassageHost } from './host.ts';
-import { type PassageOptions, PassageWorld } from './world.ts';
+import type { HandoverHost } from './host.ts';
+import { type HandoverOptions, HandoverWorld } from './world.ts';
 
-export interface PassageResult {
+export interface HandoverResult {
   readonly failure: Error | undefined;
   readonly acknowledged: number;
   /** Writes to disks: at each of them the power may fail. */
@@ -22,7 +22,7 @@ const writeEveryMs = 1_000;
 const calmLimitMs = 180_000;
 
 /** How many machines there are, how often they lose their power and messages are lost, drawn by seed. */
-export function drawPassage(seed: number, unsynced = false): PassageOptions {
+export function drawHandover(seed: number, unsynced = false): HandoverOptions {
   const random = new Random(seed, 'passage options');
   const powerOffEveryMs = random.between(4_000, 20_000);
   const hosts = random.pick([2, 2, 3, 3, 4]);
@@ -33,8 +33,8 @@ export function drawPassage(seed: number, unsynced = false): PassageOptions {
  * One manager becomes several, and several become one, again and again, under a stream of commands. In the end all
  * machines are left alone, and everything that was acknowledged must be with every manager.
  */
-export async function simulatePassage(options: PassageOptions): Promise<PassageResult> {
-  const world = new PassageWorld(options);
+export async function simulateHandover(options: HandoverOptions): Promise<HandoverResult> {
+  const world = new HandoverWorld(options);
   const acknowledged: string[] = [];
   let failure: Error | undefined;
   let generation = 0;
@@ -62,10 +62,10 @@ export async function simulatePassage(options: PassageOptions): Promise<PassageR
   };
 }
 
-export async function found(world: PassageWorld): Promise<void> {
+export async function found(world: HandoverWorld): Promise<void> {
   const [founder] = world.hosts;
   if (founder === undefined) return;
-  founder.disk.seat = { nodeId: founder.id, generation: 1 };
+  founder.disk.place = { nodeId: founder.id, generation: 1 };
   world.createLog(1);
   founder.disk.storeOf(1);
   founder.start();
@@ -81,7 +81,7 @@ export async function found(world: PassageWorld): Promise<void> {
 }
 
 /** A client that writes through whichever manager runs. */
-export function write(world: PassageWorld, acknowledged: string[]): void {
+export function write(world: HandoverWorld, acknowledged: string[]): void {
   let number = 0;
   const next = async (): Promise<void> => {
     const name = `s${number++}`;
@@ -102,19 +102,19 @@ export function write(world: PassageWorld, acknowledged: string[]): void {
 }
 
 /** What daemons do about the role that their certificates say. */
-export function follow(world: PassageWorld): void {
+export function follow(world: HandoverWorld): void {
   const newest = newestView(world);
   for (const host of newest === undefined ? [] : world.hosts) {
     const node = newest?.node(host.id);
     // a manager that has just started may not have read that far
     if (node === undefined) continue;
     const isManager = node.role === 'manager';
-    if (isManager === (host.seat !== undefined)) continue;
+    if (isManager === (host.place !== undefined)) continue;
     if (world.mishaps.draw('renewal', 'answer') !== undefined) continue;
-    if (!isManager && host.seat !== undefined) host.become(undefined);
+    if (!isManager && host.place !== undefined) host.become(undefined);
     if (
       isManager &&
-      host.seat === undefined &&
+      host.place === undefined &&
       world.clock.now() > world.hosts.indexOf(host) * 4_000
     )
       host.become({ nodeId: host.id, generation: 0, form: 'several', joining: true });
@@ -123,24 +123,24 @@ export function follow(world: PassageWorld): void {
 }
 
 /** Grows to all managers, back to one, and grows again. */
-async function comeAndGo(world: PassageWorld): Promise<void> {
-  const wish = (host: PassageHost, role: 'manager' | 'worker'): Promise<void> =>
+async function comeAndGo(world: HandoverWorld): Promise<void> {
+  const wish = (host: HandoverHost, role: 'manager' | 'worker'): Promise<void> =>
     setRole(world, host, role);
-  await world.run(60_000, () => world.hosts.every(isSeated(world)));
+  await world.run(60_000, () => world.hosts.every(hasPlace(world)));
   const order = [...world.hosts].sort(() => world.random.next() - 0.5);
   for (const host of order.slice(1)) {
     await wish(host, 'worker');
     await world.run(world.random.between(0, 15_000));
   }
-  await world.run(60_000, () => order.slice(1).every((host) => host.seat === undefined));
+  await world.run(60_000, () => order.slice(1).every((host) => host.place === undefined));
   for (const host of order.slice(1)) await wish(host, 'manager');
   await world.run(30_000);
 }
 
 /** Asks until it is so, as a user would. */
 export async function setRole(
-  world: PassageWorld,
-  { id }: PassageHost,
+  world: HandoverWorld,
+  { id }: HandoverHost,
   role: 'manager' | 'worker',
 ): Promise<void> {
   const isSo = (): boolean => newestView(world)?.node(id)?.spec.Role === role;
@@ -164,7 +164,7 @@ const roleOf = ({ id, spec, manager }: Node, role: 'manager' | 'worker'): Change
   fields: { ...((role === 'manager' || !manager) && { role }), spec: { ...spec, Role: role } },
 });
 
-export function newestView(world: PassageWorld): View | undefined {
+export function newestView(world: HandoverWorld): View | undefined {
   let newest: View | undefined;
   for (const { manager } of world.hosts) {
     const view = manager?.view();
@@ -173,26 +173,26 @@ export function newestView(world: PassageWorld): View | undefined {
   return newest;
 }
 
-export const isSeated =
-  (world: PassageWorld) =>
-  (host: PassageHost): boolean => {
+export const hasPlace =
+  (world: HandoverWorld) =>
+  (host: HandoverHost): boolean => {
     const node = newestView(world)?.node(host.id);
     return (
       node?.manager !== undefined &&
       node.manager.joining === undefined &&
-      host.seat?.joining === undefined
+      host.place?.joining === undefined
     );
   };
 
 /** What is not yet as it must be in the end; '' for nothing. */
-export function unsettled(world: PassageWorld, acknowledged: readonly string[]): string {
+export function unsettled(world: HandoverWorld, acknowledged: readonly string[]): string {
   const newest = newestView(world);
   if (newest === undefined) return 'no manager runs';
   const managers = world.hosts.filter(({ id }) => newest.node(id)?.role === 'manager');
   for (const host of managers) {
     const { manager, id } = host;
     if (manager === undefined) return `manager ${id} does not run`;
-    if (!isSeated(world)(host) && managers.length > 1) return `manager ${id} is not seated`;
+    if (!hasPlace(world)(host) && managers.length > 1) return `manager ${id} has no place`;
     if (manager.generation !== managers[0]?.generation) return `${id} is in another generation`;
     if (manager.view().index !== newest.index) return `${id} is behind`;
   }

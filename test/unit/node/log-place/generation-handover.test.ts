@@ -1,61 +1,72 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  Passage,
-  type PassagePorts,
-  type Seat,
-  untilForgotten,
-} from '../../../actors/manager/passage.ts';
-import type { Manager } from '../../../actors/manager/manager.ts';
-import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
-import { settle } from '../../support/settle.ts';
+import { GenerationHandover } from '../../../../actors/node/log-place/generation-handover.ts';
+import type { LogPlace, LogPlaceDisk } from '../../../../actors/node/log-place/log-place.ts';
+import { untilForgotten } from '../../../../actors/node/log-place/own-server-watch.ts';
+import type { Manager } from '../../../../actors/manager/manager.ts';
+import { VirtualClock } from '../../../../supervisors/virtual-clock.ts';
+import { settle } from '../../../support/settle.ts';
 
 const scope = new AbortController().signal;
 
 /** The disk of a manager `a` that has been let in, but does not know yet. */
 function disk() {
-  let seat: Seat = { nodeId: 'a', generation: 2, form: 'several', joining: true };
+  let place: LogPlace = { nodeId: 'a', generation: 2, form: 'several', joining: true };
   const journals = new Set([2]);
-  const ports: Partial<PassagePorts<Seat>> = {
-    seat: () => seat,
+  const files: LogPlaceDisk = {
+    place: () => place,
     save: (next) => {
-      seat = next;
+      place = next;
     },
-    begin: (generation) => {
+    beginGeneration: (generation) => {
       journals.add(generation);
       return Promise.resolve();
     },
+    beginJournal: () => Promise.resolve(),
+    checkpointOf: () => Promise.resolve(undefined),
     keepOnly: (generation) => {
       for (const other of journals) if (other !== generation) journals.delete(other);
     },
-    copied: () => Promise.resolve(),
     notePeers: () => undefined,
-    report: () => undefined,
+    takeOffer: () => undefined,
   };
-  const passage = new Passage(ports as PassagePorts<Seat>);
-  return { passage, seat: () => seat, journals };
+  const handover = new GenerationHandover({
+    disk: files,
+    servers: {
+      ready: () => Promise.resolve(),
+      create: () => Promise.resolve(),
+      copied: () => Promise.resolve(),
+      foundingPatience: () => scope,
+    },
+    others: { fetchState: () => Promise.resolve(), begun: () => Promise.resolve() },
+    report: () => undefined,
+  });
+  return { handover, place: () => place, journals };
 }
 
 const next = { generation: 3, form: 'alone', founder: 'a' } as const;
 const manager = {
-  view: () => ({ cluster: () => ({ log: { generation: 2, form: 'several', next } }) }),
+  view: () => ({
+    cluster: () => ({ log: { generation: 2, form: 'several', next } }),
+    managers: () => [],
+  }),
   snapshot: () => ({ seq: 73 }),
 } as unknown as Pick<Manager, 'view' | 'snapshot'>;
 
-test.each(['leave', 'retreat'] as const)(
+test.each(['advance', 'retreat'] as const)(
   'the answer that a manager counts comes when the next generation has begun (%s): that one is kept',
   async (way) => {
-    const { passage, seat, journals } = disk();
+    const { handover, place, journals } = disk();
     let answer = (): void => undefined;
     const told = new Promise<{ index: number; result: unknown }>((resolve) => {
       answer = () => resolve({ index: 73, result: {} });
     });
-    const sitting = passage.sit({ command: () => told }, scope);
+    const confirming = handover.confirm({ command: () => told }, scope);
     await settle();
-    const leaving = passage[way](manager, scope);
+    const leaving = handover[way](manager, scope);
     answer();
-    await Promise.all([sitting, leaving]);
+    await Promise.all([confirming, leaving]);
     expect([...journals]).toContain(3);
-    expect(seat()).toEqual({ nodeId: 'a', generation: 3, form: 'alone', founding: { after: 73 } });
+    expect(place()).toEqual({ nodeId: 'a', generation: 3, form: 'alone', founding: { after: 73 } });
   },
 );
 

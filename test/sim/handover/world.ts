@@ -10,9 +10,10 @@ import { SimNetwork } from '../world/network.ts';
 import { Violation } from '../check/violation.ts';
 import { Random } from '../world/random.ts';
 import { Servers } from '../world/servers.ts';
-import { PassageHost } from './host.ts';
+import { HandoverHost } from './host.ts';
+import { pinOf, toldOf } from './log-place.ts';
 
-export interface PassageOptions {
+export interface HandoverOptions {
   readonly seed: number;
   readonly hosts: number;
   /** Step before which (even) or behind which (odd) its machine loses its power; none when absent. */
@@ -45,10 +46,10 @@ const renameMs = 3_000;
 const settledEveryMs = 20;
 
 /** Managers that come and go, each generation of the log with the servers that keep it, and machines that lose their power. */
-export class PassageWorld {
-  readonly options: PassageOptions;
+export class HandoverWorld {
+  readonly options: HandoverOptions;
   readonly clock = new VirtualClock();
-  readonly hosts: readonly PassageHost[];
+  readonly hosts: readonly HandoverHost[];
   readonly servers: Servers;
   readonly network: SimNetwork;
   readonly mishaps: Mishaps;
@@ -60,16 +61,16 @@ export class PassageWorld {
   #isCalm = false;
   readonly #logs = new Map<number, SimLog>();
   readonly #members = new Map<number, Members>();
-  readonly #clients: { host: PassageHost; generation: number; client: SimLogClient }[] = [];
+  readonly #clients: { host: HandoverHost; generation: number; client: SimLogClient }[] = [];
   readonly #parted = new Map<string, () => void>();
   /** Hosts whose network is cut. */
   readonly #cutOff = new Set<string>();
   #failure: unknown;
 
-  constructor(options: PassageOptions) {
+  constructor(options: HandoverOptions) {
     this.options = options;
     this.random = new Random(options.seed, 'passage');
-    this.hosts = Array.from({ length: options.hosts }, (_, i) => new PassageHost(this, i));
+    this.hosts = Array.from({ length: options.hosts }, (_, i) => new HandoverHost(this, i));
     this.servers = new Servers(this.hosts.map(({ id }) => id));
     const link = { latencyMinMs: 0.5, latencyMaxMs: 5 };
     this.mishaps = new Mishaps(new Random(options.seed, 'passage mishaps'));
@@ -79,11 +80,11 @@ export class PassageWorld {
   wallNow(): number {
     return epochMs + this.clock.now();
   }
-  host(id: string): PassageHost | undefined {
+  host(id: string): HandoverHost | undefined {
     return this.hosts.find((host) => host.id === id);
   }
   /** Those that a host reaches. */
-  others(host: PassageHost): readonly PassageHost[] {
+  others(host: HandoverHost): readonly HandoverHost[] {
     if (this.isCutOff(host.id)) return [];
     return this.hosts.filter((other) => other !== host && !this.isCutOff(other.id));
   }
@@ -109,7 +110,7 @@ export class PassageWorld {
   }
 
   /** A write to a host's disk. */
-  step(host: PassageHost, what: string, write: () => void): void {
+  step(host: HandoverHost, what: string, write: () => void): void {
     const number = this.steps++;
     this.say(host.id, `${number} ${what}`, {});
     const isCutAt = (at: number): boolean => !this.#isCalm && at === this.options.powerOffAt;
@@ -196,7 +197,7 @@ export class PassageWorld {
     group.ids.delete(peer);
     group.copies.delete(peer);
     group.removed.add(peer);
-    const runs = (host: PassageHost): boolean => host.serverOf(generation) === peer;
+    const runs = (host: HandoverHost): boolean => host.serverOf(generation) === peer;
     const told = this.#servers(generation).find(runs);
     const process = told?.process;
     this.#fill(group, generation);
@@ -211,16 +212,16 @@ export class PassageWorld {
   }
 
   /** Servers that run and reach each other; one that stands alone has nobody to reach. */
-  #servers(generation: number): readonly PassageHost[] {
+  #servers(generation: number): readonly HandoverHost[] {
     return this.hosts.filter(
       (host) =>
         host.generation === generation &&
-        (host.seat?.form !== 'several' || !this.isCutOff(host.id)),
+        (host.place?.form !== 'several' || !this.isCutOff(host.id)),
     );
   }
 
   /** Servers that run and whose copies of the log count; before it has copies, those of the group. */
-  #voters(generation: number): readonly PassageHost[] {
+  #voters(generation: number): readonly HandoverHost[] {
     const { ids, copies } = this.members(generation);
     const counting = copies.size > 0 ? copies : ids;
     return this.#servers(generation).filter((host) => counting.has(host.serverOf(generation)));
@@ -235,7 +236,7 @@ export class PassageWorld {
     const { ids, copies } = this.members(generation);
     const needed = Math.floor(Math.max(2, copies.size || ids.size) / 2) + 1;
     const isAlone = this.hosts.some(
-      (host) => host.generation === generation && host.seat?.form !== 'several',
+      (host) => host.generation === generation && host.place?.form !== 'several',
     );
     return generation > 0 && (isAlone || up.length >= needed);
   }
@@ -256,7 +257,7 @@ export class PassageWorld {
     if (group.copies.size === 0) this.setReplicas(group, generation, Math.min(2, group.ids.size));
   }
 
-  logFor(host: PassageHost, generation: number): StateLog {
+  logFor(host: HandoverHost, generation: number): StateLog {
     const log = this.#logs.get(generation);
     if (log === undefined) throw new Error(`stream not found: generation ${generation}`);
     const client = log.client();
@@ -267,7 +268,7 @@ export class PassageWorld {
 
   /** A host's server has come, gone or changed its generation. */
   changed(): void {
-    for (const host of this.hosts) if (host.seat?.founding !== undefined) this.#admit(host);
+    for (const host of this.hosts) if (host.place?.founding !== undefined) this.#admit(host);
     for (const host of this.hosts) this.#admit(host);
     for (const generation of this.#logs.keys()) {
       if (!this.hosts.some(({ disk }) => disk.stores.has(generation)))
@@ -281,16 +282,16 @@ export class PassageWorld {
       client.setReachable(
         host.generation === generation &&
           this.hasQuorum(generation) &&
-          (host.seat?.form !== 'several' || !this.isCutOff(host.id)),
+          (host.place?.form !== 'several' || !this.isCutOff(host.id)),
       );
     for (const a of this.hosts) for (const b of this.hosts) if (a.id < b.id) this.#link(a, b);
   }
 
   /** A server that is new to a group which has a log is let in by a majority of it. */
-  #admit(host: PassageHost): void {
+  #admit(host: HandoverHost): void {
     const { generation } = host;
     if (generation === 0) return;
-    const isAlone = host.seat?.form !== 'several';
+    const isAlone = host.place?.form !== 'several';
     const group = this.members(generation);
     const peer = host.serverOf(generation);
     if (group.removed.has(peer) || group.ids.has(peer)) return;
@@ -302,16 +303,16 @@ export class PassageWorld {
   }
 
   /** Servers let in only those of managers that theirs know, and most of them have to. */
-  isLetIn(host: PassageHost): boolean {
+  isLetIn(host: HandoverHost): boolean {
     const { ids } = this.members(host.generation);
     const others = this.#servers(host.generation).filter(
       (other) => other !== host && ids.has(other.serverOf(host.generation)),
     );
-    const knows = (one: PassageHost, other: PassageHost): boolean =>
+    const knows = (one: HandoverHost, other: HandoverHost): boolean =>
       one.disk.peers.includes(other.id);
     const open = others.filter((other) => knows(other, host) && knows(host, other));
     // its founder begins the group
-    if (others.length === 0) return host.seat?.founding !== undefined;
+    if (others.length === 0) return host.place?.founding !== undefined;
     return 2 * open.length > others.length;
   }
 
@@ -326,7 +327,7 @@ export class PassageWorld {
   }
 
   /** Servers of different generations have nothing to do with each other. */
-  #link(a: PassageHost, b: PassageHost): void {
+  #link(a: HandoverHost, b: HandoverHost): void {
     const key = `${a.id} ${b.id}`;
     const isCut = this.isCutOff(a.id) || this.isCutOff(b.id);
     const isOpen = a.generation > 0 && a.generation === b.generation && !isCut;
@@ -349,12 +350,8 @@ export class PassageWorld {
         role: 'manager',
         status: { state: 'unknown', message: '', addr: '' },
         ...(index === 0 && {
-          manager: {
-            addr: '1:2377',
-            bus: '1:7946',
-            route: `${id}:7947`,
-            reachability: 'reachable',
-          },
+          pins: [pinOf(id)],
+          manager: { ...toldOf(id), reachability: 'reachable' },
         }),
       },
     }));
