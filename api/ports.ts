@@ -1,3 +1,4 @@
+import type { InitRequest, JoinRequest } from '../domain/members/requests.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
 import type { LogStatus } from '../domain/members/log-status.ts';
@@ -14,30 +15,6 @@ export interface LocalState {
   readonly manager: boolean;
   readonly error: string;
   readonly remoteManagers: readonly { readonly nodeId: string; readonly addr: string }[];
-}
-
-export interface InitRequest {
-  readonly listenAddr: string;
-  readonly advertiseAddr: string;
-  readonly dataPathAddr: string;
-  readonly dataPathPort: number;
-  readonly forceNewCluster: boolean;
-  readonly autoLockManagers: boolean;
-  readonly availability: string;
-  readonly defaultAddrPool: readonly string[];
-  readonly subnetSize: number;
-  /** Swarm.Spec as sent; merged over the defaults. */
-  readonly spec: unknown;
-}
-
-export interface JoinRequest {
-  readonly listenAddr: string;
-  readonly advertiseAddr: string;
-  readonly dataPathAddr: string;
-  /** `host[:port]` of managers; the first that answers is joined. */
-  readonly remoteAddrs: readonly string[];
-  readonly joinToken: string;
-  readonly availability: string;
 }
 
 /** The swarm as this daemon sees it. Every method throws `Fault`s with Docker's texts. */

@@ -5,7 +5,7 @@ import type { StartTold } from '../bus/protocol.ts';
 import { pause, systemClock } from '../supervisors/clock.ts';
 import { journalOf, setStateAside } from './generation.ts';
 import type { LogEvent } from './log.ts';
-import type { Identity } from './node-files.ts';
+import type { Identity } from '../actors/node/identity.ts';
 import { newLogFollower, otherManagers } from './log-follower.ts';
 import { tellStart } from './manager-client.ts';
 import type { Aside, Hold } from './start-files.ts';

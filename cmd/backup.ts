@@ -24,8 +24,9 @@ import type { Config } from './config.ts';
 import { placeOf } from './found-cluster.ts';
 import { beginGeneration } from './generation.ts';
 import { applyLock } from './key-lock.ts';
-import type { Identity, NodeFiles } from './node-files.ts';
-import type { OwnAddresses } from './own-addresses.ts';
+import type { Identity } from '../actors/node/identity.ts';
+import type { NodeFiles } from './node-files.ts';
+import type { OwnAddresses } from '../actors/node/identity.ts';
 import { newId } from './wiring.ts';
 import { keysOfCertificate } from './own-certificate.ts';
 

@@ -1,8 +1,9 @@
-import type { JoinRequest } from '../api/ports.ts';
+import type { JoinRequest } from '../domain/members/requests.ts';
 import { Fault } from '../domain/errors.ts';
 import { createRequest, privateKeyFromPem } from '../pki/mod.ts';
 import { firstOf, rejoinThrough, tokenFrom } from './join-cluster.ts';
-import type { Identity, NodeFiles } from './node-files.ts';
+import type { Identity } from '../actors/node/identity.ts';
+import type { NodeFiles } from './node-files.ts';
 
 /**
  * Takes a member whose certificate opens nothing any more back into its cluster, as the node that it was: with a join

@@ -5,7 +5,8 @@ import { clusterSpecForInit } from '../domain/spec/cluster.ts';
 import type { Change } from '../domain/store/changes.ts';
 import type { View } from '../domain/store/view.ts';
 import { beginGeneration, journalOf, statesAside } from './generation.ts';
-import type { Identity, NodeFiles } from './node-files.ts';
+import type { Identity } from '../actors/node/identity.ts';
+import type { NodeFiles } from './node-files.ts';
 import { StartFiles } from './start-files.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { InitRequest } from '../api/ports.ts';
+import type { InitRequest } from '../domain/members/requests.ts';
 import { daemonFault } from '../domain/errors.ts';
 import type { ManagerTold, NodeDescription } from '../domain/model/objects.ts';
 import type { Availability, ClusterSpec, Labels } from '../domain/model/spec.ts';
@@ -20,8 +20,9 @@ import {
 } from '../pki/mod.ts';
 import { joinHostPort } from './addresses.ts';
 import type { Config } from './config.ts';
-import type { Identity, ManagerKeys } from './node-files.ts';
-import type { OwnAddresses } from './own-addresses.ts';
+import type { Identity } from '../actors/node/identity.ts';
+import type { ManagerKeys } from './node-files.ts';
+import type { OwnAddresses } from '../actors/node/identity.ts';
 import { newId } from './wiring.ts';
 import { keysOfCertificate } from './own-certificate.ts';
 

@@ -1,10 +1,10 @@
 import type { Issued, JoinAsk } from '../api/join-listener.ts';
-import type { JoinRequest } from '../api/ports.ts';
+import type { JoinRequest } from '../domain/members/requests.ts';
 import { daemonFault, Fault } from '../domain/errors.ts';
 import { createRequest, generateKeys, privateKeyToPem } from '../pki/mod.ts';
 import { type Clock, pause } from '../supervisors/clock.ts';
 import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
-import type { OwnAddresses } from './own-addresses.ts';
+import type { OwnAddresses } from '../actors/node/identity.ts';
 
 /** A manager's answer, and the key that it is for. */
 export interface Joined {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
-import type { LogPlace } from '../actors/node/log-place/log-place.ts';
+import type { Identity } from '../actors/node/identity.ts';
 import type { Epoch } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/ca/membership.ts';
 import { limits } from '../domain/limits.ts';
@@ -16,20 +16,6 @@ import {
   unwrap,
   wrap,
 } from '../pki/mod.ts';
-
-/** What a node must know of itself before it can reach the cluster; the rest is in the state log. */
-export interface Identity extends LogPlace {
-  readonly clusterId: string;
-  /** `IP:PORT` of the join listener as configured at init. */
-  readonly listenAddr: string;
-  readonly advertiseHost: string;
-  readonly advertisePort: string;
-  /** The advertised host was an address of this machine when it was taken: when it is none any more, another one is. */
-  readonly advertisesOwn?: true;
-  /** What this node's certificate says; a file without it is a manager's. */
-  readonly role?: 'manager' | 'worker';
-}
-export const isManager = (identity: Identity): boolean => identity.role !== 'worker';
 
 /** Keys that a manager needs before it can read the log. */
 export interface ManagerKeys {

@@ -10,12 +10,8 @@ import {
   resolveListen,
 } from './addresses.ts';
 import { cliListenAddr, type Config } from './config.ts';
-import type { Identity } from './node-files.ts';
+import type { OwnAddresses } from '../actors/node/identity.ts';
 
-export type OwnAddresses = Pick<
-  Identity,
-  'listenAddr' | 'advertiseHost' | 'advertisePort' | 'advertisesOwn'
->;
 /** By `swarm init` or `swarm join`. Who gives none sends `cliListenAddr` and ''. */
 export interface AddressesAsked {
   readonly listenAddr: string;

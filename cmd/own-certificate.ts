@@ -6,7 +6,8 @@ import type { Node } from '../domain/model/objects.ts';
 import type { View } from '../domain/store/view.ts';
 import { Authority, privateKeyFromPem, publicKeyPin, readCertificate } from '../pki/mod.ts';
 import type { LogEvent } from './log.ts';
-import type { Certificates, Identity, NodeFiles } from './node-files.ts';
+import type { Identity } from '../actors/node/identity.ts';
+import type { Certificates, NodeFiles } from './node-files.ts';
 
 export const hasExpired = (files: NodeFiles): boolean =>
   readCertificate(files.certificate('node')).notAfterMs < Date.now();

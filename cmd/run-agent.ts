@@ -9,8 +9,10 @@ import { aborted, pause, systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import { actorLog, type Logger } from './log.ts';
-import { type Identity, isManager, type NodeFiles } from './node-files.ts';
-import { movedAddresses, type OwnAddresses } from './own-addresses.ts';
+import { type Identity, isManager } from '../actors/node/identity.ts';
+import type { NodeFiles } from './node-files.ts';
+import type { OwnAddresses } from '../actors/node/identity.ts';
+import { movedAddresses } from './own-addresses.ts';
 import { busAddress, newId, openBus, tlsOf } from './wiring.ts';
 
 /** How often the machine's addresses are looked at, ms. */

@@ -1,6 +1,6 @@
 import { daemonFault } from '../domain/errors.ts';
 import { type Clock, systemClock } from '../supervisors/clock.ts';
-import { text } from './swarm-texts.ts';
+import { text } from '../actors/node/swarm-texts.ts';
 
 /** Something of this node that comes and goes with its parts (its manager, its session), and those who wait for it. */
 export class Running<T> {
@@ -48,11 +48,4 @@ export class Running<T> {
       this.#waiting.add(wake);
     });
   }
-}
-
-/** Rejects with Docker's 503 after so many ms. */
-export function rejectAfter(ms: number, message: string): Promise<never> {
-  return new Promise((_, reject) => {
-    setTimeout(() => reject(daemonFault('Unavailable', message)), ms).unref();
-  });
 }

@@ -11,7 +11,8 @@ import type { CfsslConnect } from '../pki/mod.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import type { Config } from './config.ts';
 import type { LogEvent, Logger } from './log.ts';
-import type { Identity, NodeFiles } from './node-files.ts';
+import type { Identity } from '../actors/node/identity.ts';
+import type { NodeFiles } from './node-files.ts';
 import type { SeenDisks, StartFiles } from './start-files.ts';
 
 export type ManagerPart = 'bus-server' | 'bus-auth' | 'manager' | 'join-listener';

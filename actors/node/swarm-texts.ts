@@ -1,5 +1,5 @@
-import { isVoter, majorityOf, placedManagers } from '../domain/members/form.ts';
-import type { View } from '../domain/store/view.ts';
+import { isVoter, majorityOf, placedManagers } from '../../domain/members/form.ts';
+import type { View } from '../../domain/store/view.ts';
 
 /** What Docker's daemon says about a node's place in a swarm. */
 export const text = {
@@ -14,6 +14,7 @@ export const text = {
   inSwarm:
     'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
   notInSwarm: 'This node is not part of a swarm',
+  noContradiction: 'the state of this manager and the log do not contradict each other',
   locked:
     'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.',
   lockedLeave:
