@@ -127,22 +127,6 @@ export async function renewThrough(
   return grant;
 }
 
-/** One manager after the other until one answers; what a manager itself refuses is final. */
-export async function firstOf<T>(
-  addrs: readonly string[],
-  ask: (addr: string) => Promise<T>,
-): Promise<T> {
-  let last: unknown;
-  for (const addr of addrs)
-    try {
-      return await ask(/:\d+$/.test(addr) ? addr : `${addr}:2377`);
-    } catch (error) {
-      if (!(error instanceof Fault) || error.code !== 'Unavailable') throw error;
-      last = error;
-    }
-  throw last;
-}
-
 function rootOf(answer: unknown): string {
   const root = (answer as { readonly root?: unknown } | null)?.root;
   if (typeof root !== 'string')

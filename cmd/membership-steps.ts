@@ -1,6 +1,7 @@
 import { removeContainers } from '../actors/agent/agent.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import { type Identity, isManager, type OwnAddresses } from '../actors/node/identity.ts';
+import { Joining } from '../actors/node/join/joining.ts';
 import { joinPatienceMs } from '../actors/node/membership.machine.ts';
 import type { MembershipFacts, MembershipSteps } from '../actors/node/membership.ts';
 import { leaveWarning, text } from '../actors/node/swarm-texts.ts';
@@ -8,12 +9,12 @@ import { daemonFault, errorText } from '../domain/errors.ts';
 import type { InitRequest, JoinRequest } from '../domain/members/requests.ts';
 import { parseUnlockKey, readCertificate } from '../pki/mod.ts';
 import { systemClock, timeoutSignal } from '../supervisors/clock.ts';
-import { comeBack } from './come-back.ts';
+import { rejoin } from './rejoin.ts';
 import { forcedChanges, forceGeneration } from './force-new-cluster.ts';
 import { firstObjects, newIdentity, placeOf } from './found-cluster.ts';
 import { forgetStore, putAside } from './generation.ts';
 import { asInitFault } from './init-fault.ts';
-import { type Joined, Joining } from './joining.ts';
+import { type Joined, KeyedJoin } from './join-attempt.ts';
 import { applyLock, runDirComplaint } from './key-lock.ts';
 import { actorLog } from './log.ts';
 import { allParts, managerParts, type NodeParts, type NodePartsOptions } from './node-parts.ts';
@@ -36,7 +37,7 @@ export interface NodeStepsOptions extends NodePartsOptions {
 /** What the changes of the node's place in a swarm do to its files and its parts. */
 export class NodeSteps implements MembershipSteps, MembershipFacts {
   readonly #options: NodeStepsOptions;
-  #joining: Joining | undefined;
+  #joining: Joining<Joined> | undefined;
 
   constructor(options: NodeStepsOptions) {
     this.#options = options;
@@ -56,7 +57,7 @@ export class NodeSteps implements MembershipSteps, MembershipFacts {
   }
 
   /** A join that is under way; undefined while none has asked a manager yet. */
-  get joining(): Joining | undefined {
+  get joining(): Joining<Joined> | undefined {
     return this.#joining;
   }
 
@@ -134,21 +135,20 @@ export class NodeSteps implements MembershipSteps, MembershipFacts {
 
   async join(request: JoinRequest, scope: AbortSignal): Promise<void> {
     const addresses = await this.#addresses(request);
+    const { labels } = this.#options.config;
     const joining = new Joining({
       request,
       addresses,
-      labels: this.#options.config.labels,
+      attempt: new KeyedJoin(request, addresses.advertiseHost, labels),
       clock: systemClock,
       patienceMs: joinPatienceMs,
+      scope,
     });
     this.#joining = joining;
-    const abort = (): void => joining.abort();
-    scope.addEventListener('abort', abort, { once: true });
     try {
       const joined = await joining.joined;
       if (!scope.aborted) this.#enter(joined, addresses);
     } finally {
-      scope.removeEventListener('abort', abort);
       if (this.#joining === joining) this.#joining = undefined;
     }
   }
@@ -175,7 +175,7 @@ export class NodeSteps implements MembershipSteps, MembershipFacts {
   async rejoin(request: JoinRequest): Promise<void> {
     const { files, parts } = this.#options;
     const identity = this.#mustIdentity();
-    await comeBack(files, identity, request, text.inSwarm, timeoutSignal(joinPatienceMs));
+    await rejoin(files, identity, request, text.inSwarm, timeoutSignal(joinPatienceMs));
     await parts.remove();
     parts.addAgent(identity);
   }

@@ -21,7 +21,7 @@ import { ownCertificate } from './own-certificate.ts';
 import type { OwnAddresses } from '../actors/node/identity.ts';
 import { NodeRenewal } from './renew-node.ts';
 import { runAgent } from './run-agent.ts';
-import { Running } from './running.ts';
+import { Awaitable } from '../actors/node/awaitable.ts';
 import { SeenDisks, StartFiles } from './start-files.ts';
 import { managerChildren } from './wire-manager.ts';
 
@@ -59,11 +59,11 @@ export const managerParts = ['bus-server', 'bus-auth', 'manager', 'join-listener
 
 /** The children of the daemon's supervisor that make it a node of a swarm. */
 export class NodeParts {
-  readonly running = new Running<Manager>();
+  readonly running = new Awaitable<Manager>();
   /** With the leader. */
-  readonly session = new Running<string>();
+  readonly session = new Awaitable<string>();
   /** Of a manager, when it counts as one. */
-  readonly place = new Running<number>();
+  readonly place = new Awaitable<number>();
   /** The node has its certificate, and is not all yet that it is to be. */
   isArriving = false;
   /** Why a join came to nothing of which nobody waited for the end. */

@@ -1,4 +1,4 @@
-import { type RenewalInput, renewalMachine } from '../actors/agent/renewal.machine.ts';
+import { type RenewalInput, renewalMachine } from '../actors/node/certificate/renewal.machine.ts';
 import type { HeldCertificate } from '../domain/ca/renewal.ts';
 import { createRequest, nodeTlsInfo, privateKeyFromPem, readCertificate } from '../pki/mod.ts';
 import { aborted, systemClock } from '../supervisors/clock.ts';
@@ -7,7 +7,8 @@ import type { Registry } from '../supervisors/registry.ts';
 import { reasonOf } from '../supervisors/restart-policy.ts';
 import { runs } from '../supervisors/run.ts';
 import type { Part } from '../supervisors/trees.ts';
-import { firstOf, renewThrough } from './join-cluster.ts';
+import { firstOf } from '../actors/node/join/joining.ts';
+import { renewThrough } from './join-cluster.ts';
 import type { LogEvent } from './log.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { Certificates, NodeFiles } from './node-files.ts';

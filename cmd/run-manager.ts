@@ -102,7 +102,7 @@ async function runUntilCrash(
   });
   try {
     const links = await openLinks(wiring, users, report, closing, within);
-    if (identity.form === 'several') hasten(links, report, within);
+    if (identity.form === 'several') startElectionAccelerators(links, report, within);
     if (identity.joining === true) follower.seek(within).catch(crash);
     const handover = handoverOf(wiring, links, follower, report);
     if (!(await handover.open(wiring.create, within))) return await aborted(scope);
@@ -126,7 +126,7 @@ async function runUntilCrash(
     closing.unshift(() => manager.stop());
     watchLevel(manager, config, crash);
     if (identity.form === 'several') void beginAnew(wiring, links, report, within);
-    attend(wiring, manager, links.system, report);
+    syncNodeFiles(wiring, manager, links.system, report);
     manager.start();
     current.set(manager);
     wiring.onUp('manager');
@@ -281,7 +281,11 @@ async function openLinks(
 }
 
 /** Shortens JetStream's elections: of the log, and of the servers' own group. */
-function hasten({ log, system }: Links, report: LogEvent, scope: AbortSignal): void {
+function startElectionAccelerators(
+  { log, system }: Links,
+  report: LogEvent,
+  scope: AbortSignal,
+): void {
   const stalledForMs = (): number => log.stalledForMs();
   let group: string | undefined;
   const learn = async (): Promise<void> => {
@@ -359,7 +363,12 @@ function handoverOf(
 }
 
 /** What the node does about changes of the state, beside its manager. */
-function attend(wiring: ManagerWiring, manager: Manager, system: Link, report: LogEvent): void {
+function syncNodeFiles(
+  wiring: ManagerWiring,
+  manager: Manager,
+  system: Link,
+  report: LogEvent,
+): void {
   const { files, identity, seen } = wiring;
   if (identity.joining === undefined && identity.founding === undefined)
     files.writePeers(routePeers(manager.view()));

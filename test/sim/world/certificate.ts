@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type RenewalInput, renewalMachine } from '../../../actors/agent/renewal.machine.ts';
+import {
+  type RenewalInput,
+  renewalMachine,
+} from '../../../actors/node/certificate/renewal.machine.ts';
 import type { LocalCaTools } from '../../../domain/ca/ports.ts';
 import { wantedRootPem } from '../../../domain/ca/signing.ts';
 import type { NodeTls } from '../../../domain/model/objects.ts';

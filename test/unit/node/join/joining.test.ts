@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
-import { persist } from '../../../cmd/joining.ts';
-import { daemonFault } from '../../../domain/errors.ts';
-import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
-import { runUntil } from '../../sim/world/drive.ts';
+import { firstOf, persist } from '../../../../actors/node/join/joining.ts';
+import { daemonFault } from '../../../../domain/errors.ts';
+import { VirtualClock } from '../../../../supervisors/virtual-clock.ts';
+import { runUntil } from '../../../sim/world/drive.ts';
 
 const unavailable = daemonFault('Unavailable', 'cannot reach manager a: nobody answers');
 
@@ -66,4 +66,21 @@ test('a refusal is final; so is the end of the join', async () => {
   await left.ended;
   await runUntil(clock, 60_000);
   expect(left.at).toHaveLength(2);
+});
+
+test('managers are asked one after the other, at port 2377 where none is given; a refusal ends it', async () => {
+  const asked: string[] = [];
+  const answers: Record<string, () => Promise<string>> = {
+    'a:2377': () => Promise.reject(unavailable),
+    'b:99': () => Promise.resolve('granted'),
+    'c:2377': () => Promise.reject(daemonFault('InvalidArgument', 'no')),
+  };
+  const ask = (addr: string): Promise<string> => {
+    asked.push(addr);
+    return answers[addr]?.() ?? Promise.reject(unavailable);
+  };
+  expect(await firstOf(['a', 'b:99', 'c'], ask)).toBe('granted');
+  await expect(firstOf(['c', 'b:99'], ask)).rejects.toThrow('no');
+  await expect(firstOf(['a', 'd'], ask)).rejects.toBe(unavailable);
+  expect(asked).toEqual(['a:2377', 'b:99', 'c:2377', 'a:2377', 'd:2377']);
 });

@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
-import { renewalMachine } from '../../../actors/agent/renewal.machine.ts';
-import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
-import { settle } from '../../support/settle.ts';
+import { renewalMachine } from '../../../../actors/node/certificate/renewal.machine.ts';
+import { VirtualClock } from '../../../../supervisors/virtual-clock.ts';
+import { settle } from '../../../support/settle.ts';
 
 const hour = 3_600_000;
 const day = 24 * hour;

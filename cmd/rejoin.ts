@@ -1,7 +1,8 @@
 import type { JoinRequest } from '../domain/members/requests.ts';
 import { Fault } from '../domain/errors.ts';
 import { createRequest, privateKeyFromPem } from '../pki/mod.ts';
-import { firstOf, rejoinThrough, tokenFrom } from './join-cluster.ts';
+import { firstOf } from '../actors/node/join/joining.ts';
+import { rejoinThrough, tokenFrom } from './join-cluster.ts';
 import type { Identity } from '../actors/node/identity.ts';
 import type { NodeFiles } from './node-files.ts';
 
@@ -9,7 +10,7 @@ import type { NodeFiles } from './node-files.ts';
  * Takes a member whose certificate opens nothing any more back into its cluster, as the node that it was: with a join
  * token and the key of its last certificate (docs/pki.md, "The way back"). Throws a Fault that begins with `otherwise`.
  */
-export async function comeBack(
+export async function rejoin(
   files: NodeFiles,
   { nodeId, clusterId }: Identity,
   { joinToken, remoteAddrs }: JoinRequest,

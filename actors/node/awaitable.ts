@@ -1,9 +1,9 @@
-import { daemonFault } from '../domain/errors.ts';
-import { type Clock, systemClock } from '../supervisors/clock.ts';
-import { text } from '../actors/node/swarm-texts.ts';
+import { daemonFault } from '../../domain/errors.ts';
+import { type Clock, systemClock } from '../../supervisors/clock.ts';
+import { text } from './swarm-texts.ts';
 
 /** Something of this node that comes and goes with its parts (its manager, its session), and those who wait for it. */
-export class Running<T> {
+export class Awaitable<T> {
   readonly #waiting = new Set<() => void>();
   readonly #clock: Clock;
   #current: T | undefined;

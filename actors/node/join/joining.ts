@@ -1,15 +1,12 @@
-import type { Issued, JoinAsk } from '../api/join-listener.ts';
-import type { JoinRequest } from '../domain/members/requests.ts';
-import { daemonFault, Fault } from '../domain/errors.ts';
-import { createRequest, generateKeys, privateKeyToPem } from '../pki/mod.ts';
-import { type Clock, pause } from '../supervisors/clock.ts';
-import { firstOf, joinThrough, tokenFrom } from './join-cluster.ts';
-import type { OwnAddresses } from '../actors/node/identity.ts';
+import { Fault } from '../../../domain/errors.ts';
+import type { JoinRequest } from '../../../domain/members/requests.ts';
+import { type Clock, pause } from '../../../supervisors/clock.ts';
+import type { OwnAddresses } from '../identity.ts';
 
-/** A manager's answer, and the key that it is for. */
-export interface Joined {
-  readonly grant: Issued;
-  readonly key: string;
+/** One request for a certificate, which any manager of the cluster may grant. */
+export interface JoinAttempt<T> {
+  /** Rejects with the manager's `Fault`; `Unavailable` where it does not answer. */
+  ask(addr: string, scope: AbortSignal): Promise<T>;
 }
 
 /** As Docker's daemon: tries while somebody waits for the answer, and the pauses between two of them, ms. */
@@ -42,55 +39,51 @@ export async function persist<T>(
   }
 }
 
-export interface JoiningOptions {
+export interface JoiningOptions<T> {
   readonly request: JoinRequest;
   readonly addresses: OwnAddresses;
-  readonly labels: JoinAsk['labels'];
+  readonly attempt: JoinAttempt<T>;
   readonly clock: Clock;
   /** How long the client is made to wait, ms; the join goes on afterwards. */
   readonly patienceMs: number;
+  readonly scope: AbortSignal;
 }
 
 /** A join that is under way: the node has no certificate yet. */
-export class Joining {
-  /** Rejects with a Fault, or when it is aborted. */
-  readonly joined: Promise<Joined>;
+export class Joining<T> {
+  /** What a manager grants. Rejects with a `Fault`, or when the scope ends. */
+  readonly joined: Promise<T>;
   readonly request: JoinRequest;
   readonly addresses: OwnAddresses;
   /** Why the last try failed; '' for none. */
   error = '';
-  readonly #end = new AbortController();
 
-  /** Throws Docker's texts for a request that nobody need be asked about. */
-  constructor({ request, addresses, labels, clock, patienceMs }: JoiningOptions) {
+  constructor({ request, addresses, attempt, clock, patienceMs, scope }: JoiningOptions<T>) {
     this.request = request;
     this.addresses = addresses;
-    const token = tokenFrom(request.joinToken);
-    if (request.remoteAddrs.length === 0)
-      throw daemonFault('InvalidArgument', 'at least 1 RemoteAddr is required to join');
-    const { privateKey } = generateKeys();
-    const ask: JoinAsk = {
-      token: request.joinToken,
-      request: createRequest(privateKey),
-      availability: request.availability,
-      labels,
-      addr: addresses.advertiseHost,
-    };
-    const { signal } = this.#end;
     const until = clock.now() + patienceMs;
     this.joined = persist(
-      () => firstOf(request.remoteAddrs, (addr) => joinThrough(addr, token, ask, signal)),
+      () => firstOf(request.remoteAddrs, (addr) => attempt.ask(addr, scope)),
       () => clock.now() < until,
       clock,
-      signal,
+      scope,
       ({ message }) => (this.error = message),
-    ).then((grant) => ({ grant, key: privateKeyToPem(privateKey) }));
+    );
   }
+}
 
-  get isAborted(): boolean {
-    return this.#end.signal.aborted;
-  }
-  abort(): void {
-    this.#end.abort();
-  }
+/** One manager after the other until one answers; what a manager itself refuses is final. */
+export async function firstOf<T>(
+  addrs: readonly string[],
+  ask: (addr: string) => Promise<T>,
+): Promise<T> {
+  let last: unknown;
+  for (const addr of addrs)
+    try {
+      return await ask(/:\d+$/.test(addr) ? addr : `${addr}:2377`);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'Unavailable') throw error;
+      last = error;
+    }
+  throw last;
 }

@@ -1,7 +1,7 @@
 import { assign, fromPromise, setup } from 'xstate';
-import { type HeldCertificate, renewalOf, renewalRetryAt } from '../../domain/ca/renewal.ts';
-import { errorText } from '../../domain/errors.ts';
-import type { Report } from '../../supervisors/report.ts';
+import { type HeldCertificate, renewalOf, renewalRetryAt } from '../../../domain/ca/renewal.ts';
+import { errorText } from '../../../domain/errors.ts';
+import type { Report } from '../../../supervisors/report.ts';
 
 export interface RenewalInput {
   readonly scope: AbortSignal;
@@ -41,8 +41,8 @@ export const renewalMachine = setup({
       failures: 0,
       at: context.hasBegun() ? 0 : renewalOf(context.held(), {}, context.random()).at,
     })),
-    praise: ({ context }) => context.log('certificate_renewed', context.held()),
-    complain: assign(({ context }, { error }: { error: unknown }) => {
+    logRenewed: ({ context }) => context.log('certificate_renewed', context.held()),
+    recordFailure: assign(({ context }, { error }: { error: unknown }) => {
       const failures = context.failures + 1;
       const now = context.now();
       const at = renewalRetryAt(failures, context.held(), now, context.random());
@@ -68,10 +68,10 @@ export const renewalMachine = setup({
       invoke: {
         src: 'renew',
         input: ({ context }) => context,
-        onDone: { target: 'resting', actions: ['plan', 'praise'] },
+        onDone: { target: 'resting', actions: ['plan', 'logRenewed'] },
         onError: {
           target: 'resting',
-          actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+          actions: { type: 'recordFailure', params: ({ event }) => ({ error: event.error }) },
         },
       },
     },
