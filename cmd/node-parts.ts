@@ -3,7 +3,9 @@ import type { Executor } from '../actors/agent/ports.ts';
 import { treeOf } from '../actors/agent/tree-desk.ts';
 import type { Manager } from '../actors/manager/manager.ts';
 import type { NodeTree } from '../actors/manager/trees.ts';
+import type { NodeRenewal } from '../actors/node/certificate/node-renewal.ts';
 import { isElsewhere } from '../actors/node/log-place/log-place.ts';
+import type { Issued } from '../api/join-listener.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import { daemonFault, errorText } from '../domain/errors.ts';
 import { systemClock } from '../supervisors/clock.ts';
@@ -19,7 +21,7 @@ import { type Identity, isManager } from '../actors/node/identity.ts';
 import type { NodeFiles } from './node-files.ts';
 import { ownCertificate } from './own-certificate.ts';
 import type { OwnAddresses } from '../actors/node/identity.ts';
-import { NodeRenewal } from './renew-node.ts';
+import { newNodeRenewal } from './renew-node.ts';
 import { runAgent } from './run-agent.ts';
 import { Awaitable } from '../actors/node/awaitable.ts';
 import { SeenDisks, StartFiles } from './start-files.ts';
@@ -74,7 +76,7 @@ export class NodeParts {
   readonly starts: StartFiles;
   readonly #options: NodePartsOptions;
   readonly #hooks: NodeHooks;
-  #renewal: NodeRenewal | undefined;
+  #renewal: NodeRenewal<Issued> | undefined;
   #engineComplaint = '';
   #progress = '';
   /** Why this natswarm cannot run the manager. */
@@ -262,9 +264,9 @@ export class NodeParts {
     return `no bus of a manager can be reached yet: ${buses.join(', ')}`;
   }
 
-  #newRenewal(identity: Identity): NodeRenewal {
+  #newRenewal(identity: Identity): NodeRenewal<Issued> {
     const { files, logger, registry } = this.#options;
-    return new NodeRenewal({
+    return newNodeRenewal({
       files,
       registry,
       own: () => {

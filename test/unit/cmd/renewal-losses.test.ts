@@ -7,11 +7,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createActor } from 'xstate';
+import type { NodeRenewal } from '../../../actors/node/certificate/node-renewal.ts';
 import type { Manager } from '../../../actors/manager/manager.ts';
 import type { Issued } from '../../../api/join-listener.ts';
 import { JoinDesk } from '../../../cmd/join-desk.ts';
 import { NodeFiles } from '../../../cmd/node-files.ts';
-import { NodeRenewal } from '../../../cmd/renew-node.ts';
+import { newNodeRenewal } from '../../../cmd/renew-node.ts';
 import { nodePin } from '../../../domain/commands/keys.ts';
 import { Fault } from '../../../domain/errors.ts';
 import type { Cluster, Node } from '../../../domain/model/objects.ts';
@@ -68,7 +69,7 @@ class World {
   readonly #dir: string;
   readonly #isThirdOn: boolean;
   readonly #desk: JoinDesk;
-  #renewal: NodeRenewal | undefined;
+  #renewal: NodeRenewal<Issued> | undefined;
   #daemon = new AbortController();
   #trouble: Trouble | undefined;
   #times = 0;
@@ -170,7 +171,7 @@ class World {
   #start(): void {
     this.#daemon = new AbortController();
     const { signal } = this.#daemon;
-    const renewal = new NodeRenewal({
+    const renewal = newNodeRenewal({
       files: this.files,
       managers: () => ['10.0.0.2:2377'],
       own: () => undefined,
