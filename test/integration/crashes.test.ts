@@ -90,6 +90,9 @@ const others = [
   'leader/services/*',
 ];
 
+/** With it the daemon ends, as when its supervisor gives up: a change may be half done, and a start begins from the disk. */
+const endsTheDaemon = ['membership'];
+
 test('every kind of actor crashes, and the daemon gets over it', async () => {
   await daemon.mustDocker('swarm', 'init');
   await daemon.mustDocker(
@@ -106,7 +109,7 @@ test('every kind of actor crashes, and the daemon gets over it', async () => {
   );
   const node = await daemon.mustDocker('node', 'ls', '-q');
   await daemon.mustDocker('node', 'update', '--label-add', 'zone=a', node);
-  const known = [...ofTheDaemon, ...others].toSorted();
+  const known = [...ofTheDaemon, ...others, ...endsTheDaemon].toSorted();
   const isWhole = async (): Promise<boolean> => String(await kinds()) === String(known);
   await until(
     async () => (await kinds()).length >= known.length,
