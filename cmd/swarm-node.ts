@@ -50,7 +50,7 @@ export class SwarmNode implements Swarm {
       place: this.#place,
       parts: this.#parts,
       awaitManager: () => this.#awaitManager(),
-      onRole: (role) => void this.#change({ kind: 'role', role }),
+      onRole: (role) => this.#changeOwn({ kind: 'role', role }),
     });
     const input = () => ({ facts: this.#steps, steps: this.#steps });
     const report = actorLog(options.logger, { actor: 'membership' });
@@ -78,11 +78,10 @@ export class SwarmNode implements Swarm {
       onIdentity: (identity) => {
         if (this.#place.identity !== undefined) this.#place.write(identity);
       },
-      onElsewhere: (identity) =>
-        void this.#change({ kind: 'restart', identity, isElsewhere: true }),
-      onRestart: (identity) => void this.#change({ kind: 'restart', identity, isElsewhere: false }),
-      onMoved: (addresses) => void this.#change({ kind: 'move', addresses }),
-      onRole: (role) => void this.#change({ kind: 'role', role }),
+      onElsewhere: (identity) => this.#changeOwn({ kind: 'restart', identity, isElsewhere: true }),
+      onRestart: (identity) => this.#changeOwn({ kind: 'restart', identity, isElsewhere: false }),
+      onMoved: (addresses) => this.#changeOwn({ kind: 'move', addresses }),
+      onRole: (role) => this.#changeOwn({ kind: 'role', role }),
       onChanges: (applied) => {
         for (const listener of this.#listeners) listener(applied);
       },
@@ -131,6 +130,14 @@ export class SwarmNode implements Swarm {
 
   #is(tag: 'joining' | 'replacing'): boolean {
     return this.#membership.actor.getSnapshot().hasTag(tag);
+  }
+
+  /**
+   * A change that the node's parts ask for. There is nobody to hear of its failure, which leaves parts stopped: it is
+   * uncaught on purpose, so that the daemon logs it and ends, and its next start goes on with what is on the disk.
+   */
+  #changeOwn(change: Change): void {
+    void this.#change(change);
   }
 
   /** Resolves when the change is done. They are made one at a time. */

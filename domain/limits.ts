@@ -58,6 +58,8 @@ export const limits = {
   /** Free on the disk of a manager's state, bytes: with less, reports of nodes wait; and commands that add to it are refused. */
   diskFreeForReportsBytes: 512 * MiB,
   diskFreeForCommandsBytes: 256 * MiB,
+  /** Changes of a node's place in a swarm that wait for their turn: of clients, and as many of the node itself. */
+  membershipChangesWaitingMax: 64,
   /** Managers that one remembers something of. */
   managersKnownMax: 1_000,
   /** States of a manager that were set aside and are kept; with more, none is set aside before somebody removes some. */

@@ -4,6 +4,7 @@ import {
   type Change,
   type Course,
   courseOf,
+  hasRoomFor,
   type MembershipFacts,
   type MembershipSteps,
 } from './membership.ts';
@@ -86,6 +87,8 @@ const membership = setup({
     enqueue: assign(({ context }, { change, reply }: Asked) => ({
       waiting: [...context.waiting, { change, reply }],
     })),
+    turnAway: (_, { reply }: Asked) =>
+      reply.reject(daemonFault('ResourceExhausted', text.tooManyChanges)),
     take: assign(({ context }) => {
       const [next, ...waiting] = context.waiting;
       const course = nextCourse(context, false);
@@ -109,6 +112,7 @@ const membership = setup({
   guards: {
     isOutside: ({ context }) => context.facts.identity() === undefined,
     isLocked: ({ context }) => context.facts.isLocked(),
+    hasRoom: ({ context }, { change }: Asked) => hasRoomFor(change, context.waiting),
     isAwaited: ({ context }) => context.current !== undefined,
     hasWaiting: ({ context }) => context.waiting.length > 0,
     leadsTo: ({ context }, course: Course) => nextCourse(context, false) === course,
@@ -178,7 +182,15 @@ export const membershipMachine = membership.createMachine({
   id: 'membership',
   context: ({ input }) => ({ ...input, waiting: [], current: undefined }),
   initial: 'settled',
-  on: { ask: { actions: { type: 'enqueue', params: ({ event }) => event } } },
+  on: {
+    ask: [
+      {
+        guard: { type: 'hasRoom', params: ({ event }) => event },
+        actions: { type: 'enqueue', params: ({ event }) => event },
+      },
+      { actions: { type: 'turnAway', params: ({ event }) => event } },
+    ],
+  },
   states: {
     settled: {
       always: [

@@ -1,4 +1,5 @@
 import { daemonFault, type Fault } from '../../domain/errors.ts';
+import { limits } from '../../domain/limits.ts';
 import type { InitRequest, JoinRequest } from '../../domain/members/requests.ts';
 import { type Identity, isManager, type OwnAddresses } from './identity.ts';
 import { text } from './swarm-texts.ts';
@@ -17,6 +18,20 @@ export type Change =
   | { readonly kind: 'move'; readonly addresses: OwnAddresses }
   /** The manager's parts begin anew: elsewhere in the log, or with what is on the disk. */
   | { readonly kind: 'restart'; readonly identity: Identity; readonly isElsewhere: boolean };
+
+const ownKinds: ReadonlySet<Change['kind']> = new Set(['role', 'move', 'restart']);
+
+/**
+ * Whether one more change may wait. The node's own changes are counted apart, so that clients cannot keep them out.
+ */
+export function hasRoomFor(
+  change: Change,
+  waiting: readonly { readonly change: Change }[],
+): boolean {
+  const isOwn = ownKinds.has(change.kind);
+  const alike = waiting.filter((asked) => ownKinds.has(asked.change.kind) === isOwn);
+  return alike.length < limits.membershipChangesWaitingMax;
+}
 
 /** The node as it is, for what may be done with it. */
 export interface MembershipFacts {

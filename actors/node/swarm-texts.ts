@@ -15,6 +15,8 @@ export const text = {
     'This node is already part of a swarm. Use "docker swarm leave" to leave this swarm and join another one.',
   notInSwarm: 'This node is not part of a swarm',
   noContradiction: 'the state of this manager and the log do not contradict each other',
+  tooManyChanges:
+    'Too many changes of this node’s place in a swarm are waiting. Wait for one to end, and try again.',
   locked:
     'Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.',
   lockedLeave:

@@ -6,6 +6,7 @@ import type { Identity } from '../../../actors/node/identity.ts';
 import { joinPatienceMs, membershipMachine } from '../../../actors/node/membership.machine.ts';
 import type { Change, MembershipSteps } from '../../../actors/node/membership.ts';
 import { Fault } from '../../../domain/errors.ts';
+import { limits } from '../../../domain/limits.ts';
 import type { InitRequest, JoinRequest } from '../../../domain/members/requests.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 import { settle } from '../../support/settle.ts';
@@ -361,5 +362,27 @@ describe('a join', () => {
     expect(effects()).toEqual(['join', 'leave']);
     await last().end();
     await left;
+  });
+});
+
+describe('changes that wait are bounded', () => {
+  const max = limits.membershipChangesWaitingMax;
+
+  test('a client’s change is refused over the bound; the node’s own are counted apart', async () => {
+    const { at, ask, last, effects } = daemon(worker);
+    const first = ask(leave);
+    const waiting = Array.from({ length: max }, () => ask(init));
+    await expect(ask(init)).rejects.toThrow('Too many changes');
+    const own = Array.from({ length: max }, () => ask({ kind: 'move', addresses: moved }));
+    await expect(ask({ kind: 'move', addresses: moved })).rejects.toThrow('Too many changes');
+    at.identity = manager;
+    await last().end();
+    await first;
+    for (const change of waiting) await expect(change).rejects.toThrow('already part of a swarm');
+    at.identity = undefined;
+    await last().end();
+    expect(effects()).toEqual(['leave', 'move 10.0.0.9']);
+    await Promise.all(own);
+    expect(await ask({ kind: 'role', role: 'worker' })).toBeUndefined();
   });
 });
