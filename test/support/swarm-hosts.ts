@@ -1,5 +1,6 @@
 // A swarm on test hosts, as its clients see it.
 
+import { noLeaderText } from '../../domain/errors.ts';
 import type { Daemon } from './daemon.ts';
 import type { CommandResult } from './engine.ts';
 import { until } from './engine.ts';
@@ -106,7 +107,15 @@ export async function serviceNames(host: Host): Promise<readonly string[]> {
   return (body as readonly { Spec: { Name: string } }[]).map(({ Spec }) => Spec.Name).toSorted();
 }
 
-/** Writes one service after the other through changing hosts, and remembers what was acknowledged. To be stopped. */
+/** A manager looks for a leader for 5 s before it refuses a request; what it refuses has done nothing. */
+const isRefusedAfterWait = (error: unknown, waitedMs: number): boolean =>
+  waitedMs >= 4_900 && String(error).includes(noLeaderText);
+
+/**
+ * Writes one service after the other through changing hosts, and remembers what was acknowledged. What was refused for want of
+ * a leader is written again: how long an election takes is the machine's affair, that a manager waits for it is not. To be
+ * stopped.
+ */
 export class Load {
   readonly acked: string[] = [];
   /** What clients saw that was no acknowledgement. */
@@ -132,19 +141,27 @@ export class Load {
 
   async #run(): Promise<void> {
     for (let n = 0; !this.#stopped; n++) {
-      const hosts = this.#through();
-      const host = hosts[n % hosts.length];
-      if (host === undefined) throw new Error('there is nobody to write through');
       const name = `${this.#prefix}${n}`;
       const began = performance.now();
-      try {
-        await write(host, name);
-        this.acked.push(name);
-      } catch (error) {
-        this.failures.push(`${name} through ${host.name}: ${String(error)}`);
-      }
+      while (!(await this.#write(name, n)) && !this.#stopped);
       this.slowestMs = Math.max(this.slowestMs, performance.now() - began);
     }
+  }
+
+  /** False when it is to be written again. */
+  async #write(name: string, n: number): Promise<boolean> {
+    const hosts = this.#through();
+    const host = hosts[n % hosts.length];
+    if (host === undefined) throw new Error('there is nobody to write through');
+    const began = performance.now();
+    try {
+      await write(host, name);
+      this.acked.push(name);
+    } catch (error) {
+      if (isRefusedAfterWait(error, performance.now() - began)) return false;
+      this.failures.push(`${name} through ${host.name}: ${String(error)}`);
+    }
+    return true;
   }
 }
 
