@@ -50,6 +50,11 @@ export class AssignmentFeed {
     return seq < this.#sent && this.#missed >= this.#missedMax;
   }
 
+  /** Whether a beat that tells of `seq` is no news: no part is on its way, and none waits. */
+  isSettled(seq: number | undefined): boolean {
+    return this.#taken === this.#sent && (seq === undefined || seq >= this.#sent);
+  }
+
   /** The node has taken all up to `seq`. */
   take(seq: number): void {
     if (seq < this.#sent) {

@@ -36,10 +36,11 @@ export class DispatcherPart {
     this.#current?.excuseNodes(except);
   }
 
-  /** Nodes that came or went get or lose their session; those with other tasks are told. */
+  /** Nodes that came or went get or lose their session; those with other tasks are told, and all of another heartbeat. */
   observe(applied: readonly Applied[]): void {
     for (const { kind, id, after } of applied)
-      if (kind === 'node')
+      if (kind === 'cluster') this.#current?.pace();
+      else if (kind === 'node')
         if (after === undefined) void this.#current?.stopNode(id);
         else this.#current?.startNode(id);
     for (const [nodeId, ids] of assignmentChanges(applied)) this.#current?.changed(nodeId, ids);

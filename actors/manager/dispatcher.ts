@@ -11,6 +11,7 @@ import {
   nodeHello,
 } from '../../domain/assign/engine-status.ts';
 import { DescriptionPace } from '../../domain/assign/description-pace.ts';
+import { heartbeatOf } from '../../domain/assign/heartbeat.ts';
 import { knownAt } from '../../domain/assign/known-fields.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
 import { isBarred, nodeFloods } from '../../domain/assign/flood.ts';
@@ -34,7 +35,7 @@ import type { Report } from '../../supervisors/report.ts';
 import { Front } from './front.ts';
 import { Inbox } from './inbox.ts';
 import { Losses } from './losses.ts';
-import { isSilent, type NodeEvent, nodeMachine } from './node.machine.ts';
+import { hearBeat, isSilent, lookForBeats, type NodeEvent, nodeMachine } from './node.machine.ts';
 import type { Replica } from './replica.ts';
 
 export interface DispatcherPorts {
@@ -54,12 +55,6 @@ export interface DispatcherPorts {
   readonly log: Report;
 }
 
-/** A node beats five times in the period that the API shows, and is down half a beat after the third was missed (docs/agent.md). */
-const beatsPerPeriod = 5;
-const beatsMissedMax = 3;
-/** Swarm's default, which 0 stands for as well, ns. */
-const periodNsDefault = 5e9;
-const heartbeatMsMin = 100;
 const floodTodo =
   'look after this node: it sends more than an agent does; if it is not yours any more, docker node rm --force';
 /** A session that failed once is simply begun anew; from the second failure in a row on the node says so. */
@@ -78,6 +73,8 @@ export class Dispatcher {
   readonly #beats: Beats;
   readonly #subscriptions: Unsubscribe[] = [];
   #serving = false;
+  #heartbeat = heartbeatOf(0, 0);
+  #looking: number | undefined;
 
   constructor(ports: DispatcherPorts) {
     this.#ports = ports;
@@ -97,7 +94,8 @@ export class Dispatcher {
       onFlood: (nodeId) => void this.#cutOff(nodeId),
     });
     this.#beats = new Beats(ports.clock, (nodeId, beat) => {
-      this.#nodes.send(nodeId, { type: 'beat', ...beat });
+      const actor = this.#nodes.get(nodeId);
+      if (actor !== undefined) hearBeat(actor, beat);
       this.#describe(nodeId);
     });
   }
@@ -119,6 +117,7 @@ export class Dispatcher {
       bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
     for (const { id } of replica.store.list('node')) this.startNode(id);
+    this.#look();
     if (serving) this.#announce();
   }
 
@@ -126,7 +125,14 @@ export class Dispatcher {
     return this.#ports.bus.subscribe(subjects.agents(verb), handler, this.#front.intake(verb));
   }
 
+  /** Looks for nodes whose heartbeats are missing, again and again. */
+  #look(): void {
+    for (const [, actor] of this.#nodes.list()) lookForBeats(actor);
+    this.#looking = this.#ports.clock.setTimeout(() => this.#look(), this.#heartbeat.everyMs / 2);
+  }
+
   async stop(): Promise<void> {
+    if (this.#looking !== undefined) this.#ports.clock.clearTimeout(this.#looking);
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
     this.#inbox.stop();
     this.#beats.stop();
@@ -149,18 +155,13 @@ export class Dispatcher {
 
   startNode(nodeId: string): void {
     if (this.#nodes.has(nodeId)) return;
-    const { replica, bus, mayServe, epoch } = this.#ports;
-    const period = replica.store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
-    const heartbeatMs = Math.max(
-      heartbeatMsMin,
-      (period > 0 ? period : periodNsDefault) / 1e6 / beatsPerPeriod,
-    );
+    const { replica, bus, mayServe, epoch, clock } = this.#ports;
+    this.pace();
     this.#nodes.start(nodeId, nodeMachine, () => ({
       nodeId,
       epoch: epoch(),
-      heartbeatMs,
-      silenceMs: heartbeatMs * beatsMissedMax,
-      graceMs: heartbeatMs * beatsMissedMax * 2,
+      clock,
+      heartbeat: () => this.#heartbeat,
       hearsNodes: () => this.#reach().connected,
       ready: ({ description: said, engine }) => {
         const description = this.#paced(nodeId, said);
@@ -184,6 +185,13 @@ export class Dispatcher {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
       },
     }));
+  }
+
+  /** Nodes, or the period that the API shows, have changed: so may have how often nodes are to send heartbeats. */
+  pace(): void {
+    const { store } = this.#ports.replica;
+    const period = store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
+    this.#heartbeat = heartbeatOf(period, store.count('node'), this.#heartbeat);
   }
 
   /** A node that changes its description too often keeps the one that is known for a while. */
@@ -224,6 +232,7 @@ export class Dispatcher {
     this.#pace.forget(nodeId);
     this.#front.forget(nodeId);
     this.#beats.forget(nodeId);
+    this.pace();
     await this.#nodes.stop(nodeId);
   }
 

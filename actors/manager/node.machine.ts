@@ -1,16 +1,17 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, fromPromise, setup, type SnapshotFrom } from 'xstate';
 import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
 import { wireFault } from '../../bus/wire-fault.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
+import type { Heartbeat } from '../../domain/assign/heartbeat.ts';
+import type { Clock } from '../../supervisors/clock.ts';
 import { AssignmentFeed, type Parts, promptFor } from './assignment-feed.ts';
 
 export interface NodeInput {
   readonly nodeId: string;
   readonly epoch: Epoch;
-  readonly heartbeatMs: number;
-  /** Silence after which a node is suspected (and down half a heartbeat later), ms; `graceMs` while the leader is new. */
-  readonly silenceMs: number;
-  readonly graceMs: number;
+  readonly clock: Pick<Clock, 'now'>;
+  /** As it is to be now; a node whose session has another one is asked for a new session. */
+  readonly heartbeat: () => Heartbeat;
   /** Whether this leader is on the bus and may speak: only then a node's silence says anything about it. */
   readonly hearsNodes: () => boolean;
   /** Commits what a hello says; resolves when the node is ready in the store. */
@@ -35,6 +36,8 @@ export type NodeEvent =
       readonly seq?: number;
       readonly engine?: EngineTrouble;
     }
+  /** Heartbeats are missing. */
+  | { readonly type: 'overdue' }
   /** There is news for the node about these tasks. */
   | { readonly type: 'changed'; readonly ids: readonly string[] }
   /** The node leaves the swarm: nothing more is to come from it. */
@@ -45,6 +48,10 @@ export type NodeEvent =
   | { readonly type: 'bus'; readonly connected: boolean };
 
 interface NodeContext extends NodeInput {
+  /** As the node was told. */
+  readonly told: Heartbeat;
+  /** When a beat was heard last, on the clock, ms. Beats write it beside the machine: most of them change nothing else. */
+  readonly heard: { at: number };
   readonly session: string;
   /** The session's assignments, once its hello is committed. */
   readonly feed: AssignmentFeed | undefined;
@@ -60,21 +67,23 @@ const changed = {
 };
 /** Beats missed after which a node counts as silent where others are lost. */
 const lateBeats = 2;
+/** The same object for as long as nothing about it changes. */
+const isOutOfTime = ({ told, heartbeat }: NodeContext): boolean => told !== heartbeat();
 const noteBeat = { type: 'noteBeat', params: beaten } as const;
 const hearEngine = { type: 'hearEngine', params: beaten } as const;
-/** Ends the node's silence; one that misses an assignment is asked for a new session. */
+/** Ends the node's silence; one that misses an assignment, or sends heartbeats at another pace than it is to, is asked for a new session. */
 const beat = [
   {
     guard: { type: 'stalledBeat', params: beaten },
     target: '#node.active',
     reenter: true,
-    actions: ['prompt', noteBeat, hearEngine],
+    actions: ['prompt', noteBeat, hearEngine, 'hear'],
   },
   {
     guard: { type: 'ownBeat', params: beaten },
     target: '#node.active',
     reenter: true,
-    actions: [noteBeat, hearEngine],
+    actions: [noteBeat, hearEngine, 'hear'],
   },
 ] as const;
 /** What a node with a session does in whatever state of silence. */
@@ -105,13 +114,14 @@ export const nodeMachine = setup({
     declareLeft: fromPromise<void, NodeContext>(({ input }) => input.left()),
   },
   actions: {
-    take: assign((_, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
+    take: assign(({ context }, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
+      told: context.heartbeat(),
       pending: params.event,
       session: params.event.hello.session,
       feed: undefined,
     })),
-    welcome: ({ context: { pending, epoch, heartbeatMs } }) =>
-      pending?.reply({ ok: true, ...epoch, heartbeatMs }),
+    welcome: ({ context: { pending, epoch, told } }) =>
+      pending?.reply({ ok: true, ...epoch, heartbeatMs: told.everyMs }),
     open: assign(({ context: { pending, epoch, session, parts, send } }) =>
       pending === undefined
         ? {}
@@ -126,28 +136,33 @@ export const nodeMachine = setup({
     tell: ({ context }, ids: readonly string[]) => context.feed?.add(ids),
     hearEngine: ({ context }, { engine }: Beaten) => context.engine(engine),
     noteBeat: ({ context }, { seq }: Beaten) => context.feed?.take(seq ?? Number.MAX_SAFE_INTEGER),
+    hear: ({ context: { heard, clock } }) => {
+      heard.at = clock.now();
+    },
   },
   guards: {
     isDeaf: ({ context }) => !context.hearsNodes(),
     offBus: (_, params: { connected: boolean }) => !params.connected,
     hasSession: ({ context }) => context.session !== '',
     ownBeat: ({ context }, { session }: Beaten) => session === context.session,
-    stalledBeat: ({ context: { session, feed } }, beat: Beaten) =>
-      beat.session === session && beat.seq !== undefined && feed?.isLost(beat.seq) === true,
+    stalledBeat: ({ context }, beat: Beaten) =>
+      beat.session === context.session &&
+      (isOutOfTime(context) || (beat.seq !== undefined && context.feed?.isLost(beat.seq) === true)),
   },
   delays: {
     // two beats: when the first of several nodes that were lost together is declared down, the others are late
-    late: ({ context }) => context.heartbeatMs * lateBeats,
-    silence: ({ context }) => context.silenceMs - context.heartbeatMs * lateBeats,
-    grace: ({ context }) => context.graceMs,
-    heartbeat: ({ context }) => context.heartbeatMs,
+    silence: ({ context: { told, heard, clock } }) => heard.at + told.silenceMs - clock.now(),
+    grace: ({ context }) => context.told.graceMs,
+    heartbeat: ({ context }) => context.told.everyMs,
     // beats that came in while this process was busy are handled before it is over
-    lastCall: ({ context }) => context.heartbeatMs / 2,
+    lastCall: ({ context }) => context.told.everyMs / 2,
   },
 }).createMachine({
   id: 'node',
   context: ({ input }) => ({
     ...input,
+    told: input.heartbeat(),
+    heard: { at: 0 },
     session: '',
     feed: undefined,
     pending: undefined,
@@ -183,7 +198,7 @@ export const nodeMachine = setup({
       invoke: {
         src: 'register',
         input: ({ context }) => context,
-        onDone: { target: 'active', actions: ['welcome', 'open', 'begin', 'forgetHello'] },
+        onDone: { target: 'active', actions: ['welcome', 'open', 'begin', 'forgetHello', 'hear'] },
         onError: {
           target: 'unseen',
           actions: [
@@ -194,8 +209,7 @@ export const nodeMachine = setup({
       },
     },
     active: {
-      on: inSession,
-      after: { late: 'late' },
+      on: { ...inSession, overdue: 'late' },
     },
     late: {
       on: inSession,
@@ -245,6 +259,37 @@ export const nodeMachine = setup({
     down: { on: { beat: { actions: 'prompt' } } },
   },
 });
+
+interface NodeActor {
+  getSnapshot(): unknown;
+  send(event: NodeEvent): void;
+}
+const snapshotOf = (actor: NodeActor) => actor.getSnapshot() as SnapshotFrom<typeof nodeMachine>;
+
+/**
+ * What a beat does. In the steady state of a session that is to write down when it was heard, which needs no transition of
+ * the machine: a large cluster standing still consists of nothing else.
+ */
+export function hearBeat(actor: NodeActor, beat: Omit<Beaten, 'type'>): void {
+  const { value, context } = snapshotOf(actor);
+  const { session, feed, heard, clock, engine } = context;
+  const isSteady =
+    value === 'active' &&
+    beat.session === session &&
+    beat.engine === undefined &&
+    !isOutOfTime(context);
+  if (!isSteady || feed?.isSettled(beat.seq) !== true) return actor.send({ type: 'beat', ...beat });
+  heard.at = clock.now();
+  engine(undefined);
+}
+
+/** Tells a node's actor when heartbeats are missing. To be asked twice a heartbeat: one timer for all nodes, not one for each. */
+export function lookForBeats(actor: NodeActor): void {
+  const { value, context } = snapshotOf(actor);
+  const { heard, told, clock } = context;
+  if (value === 'active' && clock.now() - heard.at >= told.everyMs * lateBeats)
+    actor.send({ type: 'overdue' });
+}
 
 const silentStates: readonly unknown[] = ['unseen', 'unheard', 'late', 'suspect', 'behind', 'lost'];
 

@@ -1,10 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
-import { isSilent, nodeMachine } from '../../../actors/manager/node.machine.ts';
+import {
+  hearBeat,
+  isSilent,
+  lookForBeats,
+  nodeMachine,
+} from '../../../actors/manager/node.machine.ts';
 import type { Assign, HelloReply } from '../../../bus/protocol.ts';
+import { heartbeatOf } from '../../../domain/assign/heartbeat.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
-const heartbeatMs = 1_000;
 /** What makes an agent say hello again: it fits into no session. */
 const prompt = { session: '', seq: 0, full: false };
 
@@ -38,14 +43,14 @@ function buildNode(
     },
   };
   const heard: string[] = [];
+  const at = { heartbeat: heartbeatOf(5e9, 3) };
   const actor = createActor(nodeMachine, {
     clock,
     input: {
       nodeId: 'n1',
       epoch: { generation: 1, epoch: 1 },
-      heartbeatMs,
-      silenceMs: 3_000,
-      graceMs: 6_000,
+      clock,
+      heartbeat: () => at.heartbeat,
       hearsNodes: () => true,
       ready: () => Promise.resolve(),
       engine: (trouble) => void heard.push(trouble?.error ?? 'well'),
@@ -60,6 +65,11 @@ function buildNode(
     },
   });
   actor.start();
+  const look = (): void => {
+    lookForBeats(actor);
+    clock.setTimeout(look, at.heartbeat.everyMs / 2);
+  };
+  look();
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   const go = async (ms: number): Promise<void> => {
     clock.advance(ms);
@@ -74,8 +84,8 @@ function buildNode(
     });
     await settle();
   };
-  const beat = (session: string, seq: number): void => actor.send({ type: 'beat', session, seq });
-  return { actor, sent, downs, replies, heard, go, hello, beat };
+  const beat = (session: string, seq: number): void => hearBeat(actor, { session, seq });
+  return { at, actor, sent, downs, replies, heard, go, hello, beat };
 }
 
 test('what a beat says of the engine is heard while the session lasts, and of no other session', async () => {
@@ -292,4 +302,45 @@ test('what is changed while a node has no session comes with its next full set, 
   const n = buildNode();
   n.actor.send({ type: 'changed', ids: ['t1'] });
   expect(n.sent).toEqual([]);
+});
+
+describe('heartbeats', () => {
+  test('of a session that goes well are no transitions, and count', async () => {
+    const n = buildNode();
+    await n.hello('a');
+    n.beat('a', 1);
+    let transitions = 0;
+    n.actor.subscribe(() => transitions++);
+    for (let second = 0; second < 5; second++) {
+      await n.go(1_000);
+      for (let i = 0; i < 10; i++) n.beat('a', 1);
+    }
+    expect(transitions).toBe(0);
+    await n.go(1_999);
+    expect(isSilent(n.actor)).toBe(false);
+    await n.go(501);
+    expect(isSilent(n.actor)).toBe(true);
+    await n.go(999);
+    expect(n.downs).toEqual([]);
+    await n.go(1);
+    expect(n.downs).toEqual(['silent']);
+  });
+
+  test('of a session that are to have another pace end it', async () => {
+    const n = buildNode();
+    await n.hello('a');
+    n.beat('a', 1);
+    n.sent.length = 0;
+    n.at.heartbeat = heartbeatOf(10e9, 3);
+    n.beat('a', 1);
+    expect(n.sent).toEqual([expect.objectContaining(prompt)]);
+    await n.hello('b');
+    expect(n.replies.at(-1)).toMatchObject({ ok: true, heartbeatMs: 2_000 });
+    n.beat('b', 1);
+    expect(n.sent.filter(({ session }) => session === '')).toHaveLength(1);
+    await n.go(6_999);
+    expect(n.downs).toEqual([]);
+    await n.go(1);
+    expect(n.downs).toEqual(['silent']);
+  });
 });
