@@ -15,6 +15,7 @@ import { heartbeatOf } from '../../domain/assign/heartbeat.ts';
 import { knownAt } from '../../domain/assign/known-fields.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
 import { isBarred, nodeFloods } from '../../domain/assign/flood.ts';
+import { nodePhase } from '../../domain/assign/node-phase.ts';
 import { nodeDescribed, nodeLeft, nodesSilent } from '../../domain/assign/node-status.ts';
 import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
@@ -35,7 +36,14 @@ import type { Report } from '../../supervisors/report.ts';
 import { Front } from './front.ts';
 import { Inbox } from './inbox.ts';
 import { Losses } from './losses.ts';
-import { hearBeat, isSilent, lookForBeats, type NodeEvent, nodeMachine } from './node.machine.ts';
+import {
+  hearBeat,
+  isSilent,
+  lookForBeats,
+  type NodeEvent,
+  type NodeInput,
+  nodeMachine,
+} from './node.machine.ts';
 import type { Replica } from './replica.ts';
 
 export interface DispatcherPorts {
@@ -157,7 +165,7 @@ export class Dispatcher {
     if (this.#nodes.has(nodeId)) return;
     const { replica, bus, mayServe, epoch, clock } = this.#ports;
     this.pace();
-    this.#nodes.start(nodeId, nodeMachine, () => ({
+    const input = (): NodeInput => ({
       nodeId,
       epoch: epoch(),
       clock,
@@ -184,7 +192,10 @@ export class Dispatcher {
       send: (assign) => {
         if (mayServe()) bus.publish(subjects.node(nodeId, 'assign'), assign);
       },
-    }));
+    });
+    this.#nodes.start(nodeId, nodeMachine, input, {
+      phase: () => nodePhase(replica.store, nodeId, isSilent(this.#nodes.get(nodeId))),
+    });
   }
 
   /** Nodes, or the period that the API shows, have changed: so may have how often nodes are to send heartbeats. */

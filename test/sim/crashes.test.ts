@@ -140,6 +140,40 @@ describe('whatever actor crashes, the cluster converges', () => {
     cluster.end();
   });
 
+  test('a node shows what it is in', async () => {
+    const cluster = await buildCluster();
+    const { registry } = cluster.leader!;
+    const host = cluster.hosts.find(
+      (one) => one.registry !== registry && tasksOn(cluster, one) > 0,
+    )!;
+    const phase = (): unknown =>
+      registry.tree().find(({ address }) => address === `leader/nodes/${host.id}`)?.phase;
+    const seen = [phase()];
+    const watch = async (until: string): Promise<void> => {
+      while (seen.at(-1) !== until) {
+        await cluster.run(1);
+        if (phase() !== seen.at(-1)) seen.push(phase());
+        if (seen.length > 10) throw new Error(seen.join());
+      }
+    };
+    const setAvailability = (Availability: 'active' | 'drain'): void => {
+      const { id, meta, spec } = cluster.audit.store.node(host.id)!;
+      void cluster.command('node.update', {
+        id,
+        version: meta.version,
+        spec: { ...spec, Availability },
+      });
+    };
+    setAvailability('drain');
+    await watch('drained');
+    setAvailability('active');
+    await watch('ready');
+    host.kill();
+    await watch('down');
+    expect(seen).toEqual(['ready', 'draining', 'drained', 'ready', 'silent', 'down']);
+    cluster.end();
+  });
+
   test('a service shows what it is in', async () => {
     const cluster = await buildCluster();
     const phases = (): readonly unknown[] =>
