@@ -81,7 +81,7 @@ export class Leader {
     this.#parts = new Supervisor(
       singleRestarts,
       [...this.#reconcilers.children(), this.#dispatcher.part()],
-      { ...this.#ports('leader'), random },
+      { ...this.#ports('manager/leader'), random },
       onCrash,
     );
   }
@@ -143,6 +143,6 @@ export class Leader {
   #children(kind: string, restart: Restarts['restart']): DynamicPorts & { restarts: Restarts } {
     const { random, onCrash } = this.#options;
     const restarts = { restart, flags: objectRestarts, random, onEscalate: onCrash };
-    return { ...this.#ports(`leader/${kind}`), restarts };
+    return { ...this.#ports(`manager/leader/${kind}`), restarts };
   }
 }

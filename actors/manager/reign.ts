@@ -68,7 +68,7 @@ export class Reign {
     // No second one takes its place: what this one knew of the others is gone, and with it the right to lead.
     this.#lease = new ActorChild(
       { id: 'lease', logic: leaseMachine, input },
-      { clock, report, address: 'leader', registry },
+      { clock, report, address: 'manager/leader', registry },
       (exit) => options.onCrash(reasonOf(exit)),
     );
   }

@@ -64,7 +64,7 @@ const kindsPrinted = async (...flags: readonly string[]): Promise<readonly strin
 /** In the order of their tree, the innermost first. */
 const ofTheDaemon = [
   'renewal/certificate',
-  'leader/lease',
+  'manager/leader/lease',
   'manager/leadership',
   'renewal',
   'manager',
@@ -80,14 +80,14 @@ const others = [
   'agent/*/task/*',
   'agent/*/tasks',
   'agent/*/tree',
-  'leader/ca',
-  'leader/dispatcher',
-  'leader/feature-level',
-  'leader/log-servers',
-  'leader/node-plans/*',
-  'leader/nodes/*',
-  'leader/scheduler',
-  'leader/services/*',
+  'manager/leader/ca',
+  'manager/leader/dispatcher',
+  'manager/leader/feature-level',
+  'manager/leader/log-servers',
+  'manager/leader/node-plans/*',
+  'manager/leader/nodes/*',
+  'manager/leader/scheduler',
+  'manager/leader/services/*',
 ];
 
 /** With it the daemon ends, as when its supervisor gives up: a change may be half done, and a start begins from the disk. */

@@ -102,16 +102,16 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/task/*',
     'agent/*/tasks',
     'agent/*/tree',
-    'leader/ca',
-    'leader/dispatcher',
-    'leader/feature-level',
-    'leader/lease',
-    'leader/log-servers',
-    'leader/node-plans/*',
-    'leader/nodes/*',
-    'leader/scheduler',
-    'leader/services/*',
     'manager',
+    'manager/leader/ca',
+    'manager/leader/dispatcher',
+    'manager/leader/feature-level',
+    'manager/leader/lease',
+    'manager/leader/log-servers',
+    'manager/leader/node-plans/*',
+    'manager/leader/nodes/*',
+    'manager/leader/scheduler',
+    'manager/leader/services/*',
     'manager/leadership',
     'renewal',
     'renewal/certificate',
@@ -147,7 +147,7 @@ describe('whatever actor crashes, the cluster converges', () => {
       (one) => one.registry !== registry && tasksOn(cluster, one) > 0,
     )!;
     const phase = (): unknown =>
-      registry.tree().find(({ address }) => address === `leader/nodes/${host.id}`)?.phase;
+      registry.tree().find(({ address }) => address === `manager/leader/nodes/${host.id}`)?.phase;
     const seen = [phase()];
     const watch = async (until: string): Promise<void> => {
       while (seen.at(-1) !== until) {
@@ -179,7 +179,7 @@ describe('whatever actor crashes, the cluster converges', () => {
     const phases = (): readonly unknown[] =>
       cluster
         .leader!.registry.tree()
-        .filter(({ address }) => kindOf(address) === 'leader/services/*')
+        .filter(({ address }) => kindOf(address) === 'manager/leader/services/*')
         .map(({ phase }) => phase);
     expect(phases()).toEqual(['converged']);
     const [service] = cluster.audit.store.list('service');
@@ -219,10 +219,10 @@ const supervisors = Object.entries({
   '': ['agent', 'manager', 'renewal'],
   'agent/*': ['engine', 'logs', 'session', 'tasks', 'tree'],
   'agent/*/task': ['*'],
-  leader: ['ca', 'dispatcher', 'feature-level', 'lease', 'log-servers', 'scheduler'],
-  'leader/node-plans': ['*'],
-  'leader/nodes': ['*'],
-  'leader/services': ['*'],
+  'manager/leader': ['ca', 'dispatcher', 'feature-level', 'lease', 'log-servers', 'scheduler'],
+  'manager/leader/node-plans': ['*'],
+  'manager/leader/nodes': ['*'],
+  'manager/leader/services': ['*'],
   manager: ['leadership'],
   renewal: ['certificate'],
 }).flatMap(([above, children]) => children.map((child) => `${above}:${child}`));
@@ -232,8 +232,8 @@ async function withCrashedNode(): Promise<{ cluster: Cluster; host: SimHost }> {
   const cluster = await buildCluster();
   const host = cluster.hosts[4]!;
   const { registry } = cluster.leader!;
-  crash(registry, `leader/nodes/${host.id}`);
-  expect(registry.get(`leader/nodes/${host.id}`)).toBeUndefined();
+  crash(registry, `manager/leader/nodes/${host.id}`);
+  expect(registry.get(`manager/leader/nodes/${host.id}`)).toBeUndefined();
   return { cluster, host };
 }
 const tasksOn = (cluster: Cluster, { id }: SimHost): number =>
@@ -260,7 +260,7 @@ test('a node with which no session can be held says so, gets nothing new, and is
   const { cluster, host } = await withCrashedNode();
   const before = tasksOn(cluster, host);
   const { registry } = cluster.leader!;
-  const address = `leader/nodes/${host.id}`;
+  const address = `manager/leader/nodes/${host.id}`;
   for (let ms = 0; ms < 5_000; ms += lookMs) {
     if (registry.get(address) !== undefined) crash(registry, address);
     await cluster.run(lookMs);

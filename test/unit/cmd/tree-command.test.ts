@@ -21,19 +21,24 @@ test('a table with the addresses as a tree', () => {
       LastError: 'refused',
     }),
     actor('agent/n1/tasks', { Mailbox: 3, ForMs: 7_260_000 }),
-    actor('leader/services/s1', { State: 'idle', Phase: 'converged', ForMs: 3 * 86_400_000 }),
+    actor('manager/leader/services/s1', {
+      State: 'idle',
+      Phase: 'converged',
+      ForMs: 3 * 86_400_000,
+    }),
   ];
   expect(renderTree({ NodeID: 'n1', Hostname: 'host1', Actors, More: 9 })).toBe(
     [
       'node n1 host1',
-      'ADDRESS      STATE             FOR   RESTARTS  MAILBOX  LAST ERROR',
-      'agent        active            1m1s  0         -',
+      'ADDRESS       STATE             FOR   RESTARTS  MAILBOX  LAST ERROR',
+      'agent         active            1m1s  0         -',
       '  n1',
-      '    session  restarting        0s    4         -        refused',
-      '    tasks    active            2h1m  0         3',
-      'leader',
-      '  services',
-      '    s1       converged (idle)  3d    0         -',
+      '    session   restarting        0s    4         -        refused',
+      '    tasks     active            2h1m  0         3',
+      'manager',
+      '  leader',
+      '    services',
+      '      s1      converged (idle)  3d    0         -',
       '… and 9 more',
     ].join('\n'),
   );
