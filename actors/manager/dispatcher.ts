@@ -21,6 +21,7 @@ import { taskReports } from '../../domain/assign/reports.ts';
 import { sessionFailed } from '../../domain/assign/session-failure.ts';
 import { reportsWait, type Room } from '../../domain/disk-room.ts';
 import { errorText, Fault } from '../../domain/errors.ts';
+import { limits } from '../../domain/limits.ts';
 import { upgraded, versionBefore } from '../../domain/format/format.ts';
 import { wireFormat } from '../../domain/format/formats.ts';
 import { levelBefore } from '../../domain/format/levels.ts';
@@ -83,6 +84,8 @@ export class Dispatcher {
   #serving = false;
   #heartbeat = heartbeatOf(0, 0);
   #looking: number | undefined;
+  /** Sessions that may begin anew before the next look because their nodes are to have another heartbeat. */
+  #renewals = 0;
 
   constructor(ports: DispatcherPorts) {
     this.#ports = ports;
@@ -136,7 +139,9 @@ export class Dispatcher {
   /** Looks for nodes whose heartbeats are missing, again and again. */
   #look(): void {
     for (const [, actor] of this.#nodes.list()) lookForBeats(actor);
-    this.#looking = this.#ports.clock.setTimeout(() => this.#look(), this.#heartbeat.everyMs / 2);
+    const ms = this.#heartbeat.everyMs / 2;
+    this.#renewals = Math.ceil((limits.sessionRenewalsPerS * ms) / 1_000);
+    this.#looking = this.#ports.clock.setTimeout(() => this.#look(), ms);
   }
 
   async stop(): Promise<void> {
@@ -170,6 +175,7 @@ export class Dispatcher {
       epoch: epoch(),
       clock,
       heartbeat: () => this.#heartbeat,
+      mayRenew: () => this.#renewals-- > 0,
       hearsNodes: () => this.#reach().connected,
       ready: ({ description: said, engine }) => {
         const description = this.#paced(nodeId, said);

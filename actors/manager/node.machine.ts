@@ -10,8 +10,10 @@ export interface NodeInput {
   readonly nodeId: string;
   readonly epoch: Epoch;
   readonly clock: Pick<Clock, 'now'>;
-  /** As it is to be now; a node whose session has another one is asked for a new session. */
+  /** As it is to be now; the same object for as long as nothing about it changes. */
   readonly heartbeat: () => Heartbeat;
+  /** Takes one of the sessions that may begin anew in a while because of their heartbeat; false when there is none left. */
+  readonly mayRenew: () => boolean;
   /** Whether this leader is on the bus and may speak: only then a node's silence says anything about it. */
   readonly hearsNodes: () => boolean;
   /** Commits what a hello says; resolves when the node is ready in the store. */
@@ -67,11 +69,9 @@ const changed = {
 };
 /** Beats missed after which a node counts as silent where others are lost. */
 const lateBeats = 2;
-/** The same object for as long as nothing about it changes. */
-const isOutOfTime = ({ told, heartbeat }: NodeContext): boolean => told !== heartbeat();
 const noteBeat = { type: 'noteBeat', params: beaten } as const;
 const hearEngine = { type: 'hearEngine', params: beaten } as const;
-/** Ends the node's silence; one that misses an assignment, or sends heartbeats at another pace than it is to, is asked for a new session. */
+/** Ends the node's silence; one that misses an assignment is asked for a new session. */
 const beat = [
   {
     guard: { type: 'stalledBeat', params: beaten },
@@ -147,7 +147,8 @@ export const nodeMachine = setup({
     ownBeat: ({ context }, { session }: Beaten) => session === context.session,
     stalledBeat: ({ context }, beat: Beaten) =>
       beat.session === context.session &&
-      (isOutOfTime(context) || (beat.seq !== undefined && context.feed?.isLost(beat.seq) === true)),
+      beat.seq !== undefined &&
+      context.feed?.isLost(beat.seq) === true,
   },
   delays: {
     // two beats: when the first of several nodes that were lost together is declared down, the others are late
@@ -268,19 +269,17 @@ const snapshotOf = (actor: NodeActor) => actor.getSnapshot() as SnapshotFrom<typ
 
 /**
  * What a beat does. In the steady state of a session that is to write down when it was heard, which needs no transition of
- * the machine: a large cluster standing still consists of nothing else.
+ * the machine: a large cluster standing still consists of nothing else. A node that is to have another heartbeat than it was
+ * told is asked for a new session.
  */
 export function hearBeat(actor: NodeActor, beat: Omit<Beaten, 'type'>): void {
   const { value, context } = snapshotOf(actor);
-  const { session, feed, heard, clock, engine } = context;
-  const isSteady =
-    value === 'active' &&
-    beat.session === session &&
-    beat.engine === undefined &&
-    !isOutOfTime(context);
+  const { session, feed, heard, clock, engine, told, heartbeat, mayRenew, send, epoch } = context;
+  const isSteady = value === 'active' && beat.session === session && beat.engine === undefined;
   if (!isSteady || feed?.isSettled(beat.seq) !== true) return actor.send({ type: 'beat', ...beat });
   heard.at = clock.now();
   engine(undefined);
+  if (told !== heartbeat() && mayRenew()) send(promptFor(epoch));
 }
 
 /** Tells a node's actor when heartbeats are missing. To be asked twice a heartbeat: one timer for all nodes, not one for each. */

@@ -43,7 +43,7 @@ function buildNode(
     },
   };
   const heard: string[] = [];
-  const at = { heartbeat: heartbeatOf(5e9, 3) };
+  const at = { heartbeat: heartbeatOf(5e9, 3), renewals: 1 };
   const actor = createActor(nodeMachine, {
     clock,
     input: {
@@ -51,6 +51,7 @@ function buildNode(
       epoch: { generation: 1, epoch: 1 },
       clock,
       heartbeat: () => at.heartbeat,
+      mayRenew: () => at.renewals-- > 0,
       hearsNodes: () => true,
       ready: () => Promise.resolve(),
       engine: (trouble) => void heard.push(trouble?.error ?? 'well'),
@@ -332,6 +333,11 @@ describe('heartbeats', () => {
     n.beat('a', 1);
     n.sent.length = 0;
     n.at.heartbeat = heartbeatOf(10e9, 3);
+    n.at.renewals = 0;
+    n.beat('a', 1);
+    expect(n.sent).toEqual([]);
+    n.at.renewals = 1;
+    n.beat('a', 1);
     n.beat('a', 1);
     expect(n.sent).toEqual([expect.objectContaining(prompt)]);
     await n.hello('b');
