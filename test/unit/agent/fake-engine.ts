@@ -33,6 +33,8 @@ export class FakeEngine implements Executor {
   readonly failures = new Map<Call, unknown[]>();
   /** Calls that never answer, unless they are aborted. */
   readonly stuck = new Set<Call>();
+  /** The calls of these that were aborted. */
+  readonly cut: Call[] = [];
   /** Takes questions after its health and does not answer them. */
   hangs = false;
   #away = false;
@@ -112,7 +114,10 @@ export class FakeEngine implements Executor {
   ): Promise<T> {
     if (this.#away) throw away();
     this.calls.push(`${call} ${id}`);
-    if (this.stuck.has(call)) await this.#until(() => !this.stuck.has(call), scope);
+    if (this.stuck.has(call)) {
+      scope.addEventListener('abort', () => this.cut.push(call), { once: true });
+      await this.#until(() => !this.stuck.has(call), scope);
+    }
     const failure = this.failures.get(call)?.shift();
     if (failure !== undefined) throw failure;
     return run();
