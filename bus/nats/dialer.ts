@@ -4,6 +4,7 @@ import type { NKey } from '../../pki/mod.ts';
 import { pause, systemClock } from '../../supervisors/clock.ts';
 import { Pace } from './pace.ts';
 import { authenticatorOf } from './users.ts';
+import { joinWrites } from './write-joint.ts';
 
 /** PEM texts of a node's identity and of the roots it trusts. */
 export interface TlsMaterial {
@@ -79,7 +80,9 @@ export class Dialer {
       try {
         const connection = await this.#attempt(silent, signal);
         this.#pace.reset();
-        keepErrorsHeard(connection);
+        const socket = socketOf(connection);
+        keepErrorsHeard(socket);
+        joinWrites(socket);
         return connection;
       } catch (error) {
         signal.throwIfAborted();
@@ -160,15 +163,19 @@ function tlsOptions(material: () => TlsMaterial): TlsMaterial & { readonly serve
   };
 }
 
+/** The library has it, though its types do not say so. */
+function socketOf(connection: NatsConnection): Socket {
+  const { protocol } = connection as unknown as {
+    readonly protocol: { readonly transport: { readonly socket: Socket } };
+  };
+  return protocol.transport.socket;
+}
+
 /**
  * The library takes its listeners off a socket that it is about to close. A write to that socket may just then have failed,
  * and an 'error' that nobody hears would end the process.
  */
-function keepErrorsHeard(connection: NatsConnection): void {
-  const { protocol } = connection as unknown as {
-    readonly protocol: { readonly transport: { readonly socket: Socket } };
-  };
-  const { socket } = protocol.transport;
+function keepErrorsHeard(socket: Socket): void {
   const removeAllListeners = socket.removeAllListeners.bind(socket);
   socket.removeAllListeners = (event) => {
     removeAllListeners(event);
