@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { limits } from '../domain/limits.ts';
+import { Allowance } from './allowance.ts';
 import { HttpError } from './errors.ts';
 import { endOfFirstValue } from './json-syntax.ts';
 
@@ -59,6 +60,11 @@ export function fieldsOf(body: Buffer): ReadonlyMap<string, unknown> {
 /** Bodies on their way in. */
 const open = new Set<Incoming>();
 let heldBytes = 0;
+/** Whoever sends large bodies without end would have the daemon do nothing but read, and collect garbage. */
+const large = new Allowance(
+  { burst: limits.largeBodiesBurstBytes, perS: limits.largeBodiesBytesPerS },
+  () => performance.now(),
+);
 
 /**
  * The whole body, at most `limits.requestBodyBytesMax` and within `limits.requestBodyMs`. Where all that are on their way in
@@ -109,6 +115,11 @@ class Incoming {
       this.end(tooLarge());
       return;
     }
+    const behind = Math.min(chunk.length, size - limits.requestBodySmallBytes);
+    if (behind > 0 && !large.spend(behind)) {
+      this.end(tooFast());
+      return;
+    }
     if (size > this.#room.length) this.#grow(size);
     chunk.copy(this.#room, this.#size);
     this.#size = size;
@@ -138,5 +149,7 @@ const tooMany = (): HttpError =>
     503,
     `request bodies of ${limits.requestBodiesBytesMax} bytes are on their way already; try again`,
   );
+const tooFast = (): HttpError =>
+  new HttpError(503, 'large request bodies come faster than they are read; try again');
 const tooLarge = (): HttpError =>
   new HttpError(413, `the request body is larger than ${limits.requestBodyBytesMax} bytes`);

@@ -47,6 +47,8 @@ export interface Deps {
   readonly recorder: Recorder;
   readonly readers: Readers;
   readonly turns: Turns;
+  /** Of tasks whose logs are begun: questions of others do not wait behind a thousand of them. */
+  readonly logTurns: Turns;
   readonly readTlsInfo: ReadTlsInfo;
   readonly wallNow: () => number;
   readonly log: LogEvent;

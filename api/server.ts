@@ -59,6 +59,7 @@ export function createApi(options: ApiOptions): Api {
     recorder: new Recorder(options.wallNow),
     readers: new Readers(options.log),
     turns: new Turns(),
+    logTurns: new Turns(),
     readTlsInfo: options.tlsInfo,
     wallNow: options.wallNow,
     log: options.log,

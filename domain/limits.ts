@@ -6,6 +6,10 @@ export const limits = {
   requestBodyBytesMax: 4 * MiB,
   /** Bodies of all requests that are on their way in together, bytes: four of the largest. */
   requestBodiesBytesMax: 16 * MiB,
+  /** Of such bodies what is behind the first bytes of each, of all together: bytes at once and a second. */
+  requestBodySmallBytes: 64 * KiB,
+  largeBodiesBurstBytes: 16 * MiB,
+  largeBodiesBytesPerS: 16 * MiB,
   /** What is read only to be thrown away, because its request was refused: bytes at once and a second, of all together. */
   discardBurstBytes: 16 * MiB,
   discardBytesPerS: 16 * MiB,

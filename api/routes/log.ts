@@ -31,7 +31,7 @@ async function logs(deps: Deps, call: Call, kind: 'service' | 'task'): Promise<u
   });
   // the client learns that its request was good before there is any line
   res.flushHeaders();
-  const { swarm, readers, turns, wallNow } = deps;
+  const { swarm, readers, logTurns: turns, wallNow } = deps;
   const sink = new Sink(res, readers);
   const of = { kind, id };
   const stream = new LogStream({ swarm, sink, readers, turns, log, of, isTty, wallNow, signal });

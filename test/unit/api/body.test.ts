@@ -1,9 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, test } from '@jest/globals';
+import { beforeEach, expect, jest, test } from '@jest/globals';
 import { readBody } from '../../../api/body.ts';
 import { limits } from '../../../domain/limits.ts';
+
+/** So long between two tests that what one has sent is nothing to the next. */
+let at = performance.now();
+jest.spyOn(performance, 'now').mockImplementation(() => at);
+beforeEach(() => {
+  at += 3_600_000;
+});
 
 const requestOf = (): PassThrough & IncomingMessage =>
   Object.assign(new PassThrough(), { headers: {} }) as unknown as PassThrough & IncomingMessage;
@@ -59,4 +66,20 @@ test('one body has a bound of its own', async () => {
   const [whole, refused] = await Promise.all(reads);
   expect(whole).toBe(limits.requestBodyBytesMax);
   expect(refused).toContain('is larger than');
+});
+
+test('large bodies are read up to a bound for all, at once and a second; small ones are always read', async () => {
+  const { largeBodiesBurstBytes: burst, largeBodiesBytesPerS: perS } = limits;
+  const send = async (bytes: number): Promise<number | string> => {
+    const req = requestOf();
+    const taken = read(req);
+    req.end(Buffer.alloc(bytes));
+    return taken;
+  };
+  const most = limits.requestBodyBytesMax;
+  for (let sent = 0; sent < burst; sent += most) expect(await send(most)).toBe(most);
+  expect(await send(most)).toMatch(/faster than they are read; try again/);
+  expect(await send(limits.requestBodySmallBytes)).toBe(limits.requestBodySmallBytes);
+  at += (1_000 * 2 * most) / perS;
+  expect(await send(most)).toBe(most);
 });
