@@ -134,7 +134,7 @@ export const limits = {
   /** Heartbeats of all nodes that a leader hears in a second; with more nodes, each sends them less often. */
   heartbeatsPerSMax: 400,
   /** Sessions that begin anew in a second because their nodes are to send heartbeats at another pace. */
-  sessionRenewalsPerS: 20,
+  sessionRenewalsPerS: 50,
   /** Several beats of one node within this time count as one, ms. Short: a beat also asks for the next assignment. */
   beatEveryMsMin: 5,
   /** Bodies of what a node sends to the leader: hello and status; beat and leave. */

@@ -9,6 +9,8 @@ import { median } from './statistics.ts';
 
 const workers = 1_000;
 const calmMs = 10_000;
+/** Until all sessions have the heartbeat of a cluster of this size, which 50 of them take in a second. */
+const restMs = 25_000;
 const patienceMs = 180_000;
 /** Between two looks, ms: a look at 10,000 tasks costs the daemon. */
 const lookMs = { services: 50, tasks: 250 } as const;
@@ -53,6 +55,7 @@ async function measure(
   crowd: Crowd,
   progress: (line: string) => void,
 ): Promise<Record<string, number>> {
+  await sleep(restMs);
   const standing = await cpuWhile(managerPids(daemon), () => sleep(calmMs));
   const idlePercent = (standing / calmMs) * 1e5;
   progress(`standing still: ${idlePercent.toFixed(1)} % of a core; ${crowd.takeEvents()}`);
