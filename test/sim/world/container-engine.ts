@@ -185,22 +185,22 @@ export class SimulatedEngine {
 
   /**
    * One call: `act` happens after a latency. An engine that is down rejects it, having acted or not when it dies
-   * meanwhile. Aborting leaves the call's effect to itself.
+   * meanwhile. Aborting leaves the call's effect to itself. Without a scope nobody aborts it.
    */
   call<T>(
     operation: Operation,
     taskId: string,
-    scope: AbortSignal,
+    scope: AbortSignal | undefined,
     act: () => T | EngineError,
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (scope.aborted) return reject(aborted());
+      if (scope?.aborted === true) return reject(aborted());
       if (!this.#isUp) return reject(away());
       const abort = (): void => reject(aborted());
-      scope.addEventListener('abort', abort, { once: true });
+      scope?.addEventListener('abort', abort, { once: true });
       const answer = (): void => {
         if (this.#hangs) return void this.#held.add(answer);
-        scope.removeEventListener('abort', abort);
+        scope?.removeEventListener('abort', abort);
         const wasCut = !this.#isUp;
         if (wasCut && this.#options.random() < 0.5) return reject(away());
         const result = this.interfere(operation, taskId) ?? act();

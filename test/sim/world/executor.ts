@@ -151,8 +151,7 @@ class SimulatedController implements Controller {
     scope: AbortSignal,
     act: () => T | EngineError,
   ): Promise<T> {
-    const never = new AbortController().signal;
-    const work = this.#engine.call(operation, this.#task.id, never, act);
+    const work = this.#engine.call(operation, this.#task.id, undefined, act);
     this.#pending = work.catch(() => undefined);
     return abortable(work, scope);
   }
