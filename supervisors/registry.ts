@@ -52,7 +52,7 @@ interface Failures {
 const errorLengthMax = 200;
 
 /**
- * Actors by address (`agent/<node>/task/<id>`), for lookups and diagnosis. A start and a stop cost one entry each, and
+ * Actors by address (`agent/<node>/tasks/<id>`), for lookups and diagnosis. A start and a stop cost one entry each, and
  * events nothing: states are read when somebody asks for the tree.
  */
 export class Registry {

@@ -67,7 +67,7 @@ export class Worker {
     this.#actors = new DynamicSupervisor({
       clock: ports.clock,
       report: ports.log,
-      address: `agent/${ports.nodeId}/task`,
+      address: `agent/${ports.nodeId}/tasks`,
       ...(ports.registry === undefined ? {} : { registry: ports.registry }),
       onExit: (id, exit) => this.#exited(id, exit),
     });

@@ -77,8 +77,8 @@ const others = [
   'agent/*/engine',
   'agent/*/logs',
   'agent/*/session',
-  'agent/*/task/*',
   'agent/*/tasks',
+  'agent/*/tasks/*',
   'agent/*/tree',
   'manager/leader/ca',
   'manager/leader/dispatcher',
@@ -120,7 +120,7 @@ test('every kind of actor crashes, and the daemon gets over it', async () => {
   expect(await kindsPrinted()).toEqual(known);
   expect(await kindsPrinted('--cluster')).toEqual(known);
   expect(await kindsPrinted('--node', node)).toEqual(known);
-  await crash(oneOfEachKind(await crash()).get('agent/*/task/*') ?? '');
+  await crash(oneOfEachKind(await crash()).get('agent/*/tasks/*') ?? '');
   await until(
     async () => (await errors()).includes('agent: made to crash by a test'),
     patient(15_000),

@@ -58,7 +58,7 @@ const unattended = ({ audit: { store }, hosts }: Cluster): readonly string[] =>
     .filter(({ id, nodeId, status }) => {
       const actor = hosts
         .find((host) => host.id === nodeId)
-        ?.registry.get(`agent/${nodeId}/task/${id}`);
+        ?.registry.get(`agent/${nodeId}/tasks/${id}`);
       return status.state !== 'running' || actor === undefined;
     })
     .map(({ id, status }) => `task ${id} is ${status.state} and has no actor`);
@@ -99,8 +99,8 @@ describe('whatever actor crashes, the cluster converges', () => {
     'agent/*/engine',
     'agent/*/logs',
     'agent/*/session',
-    'agent/*/task/*',
     'agent/*/tasks',
+    'agent/*/tasks/*',
     'agent/*/tree',
     'manager',
     'manager/leader/ca',
@@ -132,7 +132,7 @@ describe('whatever actor crashes, the cluster converges', () => {
       const isManager = cluster.audit.store.node(id)?.role === 'manager';
       const expected =
         cluster.leader?.id === id ? known : isManager ? [...ofAgent, ...ofManager] : ofAgent;
-      const kinds = new Set(['agent/*/task/*', ...tree.map(({ address }) => kindOf(address))]);
+      const kinds = new Set(['agent/*/tasks/*', ...tree.map(({ address }) => kindOf(address))]);
       expect([...kinds].toSorted()).toEqual([...expected].toSorted());
       for (const { address, supervisor } of tree)
         expect(supervisors).toContain(`${kindOf(supervisor)}:${kindOf(address).split('/').at(-1)}`);
@@ -218,7 +218,7 @@ describe('whatever actor crashes, the cluster converges', () => {
 const supervisors = Object.entries({
   '': ['agent', 'manager', 'renewal'],
   'agent/*': ['engine', 'logs', 'session', 'tasks', 'tree'],
-  'agent/*/task': ['*'],
+  'agent/*/tasks': ['*'],
   'manager/leader': ['ca', 'dispatcher', 'feature-level', 'lease', 'log-servers', 'scheduler'],
   'manager/leader/node-plans': ['*'],
   'manager/leader/nodes': ['*'],

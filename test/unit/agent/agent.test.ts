@@ -141,18 +141,18 @@ describe('a new life of the daemon', () => {
 describe('without leader or bus', () => {
   test('tasks live on, and their ends are told later', async () => {
     const h = await runningAgent([buildTask('t1'), buildTask('t2')]);
-    const before = h.registry.get('agent/n1/task/t1');
+    const before = h.registry.get('agent/n1/tasks/t1');
     h.bus.setConnected(false);
     await h.go(60_000, 100);
     h.engine.exit('t2', 0);
     await h.go(60_000, 100);
-    expect(h.registry.get('agent/n1/task/t1')).toBe(before);
-    expect(h.state('task/t1')).toBe('running');
+    expect(h.registry.get('agent/n1/tasks/t1')).toBe(before);
+    expect(h.state('tasks/t1')).toBe('running');
     h.leader.tasks = [buildTask('t1', { state: 'running' }), buildTask('t2', { state: 'running' })];
     h.bus.setConnected(true);
     await h.go(1_000, 10);
     expect(h.told()).toEqual(['t1 running (started)', 't2 complete (finished)']);
-    expect(h.registry.get('agent/n1/task/t1')).toBe(before);
+    expect(h.registry.get('agent/n1/tasks/t1')).toBe(before);
     expect(h.engine.count('run t1')).toBe(1);
     expect(h.engine.count('run t2')).toBe(1);
   });
@@ -195,7 +195,7 @@ test('while the engine is away it is asked once for all tasks, and all go on aft
   await h.go(1_000, 10);
   expect(h.told().filter((line) => line.includes('running'))).toHaveLength(49);
   expect(h.told()).toContain('t7 failed (started): task: non-zero exit (255)');
-  expect(ids.filter((id) => h.state(`task/${id}`) === 'running')).toHaveLength(49);
+  expect(ids.filter((id) => h.state(`tasks/${id}`) === 'running')).toHaveLength(49);
   for (const id of ids) expect(h.engine.count(`run ${id}`)).toBe(1);
 });
 
@@ -217,13 +217,13 @@ describe('when natswarm itself breaks', () => {
     const h = await crashing(1);
     expect(h.told()).toContain('t1 failed (starting): agent: bug');
     expect(h.engine.containers.get('t1')?.state).toBe('exited');
-    expect(h.state('task/t2')).toBe('running');
+    expect(h.state('tasks/t2')).toBe('running');
   });
 
   test('one that fails again has its container removed by force, and then has failed', async () => {
     const h = await crashing(2);
     expect(h.told()).toContain('t1 failed (starting): agent: bug');
-    expect(h.state('task/t1')).toBeUndefined();
+    expect(h.state('tasks/t1')).toBeUndefined();
     expect([...h.engine.containers.keys()]).toEqual(['t2']);
     h.leader.send({ remove: ['t1'] });
     await h.go(20);
@@ -238,17 +238,17 @@ describe('when natswarm itself breaks', () => {
     expect(h.events).toContain('child_exit');
     expect(h.leader.hellos).toHaveLength(2);
     expect(h.agent.tasks()).toEqual([{ id: 't1', state: 'running' }]);
-    expect(h.state('task/t1')).toBe('running');
+    expect(h.state('tasks/t1')).toBe('running');
     expect(h.engine.count('run t1')).toBe(1);
   });
 
   test('a session that fails comes back and disturbs no task', async () => {
     const h = await runningAgent([buildTask('t1')]);
-    const task = h.registry.get('agent/n1/task/t1');
+    const task = h.registry.get('agent/n1/tasks/t1');
     h.registry.get('agent/n1/session')?.send({ type: 'notice' });
     await h.go(1_000, 10);
     expect(h.leader.hellos).toHaveLength(2);
-    expect(h.registry.get('agent/n1/task/t1')).toBe(task);
+    expect(h.registry.get('agent/n1/tasks/t1')).toBe(task);
   });
 });
 

@@ -90,7 +90,7 @@ test('tasks that had ended need no spec: their containers stay until they are re
   await h.go(50);
   expect([...h.engine.containers.keys()]).toEqual(['t1']);
   expect(h.agent.tasks()).toEqual([{ id: 't1', state: 'failed' }]);
-  expect(h.state('task/t1')).toBeUndefined();
+  expect(h.state('tasks/t1')).toBeUndefined();
   h.leader.send({ remove: ['t1'] });
   await h.go(20);
   expect(h.engine.containers.size).toBe(0);
