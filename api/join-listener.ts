@@ -10,7 +10,7 @@ import type { Labels } from '../domain/model/spec.ts';
 import { nodeLabelsFrom } from '../domain/spec/node.ts';
 import type { LogEvent } from './log.ts';
 import { answerLogJoin, type LogJoinRoutes } from './log-join-routes.ts';
-import { boundConnections } from './waiting-room.ts';
+import { boundConnections } from './connection-limit.ts';
 
 /** What a node that wants to join sends; nothing of it is trusted. */
 export interface JoinAsk {

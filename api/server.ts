@@ -12,7 +12,7 @@ import type { Swarm } from './ports.ts';
 import { Readers } from './readers.ts';
 import { Router } from './router.ts';
 import { containerRoutes } from './routes/container.ts';
-import { laterRoutes } from './routes/later.ts';
+import { laterRoutes } from './routes/unsupported.ts';
 import { logRoutes } from './routes/log.ts';
 import { stateLogRoutes } from './routes/state-log.ts';
 import { treeRoutes } from './routes/tree.ts';

@@ -6,7 +6,7 @@ import { descriptionFrom } from './description.ts';
 import { count, list, name, readAs, text } from './wire.ts';
 import { taskStateRank } from '../domain/task-state.ts';
 import type { TaskState } from '../domain/task-state.ts';
-import type { Beat, Hello, StatusReport } from './protocol.ts';
+import type { Heartbeat, Hello, StatusReport } from './protocol.ts';
 
 /**
  * What agents send, built anew from what is checked: a node's certificate lets it write to these subjects, not write
@@ -27,10 +27,10 @@ function engineFrom(body: unknown): { readonly engine?: EngineTrouble } {
   return { engine: { error: read.error, graceMs: readAs(grace, read.graceMs) ?? 0 } };
 }
 
-const beat = v.object({ session, seq: v.exactOptional(v.unknown()) });
+const heartbeat = v.object({ session, seq: v.exactOptional(v.unknown()) });
 
-export function beatFrom(body: unknown): Beat | undefined {
-  const read = readAs(beat, body);
+export function heartbeatFrom(body: unknown): Heartbeat | undefined {
+  const read = readAs(heartbeat, body);
   if (read === undefined) return undefined;
   const seq = readAs(count, read.seq);
   return { session: read.session, ...(seq !== undefined && { seq }), ...engineFrom(body) };

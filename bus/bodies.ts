@@ -5,14 +5,14 @@ import { fieldsOf, isCount } from './fields.ts';
 import { wireFaultFrom } from './wire-fault.ts';
 import type {
   Abdication,
-  BeatReply,
-  Canvass,
-  Epoch,
+  HeartbeatReply,
+  PreVote,
+  LeaderTerm,
   Excuse,
   ForwardedCommand,
   ForwardReply,
   IndexReply,
-  LeaderBeat,
+  LeaderHeartbeat,
   MembershipNotice,
   StartAnswer,
   StartTold,
@@ -26,14 +26,14 @@ const isShortText = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= limits.statusTextLengthMax;
 
 /** Generation, epoch and the manager that they are about. */
-function termFrom(body: unknown): (Epoch & { readonly nodeId: string }) | undefined {
+function termFrom(body: unknown): (LeaderTerm & { readonly nodeId: string }) | undefined {
   const { generation, epoch, nodeId } = fieldsOf(body) ?? {};
   return isCount(generation) && isCount(epoch) && isShortText(nodeId) && nodeId !== ''
     ? { generation, epoch, nodeId }
     : undefined;
 }
 
-export function leaderBeatFrom(body: unknown): LeaderBeat | undefined {
+export function leaderHeartbeatFrom(body: unknown): LeaderHeartbeat | undefined {
   const term = termFrom(body);
   const { index, kept } = fieldsOf(body) ?? {};
   if (term === undefined || !isCount(index)) return undefined;
@@ -85,7 +85,7 @@ export function startAnswerFrom(body: unknown): StartAnswer | undefined {
   };
 }
 
-export const canvassFrom = (body: unknown): Canvass | undefined => termFrom(body);
+export const preVoteFrom = (body: unknown): PreVote | undefined => termFrom(body);
 export const abdicationFrom = (body: unknown): Abdication | undefined => termFrom(body);
 
 export function excuseFrom(body: unknown): Excuse | undefined {
@@ -93,7 +93,7 @@ export function excuseFrom(body: unknown): Excuse | undefined {
   return isCount(generation) && isShortText(except) ? { generation, except } : undefined;
 }
 
-export function beatReplyFrom(body: unknown): BeatReply | undefined {
+export function heartbeatReplyFrom(body: unknown): HeartbeatReply | undefined {
   const { ok, epoch, kept, room: told } = fieldsOf(body) ?? {};
   const room = rooms.find((known) => known === told);
   return typeof ok === 'boolean' && isCount(epoch) && isCount(kept)

@@ -9,7 +9,7 @@ import type { FaultCode, FaultReason } from '../domain/errors.ts';
 import type { DiskMark, OwnDisk } from '../domain/members/starts.ts';
 
 /** Bodies of the messages between leader, managers and agents, version 1. */
-export interface Epoch {
+export interface LeaderTerm {
   readonly generation: number;
   readonly epoch: number;
 }
@@ -27,14 +27,14 @@ export interface Hello {
   readonly featureLevel?: number;
 }
 export type HelloReply =
-  | (Epoch & { readonly ok: true; readonly heartbeatMs: number })
+  | (LeaderTerm & { readonly ok: true; readonly heartbeatMs: number })
   | { readonly ok: false; readonly error: WireFault };
 
 /**
  * Assignments: the full set in one part or several, then increments, numbered from 1 without gaps. The next one is sent
- * when a beat tells that this one was taken.
+ * when a heartbeat tells that this one was taken.
  */
-export interface Assign extends Epoch, AssignmentPart {
+export interface Assign extends LeaderTerm, AssignmentPart {
   readonly session: string;
   readonly seq: number;
 }
@@ -44,7 +44,7 @@ export interface StatusReport {
 }
 export type StatusReply = { readonly ok: true } | { readonly ok: false; readonly error: WireFault };
 
-export interface Beat {
+export interface Heartbeat {
   readonly session: string;
   /** Number of the last assignment that was taken: the next may come. It tells the leader of one that got lost, too. */
   readonly seq?: number;
@@ -53,7 +53,7 @@ export interface Beat {
 }
 
 /** The leader to one node: whom to trust, where the managers are, and whether to get a new certificate now. */
-export interface MembershipNotice extends Epoch, Membership {
+export interface MembershipNotice extends LeaderTerm, Membership {
   readonly renew: boolean;
   /** Who is to issue the certificate; with one of his there is nothing to renew. */
   readonly issuer?: Issuer;
@@ -72,16 +72,16 @@ export type CommandReply =
   | { readonly ok: true; readonly result: unknown; readonly index: number }
   | { readonly ok: false; readonly error: WireFault };
 
-/** The leader of an epoch to the other managers; each answers whether it supports it. */
-export interface LeaderBeat extends Epoch {
+/** The leader of an epoch to the other managers; each answers whether it grants the lease. */
+export interface LeaderHeartbeat extends LeaderTerm {
   readonly nodeId: string;
   /** How far its state is. */
   readonly index: number;
   /** By manager: up to where its journal is on its disk, as it has told this leader. */
   readonly kept?: Readonly<Record<string, number>>;
 }
-export interface BeatReply {
-  /** The lease may count on this manager for as long as a beat is good for. */
+export interface HeartbeatReply {
+  /** The lease may count on this manager for as long as a heartbeat is good for. */
   readonly ok: boolean;
   /** The highest epoch that it knows of. */
   readonly epoch: number;
@@ -117,15 +117,15 @@ export interface StartAnswer {
 }
 
 /** A manager that hears no leader, before it claims `epoch`. */
-export interface Canvass extends Epoch {
+export interface PreVote extends LeaderTerm {
   readonly nodeId: string;
 }
-export interface CanvassReply {
+export interface PreVoteReply {
   /** The one asked hears no leader either. */
   readonly silent: boolean;
 }
 /** The leader of an epoch has stopped leading. */
-export interface Abdication extends Epoch {
+export interface Abdication extends LeaderTerm {
   readonly nodeId: string;
 }
 /** A manager's server closes, or has closed, the connections of nodes on purpose: their silence says nothing of them. */
@@ -135,7 +135,7 @@ export interface Excuse {
   readonly except: string;
 }
 /** For the leader of just this epoch: another must not take it, for by then it may have been sent to a third. */
-export interface ForwardedCommand extends Epoch {
+export interface ForwardedCommand extends LeaderTerm {
   /** By which the log tells it, should the answer not come. */
   readonly id: string;
   readonly name: string;
@@ -149,5 +149,5 @@ export interface NotLeading {
 export type ForwardReply = CommandReply | NotLeading;
 export type IndexReply = { readonly ok: true; readonly index: number } | NotLeading;
 
-export const isNewer = (a: Epoch, b: Epoch): boolean =>
+export const isNewer = (a: LeaderTerm, b: LeaderTerm): boolean =>
   a.generation > b.generation || (a.generation === b.generation && a.epoch > b.epoch);

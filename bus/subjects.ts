@@ -13,7 +13,7 @@
  * | `natswarm.v1.node.<node>.membership` | message | the leader | roots to trust, managers, whether to renew the certificate |
  * | `natswarm.v1.node.<node>.logs` | request | managers | asks the node's agent for the log of one of its tasks |
  * | `natswarm.v1.node.<node>.tree` | request | managers | asks the node's agent which actors run there |
- * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer supports its lease |
+ * | `natswarm.v1.manager.<node>.beat` | request | the leader | "I lead"; the answer grants its lease |
  * | `natswarm.v1.manager.<node>.canvass` | request | a manager that would lead | "do you hear a leader?" |
  * | `natswarm.v1.manager.<node>.abdicate` | message | a leader that stops | others need not wait for its silence |
  * | `natswarm.v1.manager.<node>.excuse` | message | a manager | its server closes nodes' connections on purpose |

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import type { Identity } from '../actors/node/identity.ts';
-import type { Epoch } from '../bus/protocol.ts';
+import type { LeaderTerm } from '../bus/protocol.ts';
 import type { ManagerAddress } from '../domain/ca/membership.ts';
 import { limits } from '../domain/limits.ts';
 import type { RoutePeer } from '../domain/members/form.ts';
@@ -262,8 +262,8 @@ export class NodeFiles {
 
   /** The highest leader that this node's agent has obeyed; it ignores older ones. */
   readonly epochs = {
-    load: (): Epoch => this.#read<Epoch>('epoch.json') ?? { generation: 0, epoch: 0 },
-    save: (epoch: Epoch): void => this.#write('epoch.json', epoch, 0o600),
+    load: (): LeaderTerm => this.#read<LeaderTerm>('epoch.json') ?? { generation: 0, epoch: 0 },
+    save: (epoch: LeaderTerm): void => this.#write('epoch.json', epoch, 0o600),
   };
 
   /** Makes the state directory. */

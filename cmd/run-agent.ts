@@ -80,7 +80,7 @@ export async function runAgent(wiring: AgentWiring, scope: AbortSignal): Promise
   const unheed = bus.subscribe(subjects.node(identity.nodeId, 'membership'), ({ body }) => {
     const notice = membershipFrom(body);
     if (notice === undefined || isNewer(files.epochs.load(), notice)) return;
-    heed(wiring, notice, (servers) => bus.setServers(servers));
+    applyNotice(wiring, notice, (servers) => bus.setServers(servers));
   });
   // what the node says of itself depends on its certificate and its roots; a rotation waits for it
   const unfollow = files.onCertificates(() => agent.refresh());
@@ -109,7 +109,7 @@ async function watchAddress(
 }
 
 /** Takes over what the leader says of the cluster. */
-function heed(
+function applyNotice(
   { config, files, identity, renew }: AgentWiring,
   notice: MembershipNotice,
   setServers: (servers: readonly string[]) => void,

@@ -6,7 +6,7 @@ import { PkiError, rejoinChannel } from '../pki/mod.ts';
 import { aborted, systemClock } from '../supervisors/clock.ts';
 import { askerOf } from './asker.ts';
 import { packCheckpoint } from './checkpoint-body.ts';
-import { JoinDesk } from './join-desk.ts';
+import { CertificateIssuer } from './certificate-issuer.ts';
 import { JoinPace } from './join-pace.ts';
 import { actorLog } from './log.ts';
 import { StartDesk } from './start-desk.ts';
@@ -20,7 +20,7 @@ export async function runJoinListener(
   const { files, identity, logger } = wiring;
   const report = actorLog(logger, { actor: 'join-listener', node: identity.nodeId });
   const pace = new JoinPace(systemClock, scope);
-  const desks = new WeakMap<Manager, JoinDesk>();
+  const certificateIssuers = new WeakMap<Manager, CertificateIssuer>();
   const running = (): Manager => {
     if (current.manager === undefined)
       throw daemonFault('Unavailable', 'the manager is being prepared; try again');
@@ -33,11 +33,11 @@ export async function runJoinListener(
   };
   const logJoins = (): LogJoinServer => new LogJoinServer(running(), ownServer);
   const asker = (certificate: Buffer): Asker => askerOf(certificate, running().view(), Date.now());
-  const desk = (): JoinDesk => {
+  const certificateIssuer = (): CertificateIssuer => {
     const manager = running();
     const known =
-      desks.get(manager) ??
-      new JoinDesk({
+      certificateIssuers.get(manager) ??
+      new CertificateIssuer({
         manager,
         now: Date.now,
         clock: systemClock,
@@ -46,7 +46,7 @@ export async function runJoinListener(
         onCaFailure: (url, error) =>
           report('external_ca_failed', { url, error: String(error) }, 'warn'),
       });
-    desks.set(manager, known);
+    certificateIssuers.set(manager, known);
     return known;
   };
   const starts = new StartDesk(wiring, current, report);
@@ -56,9 +56,9 @@ export async function runJoinListener(
     tls: tlsOf(files),
     // a token names the present root; the file has those of a rotation too
     root: () => current.manager?.view().cluster()?.rootCa.certPem ?? files.certificate('root'),
-    admit: (ask, peer) => desk().admit(ask, peer),
-    renew: (request, certificate) => desk().renew(request, certificate),
-    rejoin: (ask, socket) => desk().rejoin(ask, channelOf(socket)),
+    admit: (ask, peer) => certificateIssuer().admit(ask, peer),
+    renew: (request, certificate) => certificateIssuer().renew(request, certificate),
+    rejoin: (ask, socket) => certificateIssuer().rejoin(ask, channelOf(socket)),
     logJoins: {
       start: (certificate, told) => starts.hear(certificate, told),
       offer: (certificate) => logJoins().offer(asker(certificate)),

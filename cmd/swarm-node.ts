@@ -63,7 +63,7 @@ export class SwarmNode implements Swarm {
       },
     );
     this.#logs = taskLogsOf(this.#parts, () => this.#place.identity?.nodeId);
-    this.watch((applied) => this.#logs.heed(applied));
+    this.watch((applied) => this.#logs.noteChanges(applied));
   }
 
   #newParts(): NodeParts {

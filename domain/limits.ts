@@ -135,9 +135,9 @@ export const limits = {
   heartbeatsPerSMax: 400,
   /** Sessions that begin anew in a second because their nodes are to send heartbeats at another pace. */
   sessionRenewalsPerS: 50,
-  /** Several beats of one node within this time count as one, ms. Short: a beat also asks for the next assignment. */
-  beatEveryMsMin: 5,
-  /** Bodies of what a node sends to the leader: hello and status; beat and leave. */
+  /** Several heartbeats of one node within this time count as one, ms. Short: a heartbeat also asks for the next assignment. */
+  heartbeatEveryMsMin: 5,
+  /** Bodies of what a node sends to the leader: hello and status; heartbeat and leave. */
   agentBodyBytesMax: MiB,
   agentNoteBytesMax: 32 * KiB,
   /** A node's description as JSON, a name in it (characters), and its lists: plugins, generic resources. */

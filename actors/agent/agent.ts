@@ -1,7 +1,7 @@
 import { fromCallback } from 'xstate';
 import type { LogAnswer, LogAsk } from '../../bus/log-bodies.ts';
 import type { Bus } from '../../bus/ports.ts';
-import type { Assign, Epoch } from '../../bus/protocol.ts';
+import type { Assign, LeaderTerm } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import { newestLevel } from '../../domain/format/levels.ts';
@@ -12,7 +12,7 @@ import type { Report } from '../../supervisors/report.ts';
 import { Supervisor } from '../../supervisors/supervisor.ts';
 import { grow, type Part, trees } from '../../supervisors/trees.ts';
 import { engineMachine } from './engine.machine.ts';
-import { EpochGate, type EpochStore } from './epoch-gate.ts';
+import { TermGate, type LeaderTermStore } from './term-gate.ts';
 import { LogDesk, logDeskLogic } from './log-desk.ts';
 import type { Executor } from './ports.ts';
 import { Reporter } from './reporter.ts';
@@ -31,7 +31,7 @@ export interface AgentOptions {
   readonly wallNow: () => number;
   readonly random: () => number;
   readonly newId: () => string;
-  readonly epochStore: EpochStore;
+  readonly epochStore: LeaderTermStore;
   /** How long the containers here are taken to live without their engine, ms. */
   readonly engineGraceMs: number;
   /** The highest level that this node can, where not the newest one. */
@@ -40,7 +40,7 @@ export interface AgentOptions {
   /** Hears the name of each session as soon as a leader has welcomed it, and undefined when it has ended. */
   readonly onSession?: (session: string | undefined) => void;
   /** Hears of every newer epoch that the node obeys. */
-  readonly onEpoch?: (epoch: Epoch) => void;
+  readonly onLeaderTerm?: (epoch: LeaderTerm) => void;
   readonly registry?: Registry;
   readonly netplane?: Part;
   /** The tree gave up: its actors have ended, the containers run on. */
@@ -101,7 +101,7 @@ const workerLogic = fromCallback<
 
 class NodeAgent implements Agent {
   readonly #options: AgentOptions;
-  readonly #gate: EpochGate;
+  readonly #gate: TermGate;
   /** Outlives sessions and worker alike: a status must not get lost because an actor restarts. */
   readonly #reporter: Reporter;
   readonly #supervisor: Supervisor;
@@ -112,7 +112,7 @@ class NodeAgent implements Agent {
   constructor(options: AgentOptions) {
     const { nodeId, bus, clock, random, log, epochStore, registry } = options;
     this.#options = options;
-    this.#gate = new EpochGate(epochStore, log, (epoch) => options.onEpoch?.(epoch));
+    this.#gate = new TermGate(epochStore, log, (epoch) => options.onLeaderTerm?.(epoch));
     this.#reporter = new Reporter({ nodeId, bus, clock, random, log });
     const address = `agent/${nodeId}`;
     const ports = { clock, random, report: log, address };
@@ -142,7 +142,7 @@ class NodeAgent implements Agent {
 
   async removeAll(): Promise<void> {
     const { clock, bus, nodeId } = this.#options;
-    await this.#supervisor.remove('session'); // from here on nothing new is assigned, and no beat follows
+    await this.#supervisor.remove('session'); // from here on nothing new is assigned, and no heartbeat follows
     bus.publish(subjects.agent(nodeId, 'leave'), {});
     const stopped = new AbortController();
     await Promise.race([this.#worker?.dropAll(), pause(clock, leaveStopLimitMs, stopped.signal)]);

@@ -1,22 +1,22 @@
 import { fieldsOf, isCount } from '../../bus/fields.ts';
-import type { Assign, Epoch, HelloReply, StatusReply } from '../../bus/protocol.ts';
+import type { Assign, LeaderTerm, HelloReply, StatusReply } from '../../bus/protocol.ts';
 import { wireFaultFrom } from '../../bus/wire-fault.ts';
 
 /**
  * Bodies that an agent takes from the bus. Only managers can send them, so the shape is checked as far as a leader of
  * another version could differ, not every field of every task. Undefined: not a body of that kind.
  */
-export function asEpoch(body: unknown): Epoch | undefined {
+export function asLeaderTerm(body: unknown): LeaderTerm | undefined {
   const fields = fieldsOf(body);
   const valid = fields !== undefined && isCount(fields['generation']) && isCount(fields['epoch']);
-  return valid ? (body as Epoch) : undefined;
+  return valid ? (body as LeaderTerm) : undefined;
 }
 
 export function asAssign(body: unknown): Assign | undefined {
   const fields = fieldsOf(body);
   const valid =
     fields !== undefined &&
-    asEpoch(body) !== undefined &&
+    asLeaderTerm(body) !== undefined &&
     typeof fields['session'] === 'string' &&
     isCount(fields['seq']) &&
     typeof fields['full'] === 'boolean' &&
@@ -28,8 +28,8 @@ export function asAssign(body: unknown): Assign | undefined {
 export function asHelloReply(body: unknown): HelloReply | undefined {
   const fields = fieldsOf(body);
   if (fields?.['ok'] === false) return refusalFrom(fields['error']);
-  const beats = typeof fields?.['heartbeatMs'] === 'number' && fields['heartbeatMs'] > 0;
-  return fields?.['ok'] === true && beats && asEpoch(body) !== undefined
+  const heartbeats = typeof fields?.['heartbeatMs'] === 'number' && fields['heartbeatMs'] > 0;
+  return fields?.['ok'] === true && heartbeats && asLeaderTerm(body) !== undefined
     ? (body as HelloReply)
     : undefined;
 }

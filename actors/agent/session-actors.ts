@@ -1,14 +1,14 @@
 import { fromCallback, fromPromise } from 'xstate';
 import type { Bus } from '../../bus/ports.ts';
-import type { Assign, Beat, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import type { Assign, Heartbeat, LeaderTerm, Hello, HelloReply } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import { wireFormat } from '../../domain/format/formats.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Report } from '../../supervisors/report.ts';
-import { asAssign, asEpoch, asHelloReply } from './bodies.ts';
-import type { EpochGate } from './epoch-gate.ts';
+import { asAssign, asLeaderTerm, asHelloReply } from './bodies.ts';
+import type { TermGate } from './term-gate.ts';
 
 export interface SessionInput {
   readonly nodeId: string;
@@ -17,10 +17,10 @@ export interface SessionInput {
   /** Why the engine is away; undefined while it answers. */
   readonly engine: () => EngineTrouble | undefined;
   readonly clock: Clock;
-  /** 0 ≤ x < 1; spreads beats and tries. */
+  /** 0 ≤ x < 1; spreads heartbeats and tries. */
   readonly random: () => number;
   readonly newId: () => string;
-  readonly gate: EpochGate;
+  readonly gate: TermGate;
   /** The highest level that this node can. */
   readonly featureLevel: number;
   /** Keys of the specs that a leader in this generation of the log need not send again. */
@@ -35,7 +35,7 @@ export interface SessionInput {
 export type SessionEvent =
   | { readonly type: 'bus'; readonly connected: boolean }
   | { readonly type: 'assign'; readonly assign: Assign }
-  | { readonly type: 'notice'; readonly epoch: Epoch }
+  | { readonly type: 'notice'; readonly epoch: LeaderTerm }
   /** The full set is needed again. */
   | { readonly type: 'resync' }
   /** The engine went away or is back. */
@@ -54,7 +54,7 @@ export interface SessionContext extends SessionInput {
   /** Tries since the session was last steady. */
   readonly failures: number;
   /** The newest leader of which a notice has told. */
-  readonly noticed: Epoch | undefined;
+  readonly noticed: LeaderTerm | undefined;
 }
 
 /**
@@ -64,8 +64,8 @@ export interface SessionContext extends SessionInput {
 const helloLimitsMs = [1_500, 3_000, 5_000] as const;
 const helloLimitMs = (failures: number): number =>
   helloLimitsMs[Math.min(failures, helloLimitsMs.length - 1)] ?? 0;
-/** Share of the heartbeat by which beats are spread, to both sides. */
-const beatJitter = 0.1;
+/** Share of the heartbeat by which heartbeats are spread, to both sides. */
+const heartbeatJitter = 0.1;
 
 /** Ends something with the scope, or earlier by the function that it gives; the scope outlives many sessions. */
 function endsWith(scope: AbortSignal, end: () => void): () => void {
@@ -78,7 +78,7 @@ function endsWith(scope: AbortSignal, end: () => void): () => void {
 }
 
 /** Turns what the bus brings into events; its subscriptions outlive reconnects. */
-export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBack }) => {
+export const busEvents = fromCallback<SessionEvent, SessionContext>(({ input, sendBack }) => {
   const { bus, nodeId, scope, log } = input;
   const off = [
     bus.onConnection((connected) => sendBack({ type: 'bus', connected })),
@@ -88,7 +88,7 @@ export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBac
       else sendBack({ type: 'assign', assign: taken });
     }),
     bus.subscribe(subjects.leader, ({ body }) => {
-      const epoch = asEpoch(body);
+      const epoch = asLeaderTerm(body);
       if (epoch !== undefined) sendBack({ type: 'notice', epoch });
     }),
   ];
@@ -98,8 +98,10 @@ export const ears = fromCallback<SessionEvent, SessionContext>(({ input, sendBac
   });
 });
 
-/** Tells the beats how far the assignments have come, or that one is due now. */
-export type BeatNews = { readonly type: 'taken'; readonly seq: number } | { readonly type: 'now' };
+/** Tells the heartbeats how far the assignments have come, or that one is due now. */
+export type HeartbeatNews =
+  | { readonly type: 'taken'; readonly seq: number }
+  | { readonly type: 'now' };
 
 /** What a message to the leader says of the engine. */
 const engineOf = ({ engine }: SessionContext): { readonly engine?: EngineTrouble } => {
@@ -107,27 +109,27 @@ const engineOf = ({ engine }: SessionContext): { readonly engine?: EngineTrouble
   return trouble === undefined ? {} : { engine: trouble };
 };
 
-/** Beats until it is stopped, and at once when an assignment was taken: the leader waits with the next one. */
-export const beats = fromCallback<BeatNews, SessionContext>(({ input, receive }) => {
+/** Sends heartbeats until it is stopped, and at once when an assignment was taken: the leader waits with the next one. */
+export const heartbeats = fromCallback<HeartbeatNews, SessionContext>(({ input, receive }) => {
   const { bus, nodeId, clock, random, heartbeatMs, session, scope } = input;
   let { seq } = input;
   let timer: number;
-  const beat = (): void => {
-    const body: Beat = { session, seq, ...engineOf(input) };
+  const heartbeat = (): void => {
+    const body: Heartbeat = { session, seq, ...engineOf(input) };
     bus.publish(subjects.agent(nodeId, 'beat'), body);
   };
   receive((news) => {
     if (news.type === 'taken') seq = news.seq;
-    beat();
+    heartbeat();
   });
   const next = (): void => {
-    const spread = 1 + beatJitter * (2 * random() - 1);
+    const spread = 1 + heartbeatJitter * (2 * random() - 1);
     timer = clock.setTimeout(() => {
-      beat();
+      heartbeat();
       next();
     }, heartbeatMs * spread);
   };
-  if (seq > 0) beat();
+  if (seq > 0) heartbeat();
   next();
   return endsWith(scope, () => clock.clearTimeout(timer));
 });

@@ -1,11 +1,11 @@
 import { assign, sendTo, setup } from 'xstate';
-import { type Assign, type Epoch, type HelloReply, isNewer } from '../../bus/protocol.ts';
+import { type Assign, type LeaderTerm, type HelloReply, isNewer } from '../../bus/protocol.ts';
 import type { NodeDescription } from '../../domain/model/objects.ts';
 import { backoffMs } from './backoff.ts';
 import {
-  beats,
+  heartbeats,
   describe,
-  ears,
+  busEvents,
   hello,
   type SessionContext,
   type SessionEvent,
@@ -28,7 +28,7 @@ const take = { type: 'take' as const, params: assigned };
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
- * The node's session with the leader: hello, the full set of assignments, then numbered increments, and beats. Whatever
+ * The node's session with the leader: hello, the full set of assignments, then numbered increments, and heartbeats. Whatever
  * goes wrong (a gap, another session's assignment) ends in another hello after a pause that grows. A newer leader, a leader
  * that asks for a hello and a lost connection are no failures: what is planned, a renewed certificate or a manager that
  * stops, must not keep a node silent for longer than the leader waits for it.
@@ -39,7 +39,7 @@ export const sessionMachine = setup({
     events: {} as SessionEvent,
     input: {} as SessionInput,
   },
-  actors: { ears, beats, describe, hello },
+  actors: { busEvents, heartbeats, describe, hello },
   actions: {
     countFailure: assign({ failures: ({ context }) => context.failures + 1 }),
     forgetFailures: assign({ failures: 0 }),
@@ -49,11 +49,11 @@ export const sessionMachine = setup({
     closeSession: assign({ session: '', seq: 0, isSetOpen: true }),
     describeNode: assign((_, description: NodeDescription) => ({ description })),
     accept: assign((_, reply: HelloReply) => (reply.ok ? { heartbeatMs: reply.heartbeatMs } : {})),
-    heed: assign((_, epoch: Epoch) => ({ noticed: epoch })),
-    obey: ({ context }, epoch: Epoch) => context.gate.obey(epoch),
+    applyNotice: assign((_, epoch: LeaderTerm) => ({ noticed: epoch })),
+    obey: ({ context }, epoch: LeaderTerm) => context.gate.obey(epoch),
     count: assign((_, { seq, full, more }: Assign) => ({ seq, isSetOpen: full && more })),
-    tellBeats: sendTo('beats', (_, { seq }: Assign) => ({ type: 'taken', seq })),
-    beatNow: sendTo('beats', { type: 'now' }),
+    tellHeartbeats: sendTo('heartbeats', (_, { seq }: Assign) => ({ type: 'taken', seq })),
+    heartbeatNow: sendTo('heartbeats', { type: 'now' }),
     take: ({ context }, message: Assign) => {
       context.gate.obey(message);
       context.onAssign(message);
@@ -71,8 +71,8 @@ export const sessionMachine = setup({
     isCutShort: ({ context }, { connected }: { connected: boolean }) =>
       !connected && context.seq === 0,
     isDisconnected: ({ context }) => !context.bus.isConnected(),
-    isStale: ({ context }, epoch: Epoch) => context.gate.isStale(epoch),
-    isNews: ({ context }, epoch: Epoch) =>
+    isStale: ({ context }, epoch: LeaderTerm) => context.gate.isStale(epoch),
+    isNews: ({ context }, epoch: LeaderTerm) =>
       context.gate.isNew(epoch) &&
       (context.noticed === undefined || isNewer(epoch, context.noticed)),
     isNext: ({ context }, { session, seq, full }: Assign) =>
@@ -108,7 +108,7 @@ export const sessionMachine = setup({
     failures: 0,
     noticed: undefined,
   }),
-  invoke: { src: 'ears', input: ({ context }) => context },
+  invoke: { src: 'busEvents', input: ({ context }) => context },
   initial: 'connecting',
   on: {
     bus: [
@@ -126,7 +126,7 @@ export const sessionMachine = setup({
     notice: {
       guard: { type: 'isNews', params: ({ event }) => event.epoch },
       target: '.greeting',
-      actions: [{ type: 'heed', params: ({ event }) => event.epoch }, 'spread'],
+      actions: [{ type: 'applyNotice', params: ({ event }) => event.epoch }, 'spread'],
     },
     resync: { target: '.greeting', actions: 'countFailure' },
   },
@@ -181,7 +181,7 @@ export const sessionMachine = setup({
                 target: '#session.active',
                 actions: [
                   { type: 'accept', params: ({ event }) => event.output as HelloReply },
-                  { type: 'obey', params: ({ event }) => event.output as Epoch & HelloReply },
+                  { type: 'obey', params: ({ event }) => event.output as LeaderTerm & HelloReply },
                 ],
               },
               {
@@ -222,21 +222,21 @@ export const sessionMachine = setup({
     active: {
       entry: 'announce',
       exit: ['renounce', 'closeSession'],
-      invoke: { id: 'beats', src: 'beats', input: ({ context }) => context },
+      invoke: { id: 'heartbeats', src: 'heartbeats', input: ({ context }) => context },
       on: {
         bus: {
           guard: { type: 'isCutShort', params: told },
           target: 'connecting',
           actions: 'countFailure',
         },
-        engine: { actions: 'beatNow' },
+        engine: { actions: 'heartbeatNow' },
         assign: [
           { guard: isStale, actions: { type: 'note', params: { event: 'stale_assignment' } } },
           {
             guard: isNext,
             actions: [
               { type: 'count', params: assigned },
-              { type: 'tellBeats', params: assigned },
+              { type: 'tellHeartbeats', params: assigned },
               take,
             ],
           },

@@ -1,4 +1,4 @@
-import type { Assign, Epoch } from '../../bus/protocol.ts';
+import type { Assign, LeaderTerm } from '../../bus/protocol.ts';
 import type { AssignmentPart } from '../../domain/assign/outbox.ts';
 
 /** What has yet to be told: `domain/assign/outbox.ts`. */
@@ -7,18 +7,18 @@ export interface Parts {
   next(): { readonly part: AssignmentPart; readonly bytes: number } | undefined;
 }
 export interface FeedInput {
-  readonly epoch: Epoch;
+  readonly epoch: LeaderTerm;
   readonly session: string;
   readonly parts: Parts;
   readonly send: (assign: Assign) => void;
 }
 
-/** Beats that a part may be on its way for, and how many bytes of it have one beat more: networks may be slow. */
-const beatsOnItsWay = 1;
-const bytesPerBeat = 128 * 1_024;
+/** Heartbeats that a part may be on its way for, and how many bytes of it have one heartbeat more: networks may be slow. */
+const heartbeatsOnItsWay = 1;
+const bytesPerHeartbeat = 128 * 1_024;
 
 /**
- * Brings a node its assignments in one session: one numbered part at a time, the next when a beat says that the node took
+ * Brings a node its assignments in one session: one numbered part at a time, the next when a heartbeat says that the node took
  * the last. What changes meanwhile is told in the next part, so a slow node costs no memory.
  */
 export class AssignmentFeed {
@@ -26,7 +26,7 @@ export class AssignmentFeed {
   /** Number of the last part sent, and of the last that the node took. */
   #sent = 0;
   #taken = 0;
-  /** Beats since it was sent that do not tell of it, and how many there may be. */
+  /** Heartbeats since it was sent that do not tell of it, and how many there may be. */
   #missed = 0;
   #missedMax = 0;
 
@@ -45,12 +45,12 @@ export class AssignmentFeed {
     this.#sendNext();
   }
 
-  /** Whether a beat that tells of `seq` means that the part on its way got lost. */
+  /** Whether a heartbeat that tells of `seq` means that the part on its way got lost. */
   isLost(seq: number): boolean {
     return seq < this.#sent && this.#missed >= this.#missedMax;
   }
 
-  /** Whether a beat that tells of `seq` is no news: no part is on its way, and none waits. */
+  /** Whether a heartbeat that tells of `seq` is no news: no part is on its way, and none waits. */
   isSettled(seq: number | undefined): boolean {
     return this.#taken === this.#sent && (seq === undefined || seq >= this.#sent);
   }
@@ -72,13 +72,13 @@ export class AssignmentFeed {
     if (next === undefined) return;
     this.#sent += 1;
     this.#missed = 0;
-    this.#missedMax = beatsOnItsWay + Math.floor(next.bytes / bytesPerBeat);
+    this.#missedMax = heartbeatsOnItsWay + Math.floor(next.bytes / bytesPerHeartbeat);
     send({ ...epoch, session, seq: this.#sent, ...next.part });
   }
 }
 
 /** Belongs to no session: a gap to the agent, so it says hello. */
-export const promptFor = (epoch: Epoch): Assign => ({
+export const promptFor = (epoch: LeaderTerm): Assign => ({
   ...epoch,
   session: '',
   seq: 0,

@@ -1,7 +1,7 @@
-import { beatFrom, helloFrom, statusUpdatesFrom } from '../../bus/agent-bodies.ts';
+import { heartbeatFrom, helloFrom, statusUpdatesFrom } from '../../bus/agent-bodies.ts';
 import { packedBytes } from '../../bus/codec.ts';
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
-import type { Epoch } from '../../bus/protocol.ts';
+import type { LeaderTerm } from '../../bus/protocol.ts';
 import { type AgentVerb, subjects } from '../../bus/subjects.ts';
 import { assignmentOf, assignmentsOf } from '../../domain/assign/assignments.ts';
 import {
@@ -30,17 +30,17 @@ import type { Change } from '../../domain/store/changes.ts';
 import type { View } from '../../domain/store/view.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { type DynamicPorts, DynamicSupervisor } from '../../supervisors/dynamic.ts';
-import { Beats } from './beats.ts';
+import { Heartbeats } from './heartbeats.ts';
 import type { Committer } from './committer.ts';
 import { wireFault } from '../../bus/wire-fault.ts';
 import type { Report } from '../../supervisors/report.ts';
 import { Front } from './front.ts';
 import { Inbox } from './inbox.ts';
-import { Losses } from './losses.ts';
+import { NodeDownBatcher } from './node-down-batcher.ts';
 import {
-  hearBeat,
+  hearHeartbeat,
   isSilent,
-  lookForBeats,
+  lookForHeartbeats,
   type NodeEvent,
   type NodeInput,
   nodeMachine,
@@ -56,7 +56,7 @@ export interface DispatcherPorts {
   readonly mayServe: () => boolean;
   /** What there is room for on the managers' disks. */
   readonly room: () => Room;
-  readonly epoch: () => Epoch;
+  readonly epoch: () => LeaderTerm;
   /** How the nodes' actors are supervised. */
   readonly children: DynamicPorts & Required<Pick<DynamicPorts, 'restarts'>>;
   /** A node is about to get a session. */
@@ -75,11 +75,11 @@ const tooOften =
 export class Dispatcher {
   readonly #ports: DispatcherPorts;
   readonly #nodes: DynamicSupervisor;
-  readonly #losses: Losses;
+  readonly #nodeDownBatcher: NodeDownBatcher;
   readonly #pace = new DescriptionPace();
   readonly #inbox: Inbox;
   readonly #front: Front;
-  readonly #beats: Beats;
+  readonly #heartbeats: Heartbeats;
   readonly #subscriptions: Unsubscribe[] = [];
   #serving = false;
   #heartbeat = heartbeatOf(0, 0);
@@ -97,16 +97,18 @@ export class Dispatcher {
         onRestart: (nodeId, error, streak) => this.#onFailure(nodeId, error, streak),
       },
     });
-    this.#losses = new Losses(ports.clock, (nodeIds) => this.#declareSilent(nodeIds));
+    this.#nodeDownBatcher = new NodeDownBatcher(ports.clock, (nodeIds) =>
+      this.#declareSilent(nodeIds),
+    );
     this.#inbox = new Inbox(ports);
     this.#front = new Front({
       clock: ports.clock,
       isKnown: (nodeId) => ports.replica.store.node(nodeId) !== undefined,
       onFlood: (nodeId) => void this.#cutOff(nodeId),
     });
-    this.#beats = new Beats(ports.clock, (nodeId, beat) => {
+    this.#heartbeats = new Heartbeats(ports.clock, (nodeId, heartbeat) => {
       const actor = this.#nodes.get(nodeId);
-      if (actor !== undefined) hearBeat(actor, beat);
+      if (actor !== undefined) hearHeartbeat(actor, heartbeat);
       this.#describe(nodeId);
     });
   }
@@ -123,7 +125,7 @@ export class Dispatcher {
     this.#subscriptions.push(
       this.#listen('hello', (message) => this.#onHello(message)),
       this.#listen('status', (message) => this.#onStatus(message)),
-      this.#listen('beat', (message) => this.#onBeat(message)),
+      this.#listen('beat', (message) => this.#onHeartbeat(message)),
       this.#listen('leave', (message) => this.#onLeave(message)),
       bus.onConnection(() => this.#tellNodes(this.#reach())),
     );
@@ -138,7 +140,7 @@ export class Dispatcher {
 
   /** Looks for nodes whose heartbeats are missing, again and again. */
   #look(): void {
-    for (const [, actor] of this.#nodes.list()) lookForBeats(actor);
+    for (const [, actor] of this.#nodes.list()) lookForHeartbeats(actor);
     const ms = this.#heartbeat.everyMs / 2;
     this.#renewals = Math.ceil((limits.sessionRenewalsPerS * ms) / 1_000);
     this.#looking = this.#ports.clock.setTimeout(() => this.#look(), ms);
@@ -148,7 +150,7 @@ export class Dispatcher {
     if (this.#looking !== undefined) this.#ports.clock.clearTimeout(this.#looking);
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
     this.#inbox.stop();
-    this.#beats.stop();
+    this.#heartbeats.stop();
     await this.#nodes.stopAll();
   }
 
@@ -174,7 +176,7 @@ export class Dispatcher {
       nodeId,
       epoch: epoch(),
       clock,
-      heartbeat: () => this.#heartbeat,
+      heartbeatPeriod: () => this.#heartbeat,
       mayRenew: () => this.#renewals-- > 0,
       hearsNodes: () => this.#reach().connected,
       ready: ({ description: said, engine }) => {
@@ -183,7 +185,7 @@ export class Dispatcher {
       },
       engine: (trouble) => this.#hearEngine(nodeId, trouble),
       caughtUp: (signal) => this.#inbox.caughtUp(signal),
-      silent: (signal) => this.#losses.declare(nodeId, signal),
+      silent: (signal) => this.#nodeDownBatcher.declare(nodeId, signal),
       left: () => this.#commit((view) => nodeLeft(view, nodeId)),
       parts: ({ has, featureLevel = levelBefore }) =>
         new Outbox({
@@ -235,7 +237,7 @@ export class Dispatcher {
     );
   }
 
-  /** Each beat says it, so what could not be committed or paid for now is with the next one. */
+  /** Each heartbeat says it, so what could not be committed or paid for now is with the next one. */
   #hearEngine(nodeId: string, trouble: EngineTrouble | undefined): void {
     const node = this.#ports.replica.store.node(nodeId);
     if (node === undefined || !isNews(node, trouble)) return;
@@ -248,7 +250,7 @@ export class Dispatcher {
   async stopNode(nodeId: string): Promise<void> {
     this.#pace.forget(nodeId);
     this.#front.forget(nodeId);
-    this.#beats.forget(nodeId);
+    this.#heartbeats.forget(nodeId);
     this.pace();
     await this.#nodes.stop(nodeId);
   }
@@ -319,11 +321,11 @@ export class Dispatcher {
       );
   }
 
-  /** A beat that nobody hears is followed by another one. */
-  #onBeat({ subject, body }: BusMessage): void {
-    const beat = beatFrom(body);
-    if (beat !== undefined && this.#ports.mayServe())
-      this.#beats.hear(subjects.agentOf(subject), beat);
+  /** A heartbeat that nobody hears is followed by another one. */
+  #onHeartbeat({ subject, body }: BusMessage): void {
+    const heartbeat = heartbeatFrom(body);
+    if (heartbeat !== undefined && this.#ports.mayServe())
+      this.#heartbeats.hear(subjects.agentOf(subject), heartbeat);
   }
 
   /** Said once: it must not get lost between two incarnations of the node's actor. */

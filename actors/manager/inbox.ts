@@ -8,7 +8,7 @@ export interface InboxPorts {
   readonly log: Report;
 }
 
-/** A leader that has handled all that had come for it within this time keeps up, ms: half a beat of a node. */
+/** A leader that has handled all that had come for it within this time keeps up, ms: half a heartbeat of a node. */
 const keepsUpMs = 500;
 /** How often the log tells of a leader that does not, ms. */
 const tellEveryMs = 10_000;

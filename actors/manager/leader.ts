@@ -1,5 +1,5 @@
 import type { LogGroup, Unsubscribe } from '../../bus/ports.ts';
-import type { Epoch } from '../../bus/protocol.ts';
+import type { LeaderTerm } from '../../bus/protocol.ts';
 import type { Applied } from '../../domain/store/changes.ts';
 import type { ChildPorts } from '../../supervisors/child.ts';
 import type { Clock } from '../../supervisors/clock.ts';
@@ -50,7 +50,7 @@ export class Leader {
     this.#options = options;
     const { replica, committer, group, random, onCrash, log } = options;
     const now = (): number => committer.now();
-    const epoch = (): Epoch => ({ generation: options.generation, epoch: committer.epoch });
+    const epoch = (): LeaderTerm => ({ generation: options.generation, epoch: committer.epoch });
     const ports = {
       view: replica.store,
       propose: committer.propose.bind(committer),
@@ -107,7 +107,7 @@ export class Leader {
 
   /** What is known of other managers may have changed. */
   heedManagers(): void {
-    if (this.#logServers.heed()) this.#reconcilers.wake(this.#logServers.name);
+    if (this.#logServers.isPlanDue()) this.#reconcilers.wake(this.#logServers.name);
   }
 
   /** Nodes have lost their connections through no fault of theirs, all but `except`: they have longer to come back. */

@@ -15,7 +15,7 @@ export interface LeadershipInput {
   /** Keeps the replica there until the returned function is called. */
   readonly follow: () => () => void;
   /** Asks the other managers; true when a majority hears no leader either. */
-  readonly canvass: (scope: AbortSignal) => Promise<boolean>;
+  readonly preVote: (scope: AbortSignal) => Promise<boolean>;
   /** Writes the record that names this node leader; rejects when another was first. */
   readonly claim: (scope: AbortSignal) => Promise<void>;
   /** Runs the leader's actors until the returned function is called; `deposed` when another leads. */
@@ -57,10 +57,10 @@ export const leadershipMachine = setup({
   actors: {
     catchUp: fromPromise<void, Context>((args) => args.input.catchUp(within(args))),
     follow: fromCallback<LeadershipEvent, Context>(({ input }) => input.follow()),
-    canvass: fromPromise<boolean, Context>(async (args) => {
+    preVote: fromPromise<boolean, Context>(async (args) => {
       const scope = within(args);
       await args.input.catchUp(scope);
-      return args.input.canvass(scope);
+      return args.input.preVote(scope);
     }),
     claim: fromPromise<void, Context>((args) => args.input.claim(within(args))),
     lead: fromCallback<LeadershipEvent, Context>(({ input, sendBack }) =>
@@ -68,7 +68,7 @@ export const leadershipMachine = setup({
     ),
   },
   actions: {
-    complain: assign(({ context }, params: { error: unknown }) => {
+    recordFailure: assign(({ context }, params: { error: unknown }) => {
       const failures = context.failures + 1;
       const fields = { error: String(params.error) };
       if (failures < failuresTold) context.log('leadership_delayed', fields);
@@ -99,7 +99,7 @@ export const leadershipMachine = setup({
         onDone: [{ guard: 'isAlone', target: 'claiming' }, { target: 'following' }],
         onError: {
           target: 'resting',
-          actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+          actions: { type: 'recordFailure', params: ({ event }) => ({ error: event.error }) },
         },
       },
     },
@@ -112,14 +112,14 @@ export const leadershipMachine = setup({
           after: {
             silence: [
               { guard: 'hears', target: 'listening', reenter: true },
-              { target: 'canvassing' },
+              { target: 'preVoting' },
             ],
           },
         },
-        hurrying: { after: { hurry: 'canvassing' } },
-        canvassing: {
+        hurrying: { after: { hurry: 'preVoting' } },
+        preVoting: {
           invoke: {
-            src: 'canvass',
+            src: 'preVote',
             input: ({ context }) => context,
             onDone: [
               {
@@ -132,7 +132,7 @@ export const leadershipMachine = setup({
             onError: 'pausing',
           },
         },
-        pausing: { after: { retry: 'canvassing' } },
+        pausing: { after: { retry: 'preVoting' } },
       },
     },
     claiming: {
@@ -144,11 +144,11 @@ export const leadershipMachine = setup({
           {
             guard: 'isAlone',
             target: 'resting',
-            actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+            actions: { type: 'recordFailure', params: ({ event }) => ({ error: event.error }) },
           },
           {
             target: 'following.pausing',
-            actions: { type: 'complain', params: ({ event }) => ({ error: event.error }) },
+            actions: { type: 'recordFailure', params: ({ event }) => ({ error: event.error }) },
           },
         ],
       },

@@ -1,5 +1,5 @@
 import { fromCallback, setup } from 'xstate';
-import type { BeatReply } from '../../bus/protocol.ts';
+import type { HeartbeatReply } from '../../bus/protocol.ts';
 import type { Room } from '../../domain/disk-room.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { isAlone, leaseEnd, termMs } from './quorum.ts';
@@ -13,10 +13,10 @@ export interface LeaseInput {
   readonly managers: () => readonly string[];
   /** Those that are told that this manager leads: the managers, and those that are about to be. */
   readonly listeners: () => readonly string[];
-  /** Since when this manager supports itself. */
+  /** Since when this manager grants itself the lease. */
   readonly ownFrom: number;
   /** Tells another manager that this one leads; undefined for no answer. Never rejects. */
-  readonly beat: (manager: string) => Promise<BeatReply | undefined>;
+  readonly heartbeat: (manager: string) => Promise<HeartbeatReply | undefined>;
   /** The lease was got or lost. */
   readonly onLease: (held: boolean) => void;
   /** Another leads, or nothing comes of this term. */
@@ -29,7 +29,7 @@ export type LeaseEvent =
   /** A manager knows of a newer epoch. */
   | { readonly type: 'surpassed' };
 interface Context extends LeaseInput {
-  /** When the newest beat was sent that a manager has acknowledged. Beats write it: most of them change no state. */
+  /** When the newest heartbeat was sent that a manager has acknowledged. Heartbeats write it: most of them change no state. */
   readonly sentAt: Map<string, number>;
   /** How far the other managers' journals are on their disks, likewise. */
   readonly kept: Map<string, number>;
@@ -45,9 +45,9 @@ export function holdsLease(context: Context): boolean {
   return isAlone(ids, nodeId) || (now >= ownFrom && now < leaseEnd(ids, nodeId, sentAt));
 }
 
-/** A beat to every other manager, again and again; each round and each answer is a moment to look at the lease. */
-const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
-  const { clock, scope, listeners, nodeId, beat, epoch, sentAt, kept, rooms } = input;
+/** A heartbeat to every other manager, again and again; each round and each answer is a moment to look at the lease. */
+const heartbeats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
+  const { clock, scope, listeners, nodeId, heartbeat, epoch, sentAt, kept, rooms } = input;
   let timer: number | undefined;
   let open = true;
   let held = false;
@@ -62,7 +62,7 @@ const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
   };
   const tell = async (manager: string): Promise<void> => {
     const at = clock.now();
-    const reply = await beat(manager);
+    const reply = await heartbeat(manager);
     if (!open || reply === undefined) return;
     if (reply.epoch > epoch) return sendBack({ type: 'surpassed' });
     kept.set(manager, reply.kept);
@@ -73,7 +73,7 @@ const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
   };
   const round = (): void => {
     if (scope.aborted) return;
-    timer = clock.setTimeout(round, termMs.beatEvery);
+    timer = clock.setTimeout(round, termMs.heartbeatEvery);
     for (const id of listeners()) if (id !== nodeId) void tell(id);
     look();
   };
@@ -83,12 +83,12 @@ const beats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
 });
 
 /**
- * The leader's lease: it beats, a majority of the managers answers, and for a while the leader may speak for the cluster.
+ * The leader's lease: it sends heartbeats, a majority of the managers answers, and for a while the leader may speak for the cluster.
  * Without the lease it is mute but goes on leading, for nobody may have taken its place; in the end it lets go.
  */
 export const leaseMachine = setup({
   types: { context: {} as Context, events: {} as LeaseEvent, input: {} as LeaseInput },
-  actors: { beats },
+  actors: { heartbeats },
   actions: {
     tell: ({ context }, held: boolean) => context.onLease(held),
     end: ({ context }, why: 'newer epoch' | 'no majority') => context.onEnd(why),
@@ -98,7 +98,7 @@ export const leaseMachine = setup({
   id: 'lease',
   context: ({ input }) => ({ ...input, sentAt: new Map(), kept: new Map(), rooms: new Map() }),
   initial: 'mute',
-  invoke: { src: 'beats', input: ({ context }) => context },
+  invoke: { src: 'heartbeats', input: ({ context }) => context },
   on: { surpassed: '.deposed' },
   states: {
     mute: {

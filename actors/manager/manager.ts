@@ -1,6 +1,6 @@
 import { hashOf } from '../../bus/log-entry.ts';
 import type { Bus, Checkpoint, Journal, LogGroup, StateLog } from '../../bus/ports.ts';
-import type { Abdication, BeatReply, Excuse, LeaderBeat } from '../../bus/protocol.ts';
+import type { Abdication, HeartbeatReply, Excuse, LeaderHeartbeat } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { CommandContext } from '../../domain/commands/command.ts';
 import type { Room } from '../../domain/disk-room.ts';
@@ -21,10 +21,10 @@ import { hearLeader, type LeadershipInput, leadershipMachine } from './leadershi
 import { LogTail } from './log-tail.ts';
 import { Peers, type Serving } from './peers.ts';
 import { isAlone, listenersOf, managersOf, termMs } from './quorum.ts';
-import { Reign } from './reign.ts';
+import { OwnTerm } from './own-term.ts';
 import { LogContradiction, Replica, type Watcher } from './replica.ts';
 import { Router } from './router.ts';
-import { Support } from './support.ts';
+import { LeaseGrant } from './lease-grant.ts';
 
 export interface ManagerOptions {
   readonly nodeId: string;
@@ -80,20 +80,20 @@ export class Manager {
   readonly #options: ManagerOptions;
   readonly #replica: Replica;
   readonly #scope = new AbortController();
-  readonly #router: Router<Reign & Serving>;
-  readonly #support: Support;
+  readonly #router: Router<OwnTerm & Serving>;
+  readonly #leaseGrant: LeaseGrant;
   /** How far the state was when this manager was opened. */
   readonly #openedAt: number;
   #peers: Peers | undefined;
   #leadership: ActorChild<typeof leadershipMachine> | undefined;
   #committer: Committer | undefined;
-  #reign: Reign | undefined;
+  #ownTerm: OwnTerm | undefined;
   #tail: LogTail | undefined;
   #flushTimer: number | undefined;
   #isClosed = false;
   /** What this manager knows and the log do not fit together. */
   #doubt: { readonly why: string; readonly since: number; told: boolean } | undefined;
-  /** Ends the reign; does nothing while there is none. */
+  /** Ends the leader term; does nothing while there is none. */
   #depose: () => void = () => undefined;
   /** The managers of the cluster, until one comes or goes. */
   #managers: readonly string[] | undefined;
@@ -103,7 +103,7 @@ export class Manager {
     this.#options = options;
     this.#replica = replica;
     this.#openedAt = replica.store.index;
-    this.#support = new Support(generation, clock.now());
+    this.#leaseGrant = new LeaseGrant(generation, clock.now());
     this.#router = new Router({
       bus,
       clock,
@@ -111,7 +111,7 @@ export class Manager {
       generation,
       newId,
       here: () => this.#serving(),
-      elsewhere: () => ({ manager: this.#heard(), epoch: this.#support.epoch }),
+      elsewhere: () => ({ manager: this.#heard(), epoch: this.#leaseGrant.epoch }),
     });
   }
 
@@ -138,10 +138,10 @@ export class Manager {
       bus,
       nodeId,
       generation,
-      onBeat: (beat) => this.#onBeat(beat),
+      onHeartbeat: (heartbeat) => this.#onHeartbeat(heartbeat),
       onAbdication: (abdication) => this.#onAbdication(abdication),
-      onExcuse: ({ except }) => this.#reign?.excuseNodes(except),
-      hearsNobody: () => this.#serving() === undefined && this.#support.isSilent(clock.now()),
+      onExcuse: ({ except }) => this.#ownTerm?.excuseNodes(except),
+      hearsNobody: () => this.#serving() === undefined && this.#leaseGrant.isSilent(clock.now()),
       leader: () => this.#serving(),
     });
     this.#lookForEnd();
@@ -158,11 +158,11 @@ export class Manager {
     const input = (scope: AbortSignal): LeadershipInput => ({
       scope,
       random,
-      heardFor: () => this.#support.heardFor(clock.now()),
+      heardFor: () => this.#leaseGrant.heardFor(clock.now()),
       isAlone: () => isAlone(this.#members(), nodeId),
       catchUp: (signal) => this.#catchUp(log, signal),
       follow: () => this.#follow(),
-      canvass: () => this.#canvass(),
+      preVote: () => this.#preVote(),
       claim: () => this.#claim(),
       lead: (deposed) => this.#lead(deposed),
       log: report,
@@ -179,18 +179,18 @@ export class Manager {
    * rejects.
    */
   async stop(): Promise<void> {
-    const reign = this.#reign;
+    const ownTerm = this.#ownTerm;
     const { clock, journal, nodeId } = this.#options;
     // The server ends with the manager: nodes at it go to another one. This node itself ends, too.
     this.excuseNodes(nodeId);
-    this.#reign = undefined;
+    this.#ownTerm = undefined;
     this.#scope.abort();
     void this.#leadership?.stop();
     this.#tail?.stop(); // leadership may have ended by a failure, with what it had begun
     this.#peers?.close();
-    const ended = reign?.end();
+    const ended = ownTerm?.end();
     // Nobody is served here any more, so nobody need wait for a lease to end.
-    reign?.abdicate();
+    ownTerm?.abdicate();
     this.#committer?.stop();
     this.#router.close();
     await ended;
@@ -215,8 +215,8 @@ export class Manager {
   /** This manager's bus server closes the connections of nodes, or has closed them: whoever leads gives them longer. */
   excuseNodes(except = ''): void {
     const { bus, nodeId, generation } = this.#options;
-    this.#reign?.excuseNodes(except);
-    if (this.#reign !== undefined) return;
+    this.#ownTerm?.excuseNodes(except);
+    if (this.#ownTerm !== undefined) return;
     for (const id of this.#members())
       if (id !== nodeId)
         bus.publish(subjects.manager(id, 'excuse'), { generation, except } satisfies Excuse);
@@ -301,39 +301,40 @@ export class Manager {
     return (this.#managers ??= managersOf(this.#replica.store));
   }
 
-  #serving(): (Reign & Serving) | undefined {
-    return this.#reign?.mayServe() === true ? this.#reign : undefined;
+  #serving(): (OwnTerm & Serving) | undefined {
+    return this.#ownTerm?.mayServe() === true ? this.#ownTerm : undefined;
   }
 
   /** Another manager that is heard to lead. */
   #heard(): string {
-    const leader = this.#support.leader(this.#options.clock.now());
+    const leader = this.#leaseGrant.leader(this.#options.clock.now());
     return leader === this.#options.nodeId ? '' : leader;
   }
 
-  #onBeat(beat: LeaderBeat): BeatReply {
+  #onHeartbeat(heartbeat: LeaderHeartbeat): HeartbeatReply {
     const { clock } = this.#options;
     const known = this.#replica.epoch;
     const before = this.#heard();
     // Before the other is acknowledged: from then on this one may serve nobody.
-    if (beat.generation === this.#options.generation && beat.epoch > known) this.#depose();
+    if (heartbeat.generation === this.#options.generation && heartbeat.epoch > known)
+      this.#depose();
     const ok =
-      this.#reign === undefined &&
-      this.#support.hear(beat, known, clock.now()) &&
+      this.#ownTerm === undefined &&
+      this.#leaseGrant.hear(heartbeat, known, clock.now()) &&
       this.#doubt === undefined;
-    const epoch = Math.max(known, this.#support.epoch);
-    if (beat.epoch === epoch && this.#heard() === beat.nodeId) {
-      this.#tail?.expect(beat.index);
-      if (beat.kept !== undefined) this.#options.onKept?.(beat.kept);
+    const epoch = Math.max(known, this.#leaseGrant.epoch);
+    if (heartbeat.epoch === epoch && this.#heard() === heartbeat.nodeId) {
+      this.#tail?.expect(heartbeat.index);
+      if (heartbeat.kept !== undefined) this.#options.onKept?.(heartbeat.kept);
       if (this.#leadership !== undefined) hearLeader(this.#leadership.actor);
-      if (before !== beat.nodeId) this.#router.wake();
+      if (before !== heartbeat.nodeId) this.#router.wake();
     }
     return { ok, epoch, kept: this.#replica.kept, room: this.#options.diskRoom?.() ?? 'enough' };
   }
 
   #onAbdication(abdication: Abdication): void {
-    if (this.#reign !== undefined) return;
-    if (this.#support.release(abdication, this.#replica.epoch))
+    if (this.#ownTerm !== undefined) return;
+    if (this.#leaseGrant.release(abdication, this.#replica.epoch))
       this.#leadership?.actor.send({ type: 'released' });
   }
 
@@ -354,12 +355,12 @@ export class Manager {
     };
   }
 
-  async #canvass(): Promise<boolean> {
+  async #preVote(): Promise<boolean> {
     const { nodeId } = this.#options;
     const managers = this.#members();
     if (managers.length > 0 && !managers.includes(nodeId)) return false;
     if (leavesLead(this.#replica.store, nodeId)) return false;
-    return (await this.#peers?.canvass(managers, this.#replica.epoch + 1)) ?? false;
+    return (await this.#peers?.preVote(managers, this.#replica.epoch + 1)) ?? false;
   }
 
   async #claim(): Promise<void> {
@@ -425,7 +426,7 @@ export class Manager {
   #lead(deposed: () => void): () => void {
     const committer = this.#committer;
     if (committer === undefined) return () => undefined;
-    const reign = new Reign({
+    const ownTerm = new OwnTerm({
       ...this.#options,
       replica: this.#replica,
       committer,
@@ -433,25 +434,25 @@ export class Manager {
       listeners: () => listenersOf(this.#replica.store),
       abdicate: () => this.#yield(),
       retreat: () => this.#retreat(),
-      ownFrom: this.#support.ownFrom,
+      ownFrom: this.#leaseGrant.ownFrom,
       command: async (name, body) => (await this.#router.lead()).command(name, body),
       onChange: () => this.#router.wake(),
       onEnd: () => this.#depose(),
       onCrash: (error) => this.#crash(error),
     });
     const end = (): void => {
-      if (this.#reign !== reign) return;
-      this.#reign = undefined;
-      void reign.end();
+      if (this.#ownTerm !== ownTerm) return;
+      this.#ownTerm = undefined;
+      void ownTerm.end();
     };
     this.#depose = () => {
       end();
       deposed();
     };
-    this.#reign = reign;
-    const { epoch } = reign;
+    this.#ownTerm = ownTerm;
+    const { epoch } = ownTerm;
     this.#options.report('leading', { epoch, index: this.#replica.store.index });
-    reign.start();
+    ownTerm.start();
     this.#router.wake();
     return () => {
       this.#depose = () => undefined;
@@ -461,9 +462,9 @@ export class Manager {
 
   /** Another manager is to lead: this one lets go at once, and says so. */
   #yield(): void {
-    const reign = this.#reign;
+    const ownTerm = this.#ownTerm;
     this.#depose();
-    reign?.abdicate();
+    ownTerm?.abdicate();
   }
 
   #retreat(): void {
@@ -480,7 +481,7 @@ export class Manager {
       this.#flushTimer = undefined;
       this.#replica.flush().catch(this.#journalFailed);
       // Only a leader knows what the others need of the log.
-      this.#replica.compact(log, () => this.#reign?.neededFrom() ?? 0).catch(this.#journalFailed);
+      this.#replica.compact(log, () => this.#ownTerm?.neededFrom() ?? 0).catch(this.#journalFailed);
     }, journalFlushMs);
   }
 

@@ -1,26 +1,26 @@
 import { assign, fromPromise, setup, type SnapshotFrom } from 'xstate';
-import type { Assign, Epoch, Hello, HelloReply } from '../../bus/protocol.ts';
+import type { Assign, LeaderTerm, Hello, HelloReply } from '../../bus/protocol.ts';
 import { wireFault } from '../../bus/wire-fault.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
-import type { Heartbeat } from '../../domain/assign/heartbeat.ts';
+import type { HeartbeatPeriod } from '../../domain/assign/heartbeat.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import { AssignmentFeed, type Parts, promptFor } from './assignment-feed.ts';
 
 export interface NodeInput {
   readonly nodeId: string;
-  readonly epoch: Epoch;
+  readonly epoch: LeaderTerm;
   readonly clock: Pick<Clock, 'now'>;
   /** As it is to be now; the same object for as long as nothing about it changes. */
-  readonly heartbeat: () => Heartbeat;
+  readonly heartbeatPeriod: () => HeartbeatPeriod;
   /** Takes one of the sessions that may begin anew in a while because of their heartbeat; false when there is none left. */
   readonly mayRenew: () => boolean;
   /** Whether this leader is on the bus and may speak: only then a node's silence says anything about it. */
   readonly hearsNodes: () => boolean;
   /** Commits what a hello says; resolves when the node is ready in the store. */
   readonly ready: (hello: Hello) => Promise<void>;
-  /** Hears with each beat of the session why the node's engine is away, if it is. */
+  /** Hears with each heartbeat of the session why the node's engine is away, if it is. */
   readonly engine: (trouble: EngineTrouble | undefined) => void;
-  /** Resolves when this leader has handled all that had come for it: a beat may be among it. */
+  /** Resolves when this leader has handled all that had come for it: a heartbeat may be among it. */
   readonly caughtUp: (scope: AbortSignal) => Promise<void>;
   /** Commits that the node fell silent, unless it is heard again before that is proposed. */
   readonly silent: (scope: AbortSignal) => Promise<void>;
@@ -33,7 +33,7 @@ export interface NodeInput {
 export type NodeEvent =
   | { readonly type: 'hello'; readonly hello: Hello; readonly reply: (reply: HelloReply) => void }
   | {
-      readonly type: 'beat';
+      readonly type: 'heartbeat';
       readonly session: string;
       readonly seq?: number;
       readonly engine?: EngineTrouble;
@@ -51,43 +51,43 @@ export type NodeEvent =
 
 interface NodeContext extends NodeInput {
   /** As the node was told. */
-  readonly told: Heartbeat;
-  /** When a beat was heard last, on the clock, ms. Beats write it beside the machine: most of them change nothing else. */
+  readonly told: HeartbeatPeriod;
+  /** When a heartbeat was heard last, on the clock, ms. Heartbeats write it beside the machine: most of them change nothing else. */
   readonly heard: { at: number };
   readonly session: string;
   /** The session's assignments, once its hello is committed. */
   readonly feed: AssignmentFeed | undefined;
   readonly pending: Extract<NodeEvent, { type: 'hello' }> | undefined;
 }
-type Beaten = Extract<NodeEvent, { type: 'beat' }>;
-const beaten = ({ event }: { event: Beaten }) => event;
+type HeartbeatEvent = Extract<NodeEvent, { type: 'heartbeat' }>;
+const heartbeatOf = ({ event }: { event: HeartbeatEvent }) => event;
 const changed = {
   actions: {
     type: 'tell' as const,
     params: ({ event }: { event: Extract<NodeEvent, { type: 'changed' }> }) => event.ids,
   },
 };
-/** Beats missed after which a node counts as silent where others are lost. */
-const lateBeats = 2;
-const noteBeat = { type: 'noteBeat', params: beaten } as const;
-const hearEngine = { type: 'hearEngine', params: beaten } as const;
+/** Heartbeats missed after which a node counts as silent where others are lost. */
+const lateHeartbeats = 2;
+const noteHeartbeat = { type: 'noteHeartbeat', params: heartbeatOf } as const;
+const hearEngine = { type: 'hearEngine', params: heartbeatOf } as const;
 /** Ends the node's silence; one that misses an assignment is asked for a new session. */
-const beat = [
+const heartbeat = [
   {
-    guard: { type: 'stalledBeat', params: beaten },
+    guard: { type: 'stalledHeartbeat', params: heartbeatOf },
     target: '#node.active',
     reenter: true,
-    actions: ['prompt', noteBeat, hearEngine, 'hear'],
+    actions: ['prompt', noteHeartbeat, hearEngine, 'hear'],
   },
   {
-    guard: { type: 'ownBeat', params: beaten },
+    guard: { type: 'ownHeartbeat', params: heartbeatOf },
     target: '#node.active',
     reenter: true,
-    actions: [noteBeat, hearEngine, 'hear'],
+    actions: [noteHeartbeat, hearEngine, 'hear'],
   },
 ] as const;
 /** What a node with a session does in whatever state of silence. */
-const inSession = { beat, changed, excuse: 'excused' } as const;
+const inSession = { heartbeat, changed, excuse: 'excused' } as const;
 
 /** A node that is not heard is lost once its silence is not this leader's own slowness. */
 const catchUp = {
@@ -99,7 +99,7 @@ const catchUp = {
 
 /**
  * One node as the leader sees it: its session (hello, the full set, then numbered increments) and its silence.
- * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that beats without
+ * It exists once a leader, whatever the node does; a new leader waits `graceMs` for the hello. A node that sends heartbeats without
  * a session here (it was taken for silent, or has not heard of this leader) is asked for one. While this leader itself
  * is off the bus, or has yet to handle what has come for it, no node is taken for silent; a node whose connection was closed on purpose has longer to come back.
  */
@@ -115,7 +115,7 @@ export const nodeMachine = setup({
   },
   actions: {
     take: assign(({ context }, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
-      told: context.heartbeat(),
+      told: context.heartbeatPeriod(),
       pending: params.event,
       session: params.event.hello.session,
       feed: undefined,
@@ -134,8 +134,9 @@ export const nodeMachine = setup({
     // Belongs to no session: to the agent a gap, so it says hello.
     prompt: ({ context }) => context.send(promptFor(context.epoch)),
     tell: ({ context }, ids: readonly string[]) => context.feed?.add(ids),
-    hearEngine: ({ context }, { engine }: Beaten) => context.engine(engine),
-    noteBeat: ({ context }, { seq }: Beaten) => context.feed?.take(seq ?? Number.MAX_SAFE_INTEGER),
+    hearEngine: ({ context }, { engine }: HeartbeatEvent) => context.engine(engine),
+    noteHeartbeat: ({ context }, { seq }: HeartbeatEvent) =>
+      context.feed?.take(seq ?? Number.MAX_SAFE_INTEGER),
     hear: ({ context: { heard, clock } }) => {
       heard.at = clock.now();
     },
@@ -144,25 +145,25 @@ export const nodeMachine = setup({
     isDeaf: ({ context }) => !context.hearsNodes(),
     offBus: (_, params: { connected: boolean }) => !params.connected,
     hasSession: ({ context }) => context.session !== '',
-    ownBeat: ({ context }, { session }: Beaten) => session === context.session,
-    stalledBeat: ({ context }, beat: Beaten) =>
-      beat.session === context.session &&
-      beat.seq !== undefined &&
-      context.feed?.isLost(beat.seq) === true,
+    ownHeartbeat: ({ context }, { session }: HeartbeatEvent) => session === context.session,
+    stalledHeartbeat: ({ context }, heartbeat: HeartbeatEvent) =>
+      heartbeat.session === context.session &&
+      heartbeat.seq !== undefined &&
+      context.feed?.isLost(heartbeat.seq) === true,
   },
   delays: {
-    // two beats: when the first of several nodes that were lost together is declared down, the others are late
+    // two heartbeats: when the first of several nodes that were lost together is declared down, the others are late
     silence: ({ context: { told, heard, clock } }) => heard.at + told.silenceMs - clock.now(),
     grace: ({ context }) => context.told.graceMs,
     heartbeat: ({ context }) => context.told.everyMs,
-    // beats that came in while this process was busy are handled before it is over
+    // heartbeats that came in while this process was busy are handled before it is over
     lastCall: ({ context }) => context.told.everyMs / 2,
   },
 }).createMachine({
   id: 'node',
   context: ({ input }) => ({
     ...input,
-    told: input.heartbeat(),
+    told: input.heartbeatPeriod(),
     heard: { at: 0 },
     session: '',
     feed: undefined,
@@ -188,11 +189,11 @@ export const nodeMachine = setup({
     },
     unseen: {
       always: { guard: 'isDeaf', target: 'blind' },
-      on: { beat: { actions: 'prompt' } },
+      on: { heartbeat: { actions: 'prompt' } },
       after: { grace: 'unheard' },
     },
     unheard: {
-      on: { beat: { actions: 'prompt' } },
+      on: { heartbeat: { actions: 'prompt' } },
       invoke: catchUp,
     },
     registering: {
@@ -230,14 +231,17 @@ export const nodeMachine = setup({
       after: { grace: 'behind' },
       initial: 'closing',
       states: {
-        // A beat may have been sent before the connection was closed: it says nothing about the node being back.
+        // A heartbeat may have been sent before the connection was closed: it says nothing about the node being back.
         closing: {
           on: {
-            beat: { guard: { type: 'ownBeat', params: beaten }, actions: [noteBeat, hearEngine] },
+            heartbeat: {
+              guard: { type: 'ownHeartbeat', params: heartbeatOf },
+              actions: [noteHeartbeat, hearEngine],
+            },
           },
           after: { heartbeat: 'away' },
         },
-        away: { on: { beat } },
+        away: { on: { heartbeat } },
       },
     },
     lost: {
@@ -257,7 +261,7 @@ export const nodeMachine = setup({
         onError: 'unseen',
       },
     },
-    down: { on: { beat: { actions: 'prompt' } } },
+    down: { on: { heartbeat: { actions: 'prompt' } } },
   },
 });
 
@@ -268,25 +272,28 @@ interface NodeActor {
 const snapshotOf = (actor: NodeActor) => actor.getSnapshot() as SnapshotFrom<typeof nodeMachine>;
 
 /**
- * What a beat does. In the steady state of a session that is to write down when it was heard, which needs no transition of
+ * What a heartbeat does. In the steady state of a session that is to write down when it was heard, which needs no transition of
  * the machine: a large cluster standing still consists of nothing else. A node that is to have another heartbeat than it was
  * told is asked for a new session.
  */
-export function hearBeat(actor: NodeActor, beat: Omit<Beaten, 'type'>): void {
+export function hearHeartbeat(actor: NodeActor, heartbeat: Omit<HeartbeatEvent, 'type'>): void {
   const { value, context } = snapshotOf(actor);
-  const { session, feed, heard, clock, engine, told, heartbeat, mayRenew, send, epoch } = context;
-  const isSteady = value === 'active' && beat.session === session && beat.engine === undefined;
-  if (!isSteady || feed?.isSettled(beat.seq) !== true) return actor.send({ type: 'beat', ...beat });
+  const { session, feed, heard, clock, engine, told, heartbeatPeriod, mayRenew, send, epoch } =
+    context;
+  const isSteady =
+    value === 'active' && heartbeat.session === session && heartbeat.engine === undefined;
+  if (!isSteady || feed?.isSettled(heartbeat.seq) !== true)
+    return actor.send({ type: 'heartbeat', ...heartbeat });
   heard.at = clock.now();
   engine(undefined);
-  if (told !== heartbeat() && mayRenew()) send(promptFor(epoch));
+  if (told !== heartbeatPeriod() && mayRenew()) send(promptFor(epoch));
 }
 
 /** Tells a node's actor when heartbeats are missing. To be asked twice a heartbeat: one timer for all nodes, not one for each. */
-export function lookForBeats(actor: NodeActor): void {
+export function lookForHeartbeats(actor: NodeActor): void {
   const { value, context } = snapshotOf(actor);
   const { heard, told, clock } = context;
-  if (value === 'active' && clock.now() - heard.at >= told.everyMs * lateBeats)
+  if (value === 'active' && clock.now() - heard.at >= told.everyMs * lateHeartbeats)
     actor.send({ type: 'overdue' });
 }
 

@@ -1,21 +1,21 @@
 import type { Bus, BusMessage, Unsubscribe } from '../../bus/ports.ts';
 import {
   abdicationFrom,
-  canvassFrom,
+  preVoteFrom,
   excuseFrom,
   forwardedCommandFrom,
-  leaderBeatFrom,
+  leaderHeartbeatFrom,
   silenceFrom,
 } from '../../bus/bodies.ts';
 import type {
   Abdication,
-  BeatReply,
-  Canvass,
-  CanvassReply,
+  HeartbeatReply,
+  PreVote,
+  PreVoteReply,
   Excuse,
   ForwardReply,
   IndexReply,
-  LeaderBeat,
+  LeaderHeartbeat,
   NotLeading,
 } from '../../bus/protocol.ts';
 import { type ManagerVerb, subjects } from '../../bus/subjects.ts';
@@ -25,14 +25,14 @@ import { isNoLeader } from './faults.ts';
 import { isMajority } from './quorum.ts';
 
 /** A manager that is up answers such a question at once, ms. */
-const canvassTimeoutMs = 500;
+const preVoteTimeoutMs = 500;
 
 export interface PeersPorts {
   readonly bus: Bus;
   readonly nodeId: string;
   readonly generation: number;
   /** How this manager answers another one. */
-  readonly onBeat: (beat: LeaderBeat) => BeatReply;
+  readonly onHeartbeat: (heartbeat: LeaderHeartbeat) => HeartbeatReply;
   readonly onAbdication: (abdication: Abdication) => void;
   readonly onExcuse: (excuse: Excuse) => void;
   readonly hearsNobody: () => boolean;
@@ -61,11 +61,11 @@ export class Peers {
   constructor(ports: PeersPorts) {
     this.#ports = ports;
     this.#answer('beat', (body) => {
-      const beat = leaderBeatFrom(body);
-      return beat === undefined ? undefined : ports.onBeat(beat);
+      const heartbeat = leaderHeartbeatFrom(body);
+      return heartbeat === undefined ? undefined : ports.onHeartbeat(heartbeat);
     });
-    this.#answer('canvass', (body): CanvassReply | undefined =>
-      canvassFrom(body)?.generation === ports.generation
+    this.#answer('canvass', (body): PreVoteReply | undefined =>
+      preVoteFrom(body)?.generation === ports.generation
         ? { silent: ports.hearsNobody() }
         : undefined,
     );
@@ -89,9 +89,9 @@ export class Peers {
   }
 
   /** Whether a majority of the managers, this one among it, hears no leader. */
-  async canvass(managers: readonly string[], epoch: number): Promise<boolean> {
+  async preVote(managers: readonly string[], epoch: number): Promise<boolean> {
     const { bus, nodeId, generation } = this.#ports;
-    const body: Canvass = { generation, epoch, nodeId };
+    const body: PreVote = { generation, epoch, nodeId };
     const silent = new Set([nodeId]);
     await Promise.all(
       managers
@@ -99,7 +99,7 @@ export class Peers {
         .map(async (id) => {
           // one that does not answer has not said that it hears no leader
           const answer = await bus
-            .request(subjects.manager(id, 'canvass'), body, canvassTimeoutMs)
+            .request(subjects.manager(id, 'canvass'), body, preVoteTimeoutMs)
             .catch(() => undefined);
           if (silenceFrom(answer) === true) silent.add(id);
         }),

@@ -2,22 +2,22 @@ import { isVoter, majorityOf, placedManagers } from '../../domain/members/form.t
 import type { View } from '../../domain/store/view.ts';
 
 /**
- * Times of leadership among managers, ms on each manager's own monotonic clock. A manager supports one leader at a time
- * and leaves `supportGap` between the last beat of one that it acknowledged and the first of the next. That is longer
+ * Times of leadership among managers, ms on each manager's own monotonic clock. A manager grants its lease to one leader at a time
+ * and leaves `grantGap` between the last heartbeat of one that it acknowledged and the first of the next. That is longer
  * than a lease by more than clocks drift apart in it, so no two leaders ever have a lease at the same time.
  */
 export const termMs = {
-  beatEvery: 250,
-  beatTimeout: 1_000,
-  /** A beat is good for this long from when it was sent. */
+  heartbeatEvery: 250,
+  heartbeatTimeout: 1_000,
+  /** A heartbeat is good for this long from when it was sent. */
   lease: 1_000,
-  supportGap: 1_200,
+  grantGap: 1_200,
   /** A follower that has heard nothing for this long, and up to `silenceJitter` more, would lead. */
   silence: 1_500,
   silenceJitter: 500,
-  /** A manager that has acknowledged no beat for this long is shown as unreachable; or that nobody answers for this often. */
+  /** A manager that has acknowledged no heartbeat for this long is shown as unreachable; or that nobody answers for this often. */
   unreachable: 2_000,
-  absentBeats: 2,
+  absentHeartbeats: 2,
   /** Without lease or without a commit for this long a leader lets go. */
   stepDown: 15_000,
 } as const;
@@ -45,7 +45,7 @@ export function isMajority(managers: readonly string[], inFavour: ReadonlySet<st
 
 /**
  * Until when a majority, the leader itself among it, stands behind the leader.
- * @param sentAt when the newest beat was sent that a manager has acknowledged
+ * @param sentAt when the newest heartbeat was sent that a manager has acknowledged
  */
 export function leaseEnd(
   managers: readonly string[],

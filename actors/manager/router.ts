@@ -5,7 +5,7 @@ import { subjects } from '../../bus/subjects.ts';
 import { faultOf } from '../../bus/wire-fault.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 import type { Committed } from './committer.ts';
-import { type Asked, Errands } from './errands.ts';
+import { type ForwardOutcome, PendingForwards } from './pending-forwards.ts';
 import { isNoLeader, noLeader, tooLarge } from './faults.ts';
 import type { Serving } from './peers.ts';
 import type { Replica } from './replica.ts';
@@ -43,7 +43,7 @@ const lookAgainMs = 100;
 export class Router<Leader extends Serving> {
   readonly #ports: RouterPorts<Leader>;
   readonly #waiters = new Set<() => void>();
-  readonly #errands: Errands;
+  readonly #forwards: PendingForwards;
   #closed = false;
   /** The question that is on its way, and the one that all who came after it was sent are waiting for. */
   #asking: Promise<unknown> | undefined;
@@ -51,7 +51,7 @@ export class Router<Leader extends Serving> {
 
   constructor(ports: RouterPorts<Leader>) {
     this.#ports = ports;
-    this.#errands = new Errands(ports.replica, ports.clock);
+    this.#forwards = new PendingForwards(ports.replica, ports.clock);
   }
 
   /** Somebody leads now, or no more. */
@@ -121,8 +121,8 @@ export class Router<Leader extends Serving> {
 
   /** Tries whoever leads until somebody answers or the patience is over. */
   async #find<T>(
-    local: (leader: Leader) => Promise<Asked<T>>,
-    remote: (elsewhere: Elsewhere) => Promise<Asked<T>>,
+    local: (leader: Leader) => Promise<ForwardOutcome<T>>,
+    remote: (elsewhere: Elsewhere) => Promise<ForwardOutcome<T>>,
   ): Promise<T> {
     const { clock, here, elsewhere } = this.#ports;
     const deadline = clock.now() + leaderPatienceMs;
@@ -147,7 +147,7 @@ export class Router<Leader extends Serving> {
     { manager, epoch }: Elsewhere,
     name: string,
     body: unknown,
-  ): Promise<Asked<Committed<unknown>>> {
+  ): Promise<ForwardOutcome<Committed<unknown>>> {
     const { generation, newId } = this.#ports;
     const command: ForwardedCommand = { generation, epoch, id: newId(), name, body };
     const ask = async () => {
@@ -159,11 +159,11 @@ export class Router<Leader extends Serving> {
       if ('leading' in reply) return { asked: undefined };
       throw faultOf(reply.error);
     };
-    return this.#errands.run(command, ask, commandTimeoutMs);
+    return this.#forwards.run(command, ask, commandTimeoutMs);
   }
 
   /** Asking twice does no harm, so whatever goes wrong is tried again. */
-  async #askIndex(manager: string): Promise<Asked<number>> {
+  async #askIndex(manager: string): Promise<ForwardOutcome<number>> {
     const reply = indexReplyFrom(await this.#request(manager, 'index', {}, indexTimeoutMs));
     return reply?.ok === true ? reply.index : undefined;
   }

@@ -63,7 +63,7 @@ export class TaskLogs {
   }
 
   /** The changes of the state, by which readers see at once that a node is down or back. */
-  heed(changes: readonly Applied[]): void {
+  noteChanges(changes: readonly Applied[]): void {
     for (const { kind, id } of changes)
       if (kind === 'node') for (const wake of this.#readers.get(id) ?? []) wake();
   }

@@ -10,7 +10,7 @@ import {
 } from '../ports.ts';
 import type { Link } from './link.ts';
 import { readBatch } from './log-reader.ts';
-import { Stall } from './stall.ts';
+import { Stall } from './append-stall.ts';
 
 /** Names are neutral: JetStream keeps them readable on the disk. */
 export const logNames = { stream: 'log', subject: 'log.append', tail: 'log.tail' } as const;

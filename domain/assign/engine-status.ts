@@ -33,7 +33,7 @@ export function nodeHello(
 }
 
 /**
- * What a beat says of the node's engine. A node whose engine is away is down: it gets no new tasks, and keeps those that
+ * What a heartbeat says of the node's engine. A node whose engine is away is down: it gets no new tasks, and keeps those that
  * it has until the grace is over, because containers may live without their engine. It is ready again as soon as the
  * engine is back. One that is down for another reason is the next hello's to bring back.
  */
@@ -49,7 +49,7 @@ export function engineHeard(
   return [patchNode(nodeId, fields)];
 }
 
-/** Whether a beat with this has anything to commit. */
+/** Whether a heartbeat with this has anything to commit. */
 export const isNews = (node: Node, trouble: EngineTrouble | undefined): boolean =>
   trouble === undefined
     ? node.engineAwaySince !== undefined

@@ -1,7 +1,7 @@
 import { limits } from '../limits.ts';
 
 /** How often a node sends heartbeats, and what its silence comes to (docs/agent.md); all in ms. */
-export interface Heartbeat {
+export interface HeartbeatPeriod {
   readonly everyMs: number;
   /** Silence after which a node is suspected; it is down half a heartbeat later. */
   readonly silenceMs: number;
@@ -26,7 +26,11 @@ const roomToQuicken = 0.8;
  * @param nodes in the cluster
  * @param before what the nodes were told last; returned where nothing changes
  */
-export function heartbeatOf(period: number, nodes: number, before?: Heartbeat): Heartbeat {
+export function heartbeatOf(
+  period: number,
+  nodes: number,
+  before?: HeartbeatPeriod,
+): HeartbeatPeriod {
   const shortestMs = Math.max(
     heartbeatMsMin,
     (period > 0 ? period : periodNsDefault) / 1e6 / heartbeatsPerPeriod,

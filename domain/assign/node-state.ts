@@ -12,5 +12,5 @@ export const mayRunOn = ({ status, engineAwaySince, heldUntil }: Node): boolean 
   status.state !== 'down' || (engineAwaySince !== undefined && heldUntil !== undefined);
 
 /** It keeps what it has and gets nothing new. */
-export const isHolding = ({ spec, heldUntil, restUntil }: Node): boolean =>
+export const isSuspended = ({ spec, heldUntil, restUntil }: Node): boolean =>
   spec.Availability === 'pause' || heldUntil !== undefined || restUntil !== undefined;

@@ -65,7 +65,7 @@ export function backFields(node: Node, now: number) {
 
 /**
  * Nodes fell silent: they are down. Their tasks are lost with them; where many nodes are, not all at once.
- * @param isSilent whether another node that is not down yet has missed beats, too
+ * @param isSilent whether another node that is not down yet has missed heartbeats, too
  */
 export function nodesSilent(
   view: View,

@@ -1,14 +1,14 @@
 import { limits } from '../limits.ts';
 import type { Change } from '../store/changes.ts';
 import type { Context, View } from '../store/view.ts';
-import { cover } from './global.ts';
-import { prune } from './history.ts';
+import { reconcileGlobal } from './global.ts';
+import { pruneHistory } from './history.ts';
 import type { Plan } from './plan.ts';
-import { scale } from './replicated.ts';
-import { mend, promote } from './restart.ts';
-import { isOver, Sheet } from './sheet.ts';
+import { reconcileReplicas } from './replicated.ts';
+import { repairSlot, promote } from './restart.ts';
+import { isOver, ServicePlanBuilder } from './service-plan-builder.ts';
 import { isGlobal } from './slot.ts';
-import { advance, begin, judge } from './update.ts';
+import { advanceUpdate, begin, countUpdateFailures } from './update.ts';
 
 /**
  * Everything that is to be done for one service now: its tasks and its update. Called whenever the service, one of
@@ -19,20 +19,20 @@ import { advance, begin, judge } from './update.ts';
 export function planService(view: View, serviceId: string, ctx: Context): Plan {
   const service = view.service(serviceId);
   if (service === undefined) return planRemoved(view, serviceId, ctx);
-  const sheet = new Sheet(view, service, ctx);
-  if (!judge(sheet)) {
-    sheet.wake(ctx.now);
-    return sheet.plan();
+  const builder = new ServicePlanBuilder(view, service, ctx);
+  if (!countUpdateFailures(builder)) {
+    builder.wake(ctx.now);
+    return builder.plan();
   }
-  const slots = isGlobal(service) ? cover(sheet) : scale(sheet);
-  begin(sheet, slots);
-  for (const slot of slots) mend(sheet, slot);
-  advance(sheet, slots);
-  for (const slot of sheet.slots.values()) {
-    promote(sheet, slot);
-    prune(sheet, slot);
+  const slots = isGlobal(service) ? reconcileGlobal(builder) : reconcileReplicas(builder);
+  begin(builder, slots);
+  for (const slot of slots) repairSlot(builder, slot);
+  advanceUpdate(builder, slots);
+  for (const slot of builder.slots.values()) {
+    promote(builder, slot);
+    pruneHistory(builder, slot);
   }
-  return sheet.plan();
+  return builder.plan();
 }
 
 /** The service is deleted: its tasks stop, and go once they have. */

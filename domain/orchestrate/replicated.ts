@@ -1,32 +1,36 @@
 import { newTask } from './new-task.ts';
-import type { Sheet } from './sheet.ts';
+import type { ServicePlanBuilder } from './service-plan-builder.ts';
 import { newestOf, runs, type Slot, wantedOf } from './slot.ts';
 
 /**
  * Brings the number of slots to what the spec says (swarm-compat §4.2). Slots that stay are left as they are; answers
  * them, new ones included.
  */
-export function scale(sheet: Sheet): readonly Slot[] {
-  const replicas = sheet.service.spec.Mode.Replicated?.Replicas ?? 1;
-  const slots = [...sheet.slots.values()].filter((slot) => newestOf(slot) !== undefined);
+export function reconcileReplicas(builder: ServicePlanBuilder): readonly Slot[] {
+  const replicas = builder.service.spec.Mode.Replicated?.Replicas ?? 1;
+  const slots = [...builder.slots.values()].filter((slot) => newestOf(slot) !== undefined);
   const leaving = surplus(slots, replicas);
-  for (const slot of leaving) for (const task of slot.tasks) sheet.remove(slot, task);
+  for (const slot of leaving) for (const task of slot.tasks) builder.remove(slot, task);
   const gone = new Set(leaving);
-  return [...slots.filter((slot) => !gone.has(slot)), ...added(sheet, slots, replicas)];
+  return [...slots.filter((slot) => !gone.has(slot)), ...added(builder, slots, replicas)];
 }
 
 /** New slots under the lowest free numbers. */
-function added(sheet: Sheet, slots: readonly Slot[], replicas: number): readonly Slot[] {
+function added(
+  builder: ServicePlanBuilder,
+  slots: readonly Slot[],
+  replicas: number,
+): readonly Slot[] {
   const taken = new Set(slots.map(({ key }) => key));
   const made: Slot[] = [];
   for (let key = 1; slots.length + made.length < replicas; key++) {
     if (taken.has(key)) continue;
-    if (sheet.isFull) {
-      sheet.wake(sheet.now);
+    if (builder.isFull) {
+      builder.wake(builder.now);
       break;
     }
-    const slot = sheet.slot(key);
-    sheet.create(slot, newTask(sheet.service, key, sheet.now, { desired: 'running' }));
+    const slot = builder.slot(key);
+    builder.create(slot, newTask(builder.service, key, builder.now, { desired: 'running' }));
     made.push(slot);
   }
   return made;

@@ -2,7 +2,7 @@ import { limits } from '../limits.ts';
 import type { Service, Task, UpdateState } from '../model/objects.ts';
 import { isTerminal, isWanted } from '../task-state.ts';
 import { newTask } from './new-task.ts';
-import type { Sheet } from './sheet.ts';
+import type { ServicePlanBuilder } from './service-plan-builder.ts';
 import { endedItself, isIdle, newestOf, runs, type Slot, wantedOf } from './slot.ts';
 import {
   isActive,
@@ -22,12 +22,12 @@ import {
  * Counts the tasks made by this update that ended too early, and pauses or rolls back when they are too many. A task
  * is counted once because it is not wanted any more in the same change. False: there are more than one plan can hold.
  */
-export function judge(sheet: Sheet): boolean {
-  const { service } = sheet;
+export function countUpdateFailures(builder: ServicePlanBuilder): boolean {
+  const { service } = builder;
   const progress = service.updateProgress;
   const rollout = rolloutOf(service);
   if (!isActive(service) || progress === undefined || rollout.action === 'continue') return true;
-  const early = [...sheet.slots.values()].flatMap((slot) =>
+  const early = [...builder.slots.values()].flatMap((slot) =>
     slot.tasks
       .filter((task) => endedEarly(service, task, rollout.monitorMs))
       .map((task) => ({ slot, task })),
@@ -36,14 +36,14 @@ export function judge(sheet: Sheet): boolean {
   let { failed } = progress;
   for (const { slot, task } of counted) {
     failed += 1;
-    sheet.shutdown(slot, task);
+    builder.shutdown(slot, task);
     // Swarm's ratio is a 32-bit float.
     if (Math.fround(failed / progress.total) <= Math.fround(rollout.failureRatioMax)) continue;
-    sheet.patchService({ updateProgress: { ...progress, failed } });
-    stop(sheet, rollout, task);
+    builder.patchService({ updateProgress: { ...progress, failed } });
+    stop(builder, rollout, task);
     return true;
   }
-  if (failed > progress.failed) sheet.patchService({ updateProgress: { ...progress, failed } });
+  if (failed > progress.failed) builder.patchService({ updateProgress: { ...progress, failed } });
   return counted.length === early.length;
 }
 
@@ -54,13 +54,13 @@ function endedEarly(service: Service, task: Task, monitorMs: number): boolean {
 }
 
 /** The update's failure action, because of `task`. A rollback is never rolled back. */
-function stop(sheet: Sheet, { action }: Rollout, task: Task): void {
-  const { service } = sheet;
+function stop(builder: ServicePlanBuilder, { action }: Rollout, task: Task): void {
+  const { service } = builder;
   const cause = `due to failure or early termination of task ${task.id}`;
   const previous = service.previousSpec;
   if (action === 'rollback' && !isRollback(service) && previous !== undefined) {
-    setStatus(sheet, 'rollback_started', `update rolled back ${cause}`);
-    sheet.patchService({
+    setStatus(builder, 'rollback_started', `update rolled back ${cause}`);
+    builder.patchService({
       spec: previous,
       specVersion: service.specVersion + 1,
       previousSpec: undefined,
@@ -68,94 +68,96 @@ function stop(sheet: Sheet, { action }: Rollout, task: Task): void {
     });
   } else if (isRollback(service))
     setStatus(
-      sheet,
+      builder,
       'rollback_paused',
       `${action === 'rollback' ? 'rollback' : 'update'} paused ${cause}`,
     );
-  else setStatus(sheet, 'paused', `update paused ${cause}`);
+  else setStatus(builder, 'paused', `update paused ${cause}`);
 }
 
-function setStatus(sheet: Sheet, state: UpdateState, message: string): void {
-  const startedAt = sheet.service.updateStatus?.startedAt ?? sheet.now;
-  sheet.patchService({ updateStatus: { state, message, startedAt } });
+function setStatus(builder: ServicePlanBuilder, state: UpdateState, message: string): void {
+  const startedAt = builder.service.updateStatus?.startedAt ?? builder.now;
+  builder.patchService({ updateStatus: { state, message, startedAt } });
 }
 
 /** Starts the update that a new spec asks for. A command on the service has cleared the status before. */
-export function begin(sheet: Sheet, slots: readonly Slot[]): void {
-  const { service } = sheet;
+export function begin(builder: ServicePlanBuilder, slots: readonly Slot[]): void {
+  const { service } = builder;
   if (service.updateProgress !== undefined && isActive(service)) return;
   if (service.updateStatus !== undefined && !isActive(service)) return;
-  const total = slots.filter((slot) => needsUpdate(sheet, slot) || isHalfway(sheet, slot)).length;
+  const total = slots.filter(
+    (slot) => needsUpdate(builder, slot) || isHalfway(builder, slot),
+  ).length;
   if (total === 0) return;
-  if (service.updateStatus === undefined) setStatus(sheet, 'updating', 'update in progress');
-  sheet.patchService({ updateProgress: { failed: 0, total } });
+  if (service.updateStatus === undefined) setStatus(builder, 'updating', 'update in progress');
+  builder.patchService({ updateProgress: { failed: 0, total } });
 }
 
 /** Takes the next slots as far as parallelism and delay allow, and completes the update when all is done. */
-export function advance(sheet: Sheet, slots: readonly Slot[]): void {
-  const rollout = rolloutOf(sheet.service);
+export function advanceUpdate(builder: ServicePlanBuilder, slots: readonly Slot[]): void {
+  const rollout = rolloutOf(builder.service);
   for (const slot of slots) {
-    if (isActive(sheet.service)) takeOver(sheet, slot);
-    finish(sheet, slot, rollout);
+    if (isActive(builder.service)) takeOver(builder, slot);
+    finish(builder, slot, rollout);
   }
-  if (isPaused(sheet.service)) return sheet.note('the update is paused');
+  if (isPaused(builder.service)) return builder.note('the update is paused');
   const begun: Slot[] = [];
   const fresh: Slot[] = [];
   let busy = 0;
   for (const slot of slots)
-    if (isDue(sheet, slot, rollout)) (isBegun(sheet, slot) ? begun : fresh).push(slot);
-    else if (isBusy(sheet, slot, rollout)) busy += 1;
+    if (isDue(builder, slot, rollout)) (isBegun(builder, slot) ? begun : fresh).push(slot);
+    else if (isBusy(builder, slot, rollout)) busy += 1;
   const waiting = [...begun.sort(downFirst), ...fresh.sort(downFirst)];
   for (const slot of waiting.slice(0, Math.max(0, rollout.parallelism - busy))) {
-    if (sheet.isFull) return sheet.wake(sheet.now);
-    take(sheet, slot, rollout);
+    if (builder.isFull) return builder.wake(builder.now);
+    take(builder, slot, rollout);
   }
-  if (waiting.length > 0) sheet.note('waiting for the update to get there');
-  else if (isActive(sheet.service)) completeInTime(sheet, slots, rollout);
+  if (waiting.length > 0) builder.note('waiting for the update to get there');
+  else if (isActive(builder.service)) completeInTime(builder, slots, rollout);
 }
 
 /**
  * Something outdated is wanted in the slot, or ended in it for good, and nothing current was made for it yet. A slot
  * in which this update's own task failed for good was tried, and stays as it is until the next update.
  */
-function needsUpdate(sheet: Sheet, slot: Slot): boolean {
+function needsUpdate(builder: ServicePlanBuilder, slot: Slot): boolean {
   const newest = newestOf(slot);
-  if (newest === undefined || newest.specVersion === sheet.service.specVersion) return false;
-  if (isIdle(slot)) return sheet.isDirty(newest);
-  return wantedOf(slot).every((task) => sheet.isDirty(task));
+  if (newest === undefined || newest.specVersion === builder.service.specVersion) return false;
+  if (isIdle(slot)) return builder.isDirty(newest);
+  return wantedOf(slot).every((task) => builder.isDirty(task));
 }
 
-const currentOf = (sheet: Sheet, slot: Slot): Task | undefined =>
-  wantedOf(slot).find((task) => !sheet.isDirty(task));
-const oldOf = (sheet: Sheet, slot: Slot): Task | undefined =>
-  wantedOf(slot).find((task) => sheet.isDirty(task));
+const currentOf = (builder: ServicePlanBuilder, slot: Slot): Task | undefined =>
+  wantedOf(slot).find((task) => !builder.isDirty(task));
+const oldOf = (builder: ServicePlanBuilder, slot: Slot): Task | undefined =>
+  wantedOf(slot).find((task) => builder.isDirty(task));
 
 /** The new task is there and the old one is not ended yet. */
-const isHalfway = (sheet: Sheet, slot: Slot): boolean =>
-  currentOf(sheet, slot) !== undefined && oldOf(sheet, slot) !== undefined;
+const isHalfway = (builder: ServicePlanBuilder, slot: Slot): boolean =>
+  currentOf(builder, slot) !== undefined && oldOf(builder, slot) !== undefined;
 
 /** The slot waits for its turn. Start-first, what was left halfway is on its way already. */
-const isDue = (sheet: Sheet, slot: Slot, { startFirst }: Rollout): boolean =>
-  needsUpdate(sheet, slot) || (!startFirst && leftHalfway(sheet, slot) !== undefined);
+const isDue = (builder: ServicePlanBuilder, slot: Slot, { startFirst }: Rollout): boolean =>
+  needsUpdate(builder, slot) || (!startFirst && leftHalfway(builder, slot) !== undefined);
 
 /** An earlier update came halfway: what it made fits the present spec, and is this update's to go on with. */
-function leftHalfway(sheet: Sheet, slot: Slot): Task | undefined {
-  const current = currentOf(sheet, slot);
-  const isLeft = current?.specVersion !== sheet.service.specVersion;
-  return isLeft && oldOf(sheet, slot) !== undefined ? current : undefined;
+function leftHalfway(builder: ServicePlanBuilder, slot: Slot): Task | undefined {
+  const current = currentOf(builder, slot);
+  const isLeft = current?.specVersion !== builder.service.specVersion;
+  return isLeft && oldOf(builder, slot) !== undefined ? current : undefined;
 }
 
 /** From now on the task is a step of this update, and watched by its monitor. */
-function takeOver(sheet: Sheet, slot: Slot): void {
-  const left = leftHalfway(sheet, slot);
-  const { specVersion } = sheet.service;
+function takeOver(builder: ServicePlanBuilder, slot: Slot): void {
+  const left = leftHalfway(builder, slot);
+  const { specVersion } = builder.service;
   if (left !== undefined && isOnItsWay(left) && updateOf(left) !== specVersion)
-    sheet.patch(slot, left, { byUpdate: true, takenOverBy: specVersion });
+    builder.patch(slot, left, { byUpdate: true, takenOverBy: specVersion });
 }
 
 /** What an earlier update has begun is on its way whatever is taken next: it takes up parallelism before the others. */
-function isBegun(sheet: Sheet, slot: Slot): boolean {
-  const left = leftHalfway(sheet, slot);
+function isBegun(builder: ServicePlanBuilder, slot: Slot): boolean {
+  const left = leftHalfway(builder, slot);
   return left !== undefined && isOnItsWay(left);
 }
 
@@ -164,42 +166,42 @@ const downFirst = (a: Slot, b: Slot): number => Number(runs(a)) - Number(runs(b)
 const byKey = ({ key: a }: Slot, { key: b }: Slot): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Stop-first: the new task is prepared while the old one stops. Start-first: the old one stops once the new one runs. */
-function take(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
-  const left = leftHalfway(sheet, slot);
-  if (left !== undefined) return end(sheet, slot, left);
+function take(builder: ServicePlanBuilder, slot: Slot, { startFirst }: Rollout): void {
+  const left = leftHalfway(builder, slot);
+  if (left !== undefined) return end(builder, slot, left);
   const old = wantedOf(slot);
   const last = old.at(-1) ?? newestOf(slot);
   const waits = !startFirst || old.length === 0;
-  sheet.create(
+  builder.create(
     slot,
-    newTask(sheet.service, slot.key, sheet.now, {
+    newTask(builder.service, slot.key, builder.now, {
       byUpdate: true,
       ...(waits && last !== undefined && { replaces: last.id }),
     }),
   );
-  if (!startFirst) for (const task of old) sheet.shutdown(slot, task);
+  if (!startFirst) for (const task of old) builder.shutdown(slot, task);
 }
 
 /** Ends the old task of a slot whose new one runs, or need not run first. Goes on while the update is paused. */
-function finish(sheet: Sheet, slot: Slot, { startFirst }: Rollout): void {
-  const current = currentOf(sheet, slot);
+function finish(builder: ServicePlanBuilder, slot: Slot, { startFirst }: Rollout): void {
+  const current = currentOf(builder, slot);
   if (current === undefined) return;
-  const mayWait = startFirst || current === leftHalfway(sheet, slot);
-  if (current.status.state === 'running' || !mayWait) end(sheet, slot, current);
+  const mayWait = startFirst || current === leftHalfway(builder, slot);
+  if (current.status.state === 'running' || !mayWait) end(builder, slot, current);
 }
 
 /** Ends the old task in favour of `current`. */
-function end(sheet: Sheet, slot: Slot, current: Task): void {
-  const old = oldOf(sheet, slot);
+function end(builder: ServicePlanBuilder, slot: Slot, current: Task): void {
+  const old = oldOf(builder, slot);
   if (old === undefined) return;
   if (current.desired === 'ready' && current.replaces === undefined)
-    sheet.patch(slot, current, { replaces: old.id });
-  sheet.shutdown(slot, old);
+    builder.patch(slot, current, { replaces: old.id });
+  builder.shutdown(slot, old);
 }
 
 /** The update's newest step in the slot, if it has come there. */
-export const stepOf = (sheet: Sheet, slot: Slot): Task | undefined =>
-  slot.tasks.findLast((t) => t.byUpdate === true && t.desired !== 'remove' && !sheet.isDirty(t));
+export const stepOf = (builder: ServicePlanBuilder, slot: Slot): Task | undefined =>
+  slot.tasks.findLast((t) => t.byUpdate === true && t.desired !== 'remove' && !builder.isDirty(t));
 
 const ranAt = (task: Task): number | undefined =>
   task.runningAt ?? (task.status.state === 'running' ? task.status.at : undefined);
@@ -211,13 +213,13 @@ const isOnItsWay = (task: Task): boolean =>
 const doneAt = (task: Task): number => ranAt(task) ?? task.meta.updatedAt;
 
 /** A step is on its way in the slot, or its delay is not over. */
-function isBusy(sheet: Sheet, slot: Slot, { delayMs }: Rollout): boolean {
-  const step = stepOf(sheet, slot);
+function isBusy(builder: ServicePlanBuilder, slot: Slot, { delayMs }: Rollout): boolean {
+  const step = stepOf(builder, slot);
   if (step === undefined) return false;
   if (isOnItsWay(step)) return true;
   const freeAt = doneAt(step) + delayMs;
-  if (freeAt <= sheet.now) return false;
-  sheet.wake(freeAt);
+  if (freeAt <= builder.now) return false;
+  builder.wake(freeAt);
   return true;
 }
 
@@ -225,21 +227,25 @@ function isBusy(sheet: Sheet, slot: Slot, { delayMs }: Rollout): boolean {
  * Nothing is left to take: once all is done and no task failed for one monitor period more, the update is complete. A
  * rollback that found nothing to do is complete at once.
  */
-function completeInTime(sheet: Sheet, slots: readonly Slot[], { monitorMs }: Rollout): void {
-  if (sheet.service.updateProgress === undefined) return complete(sheet);
-  const steps = slots.flatMap((slot) => stepOf(sheet, slot) ?? []);
-  if (steps.some(isOnItsWay)) return sheet.note('waiting for the updated tasks to run');
-  let lastDoneAt = sheet.service.updateStatus?.startedAt ?? 0;
+function completeInTime(
+  builder: ServicePlanBuilder,
+  slots: readonly Slot[],
+  { monitorMs }: Rollout,
+): void {
+  if (builder.service.updateProgress === undefined) return complete(builder);
+  const steps = slots.flatMap((slot) => stepOf(builder, slot) ?? []);
+  if (steps.some(isOnItsWay)) return builder.note('waiting for the updated tasks to run');
+  let lastDoneAt = builder.service.updateStatus?.startedAt ?? 0;
   for (const step of steps) lastDoneAt = Math.max(lastDoneAt, doneAt(step));
   const completeAt = lastDoneAt + monitorMs;
-  if (completeAt <= sheet.now) return complete(sheet);
-  sheet.wake(completeAt);
-  sheet.note('watching the updated tasks');
+  if (completeAt <= builder.now) return complete(builder);
+  builder.wake(completeAt);
+  builder.note('watching the updated tasks');
 }
 
-function complete(sheet: Sheet): void {
-  const { service, now } = sheet;
-  sheet.patchService({
+function complete(builder: ServicePlanBuilder): void {
+  const { service, now } = builder;
+  builder.patchService({
     updateStatus: {
       state: isRollback(service) ? 'rollback_completed' : 'completed',
       message: isRollback(service) ? 'rollback completed' : 'update completed',

@@ -6,7 +6,7 @@ import process from 'node:process';
 import { createAgent } from '../../actors/agent/agent.ts';
 import { membershipFrom } from '../../bus/bodies.ts';
 import { type BusConnection, connectBus } from '../../bus/nats/bus.ts';
-import type { Epoch } from '../../bus/protocol.ts';
+import type { LeaderTerm } from '../../bus/protocol.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { joinThrough, tokenFrom } from '../../cmd/join-cluster.ts';
 import { idFromBytes } from '../../domain/ids.ts';
@@ -40,7 +40,7 @@ function report(event: string, fields: object): void {
   events.set(key, (events.get(key) ?? 0) + 1);
 }
 
-function obeys({ epoch }: Epoch): void {
+function obeys({ epoch }: LeaderTerm): void {
   const agents = (obedient.get(epoch) ?? 0) + 1;
   obedient.set(epoch, agents);
   process.send?.({ epoch, agents, events: Object.fromEntries(events) } satisfies Obedience);
@@ -68,7 +68,7 @@ async function work({ addr, token }: WorkersOrder): Promise<void> {
   });
   heedManagers(bus, nodeId);
   const engine = new SimulatedEngine({ clock: systemClock, random: Math.random });
-  let obeyed: Epoch = { generation: 0, epoch: 0 };
+  let obeyed: LeaderTerm = { generation: 0, epoch: 0 };
   const agent = createAgent({
     nodeId,
     bus,
@@ -79,7 +79,7 @@ async function work({ addr, token }: WorkersOrder): Promise<void> {
     newId: () => idFromBytes(randomBytes(16)),
     epochStore: { load: () => obeyed, save: (epoch) => (obeyed = epoch) },
     engineGraceMs: 60_000,
-    onEpoch: obeys,
+    onLeaderTerm: obeys,
     log: report,
   });
   agent.start();

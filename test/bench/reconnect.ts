@@ -76,7 +76,7 @@ interface Run {
   readonly sessionsS: number;
   readonly managerCpuS: number;
   readonly workersCpuS: number;
-  /** Of a core: daemon and nats-server while nothing happens but beats. */
+  /** Of a core: daemon and nats-server while nothing happens but heartbeats. */
   readonly calmPercent: number;
 }
 

@@ -73,7 +73,7 @@ async function changesOf(except: readonly Node[]): Promise<readonly string[]> {
 const hostile: Node[] = [];
 
 describe.each([
-  ['beats', 'beat', Buffer.from('{"session":"s"}'), 2_000],
+  ['heartbeats', 'beat', Buffer.from('{"session":"s"}'), 2_000],
   ['bodies without a bottom', 'hello', deep, 1],
   ['bodies that are none', 'status', invalid, 1],
 ])('%s', (_, verb, body, portion) => {

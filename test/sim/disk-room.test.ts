@@ -33,7 +33,7 @@ const idOf = (cluster: Cluster, name: string): string | undefined =>
 const statesOf = (cluster: Cluster, name: string): string[] =>
   [...cluster.audit.store.tasksOfService(idOf(cluster, name) ?? '')].map((t) => t.status.state);
 
-/** The beats tell it to the leader. */
+/** The heartbeats tell it to the leader. */
 async function set(cluster: Cluster, ...rooms: readonly Room[]): Promise<void> {
   for (const [i, room] of rooms.entries())
     (cluster.managers[i] as { diskRoom: Room }).diskRoom = room;

@@ -1,4 +1,4 @@
-import { EpochGate } from '../../actors/agent/epoch-gate.ts';
+import { TermGate } from '../../actors/agent/term-gate.ts';
 import type { Controller, Executor } from '../../actors/agent/ports.ts';
 import {
   Committer,
@@ -76,7 +76,7 @@ export const plantedBugs: Readonly<Record<string, SimHooks>> = {
   },
   /** The agent obeys whoever speaks to it. */
   'no-epoch-check': {
-    plant: () => replaceMethods(EpochGate.prototype, { isStale: () => false, isNew: () => true }),
+    plant: () => replaceMethods(TermGate.prototype, { isStale: () => false, isNew: () => true }),
   },
   /** The agent runs a task's container a second time. */
   'start-twice': {

@@ -1,6 +1,6 @@
 import { subjects } from '../../../bus/subjects.ts';
 import type { Bus } from '../../../bus/ports.ts';
-import type { Epoch, MembershipNotice } from '../../../bus/protocol.ts';
+import type { LeaderTerm, MembershipNotice } from '../../../bus/protocol.ts';
 import { type Membership, membershipOf, sameMembership } from '../../../domain/ca/membership.ts';
 import { planRotation } from '../../../domain/ca/plan-rotation.ts';
 import type { Issuer, LocalCaTools } from '../../../domain/ca/ports.ts';
@@ -26,7 +26,7 @@ export interface CaPorts {
 export interface CaReconcilerPorts extends CaPorts, ReconcilerPorts {
   readonly bus: Bus;
   readonly newJoinToken: CommandContext['newJoinToken'];
-  readonly epoch: () => Epoch;
+  readonly epoch: () => LeaderTerm;
 }
 
 /** Nodes know the roots and the managers, and get certificates of the root that is wanted. */

@@ -16,7 +16,7 @@ export interface LogServersPorts extends ReconcilerPorts {
   readonly clock: Clock;
   /** The log's time, ms. */
   readonly now: () => number;
-  /** When the last beat was sent that a manager has acknowledged, on the clock; undefined for none. */
+  /** When the last heartbeat was sent that a manager has acknowledged, on the clock; undefined for none. */
   readonly heardAt: (manager: string) => number | undefined;
   /** Nobody answers for the manager on the bus: it has ended, or its connection has. */
   readonly isAbsent: (manager: string) => boolean;
@@ -163,8 +163,8 @@ export class LogServersReconciler implements ClusterReconciler {
     }));
   }
 
-  /** Called with each beat: whether a plan is due, for a manager is not as reachable as the state says. */
-  heed(): boolean {
+  /** Called with each heartbeat: whether a plan is due, for a manager is not as reachable as the state says. */
+  isPlanDue(): boolean {
     void this.#lookWhetherStranded();
     return placedManagers(this.#ports.view).some((node) => this.#differs(node));
   }
@@ -206,7 +206,7 @@ export class LogServersReconciler implements ClusterReconciler {
     retreat();
   }
 
-  /** Managers that acknowledge no beats are shown as unreachable. */
+  /** Managers that acknowledge no heartbeats are shown as unreachable. */
   async #noteReachability(): Promise<void> {
     const { view, clock, propose } = this.#ports;
     const now = clock.now();

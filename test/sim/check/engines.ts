@@ -2,7 +2,7 @@ import type { Cluster } from '../world/cluster.ts';
 import type { SimHost } from '../world/daemon.ts';
 import { Violation } from './violation.ts';
 
-/** A node shows the state of its engine when its beats have come through for so long, ms: some of them may get lost. */
+/** A node shows the state of its engine when its heartbeats have come through for so long, ms: some of them may get lost. */
 const shownWithinMs = 30_000;
 const lookMarginMs = 10_000;
 
@@ -36,7 +36,7 @@ export class EngineCheck {
     if (known?.isUp !== isUp || known.comebacks !== comebacks || !host.isHeard)
       return void this.#since.set(host, { isUp, comebacks, at: now });
     const since = Math.max(known.at, this.#cluster.leadingSince);
-    // a record that late shows that the log has taken what the beats before it said
+    // a record that late shows that the log has taken what the heartbeats before it said
     if (now - since < shownWithinMs + lookMarginMs || this.#lastRecordAt - since < shownWithinMs)
       return;
     const node = this.#cluster.audit.store.node(host.id);

@@ -1,7 +1,7 @@
 import type { Service, Task } from '../../../domain/model/objects.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
-import { isHolding } from '../../../domain/assign/node-state.ts';
+import { isSuspended } from '../../../domain/assign/node-state.ts';
 import { updateOf } from '../../../domain/orchestrate/update-state.ts';
 import { isTerminal, isWanted } from '../../../domain/task-state.ts';
 import type { Seen } from './audit.ts';
@@ -39,7 +39,7 @@ export function checkRolling({ seq, applied, store }: Seen): void {
 /** What a global service has on a node that is paused, held for what may come back, or resting stays as it is. */
 function isLeftAlone(store: Store, nodeId: string): boolean {
   const node = store.node(nodeId);
-  return node !== undefined && isHolding(node);
+  return node !== undefined && isSuspended(node);
 }
 
 function parallelismOf({ spec, updateStatus }: Service): number {

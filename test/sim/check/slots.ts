@@ -1,5 +1,5 @@
 import type { Node, Service, Task } from '../../../domain/model/objects.ts';
-import { isHolding, mayRunOn } from '../../../domain/assign/node-state.ts';
+import { isSuspended, mayRunOn } from '../../../domain/assign/node-state.ts';
 import type { Applied } from '../../../domain/store/changes.ts';
 import type { Store } from '../../../domain/store/store.ts';
 import { isTerminal, taskStateRank } from '../../../domain/task-state.ts';
@@ -29,7 +29,7 @@ export const nodesThatCameBack = (applied: readonly Applied[]): ReadonlySet<stri
   );
 
 const isOutOfUse = (node: Node): boolean =>
-  node.status.state === 'down' || node.spec.Availability === 'drain' || isHolding(node);
+  node.status.state === 'down' || node.spec.Availability === 'drain' || isSuspended(node);
 
 /** A task is told to run only when nothing else in its slot can still be running on a node that answers. */
 export function checkExclusive({ seq, entry, applied, store }: Seen): void {

@@ -163,7 +163,7 @@ export class SimRenewal {
     });
   }
 
-  /** As the join desk of that manager: a key is noted before a certificate for it is given away. */
+  /** As the certificate issuer of that manager: a key is noted before a certificate for it is given away. */
   async #issue(manager: SimHost, key: string): Promise<Certificate> {
     const { cluster, host } = this.#options;
     const { id, certificate } = host;

@@ -1,9 +1,9 @@
 import { type Agent, createAgent } from '../../../actors/agent/agent.ts';
-import type { EpochStore } from '../../../actors/agent/epoch-gate.ts';
+import type { LeaderTermStore } from '../../../actors/agent/term-gate.ts';
 import { Manager } from '../../../actors/manager/manager.ts';
 import type { Executor } from '../../../actors/agent/ports.ts';
 import { membershipFrom } from '../../../bus/bodies.ts';
-import { type Epoch, isNewer } from '../../../bus/protocol.ts';
+import { type LeaderTerm, isNewer } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import type { Outcome } from '../check/acknowledged.ts';
 import { Violation } from '../check/violation.ts';
@@ -49,7 +49,7 @@ export class SimHost {
   /** The actors of the daemon that runs. */
   registry = new Registry();
   #supervisor: Supervisor | undefined;
-  #epoch: Epoch = { generation: 0, epoch: 0 };
+  #epoch: LeaderTerm = { generation: 0, epoch: 0 };
   #process: SimProcess | undefined;
   agent: Agent | undefined;
   agentBus: SimBus | undefined;
@@ -234,7 +234,7 @@ export class SimHost {
     const cluster = this.#cluster;
     const bus = this.agentBus;
     if (bus === undefined) return;
-    const epochStore: EpochStore = {
+    const epochStore: LeaderTermStore = {
       load: () => this.#epoch,
       save: (epoch) => {
         if (!process.alive) return;

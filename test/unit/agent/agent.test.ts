@@ -256,7 +256,7 @@ describe('leaving', () => {
   test('stops and removes every container of the node, known or not', async () => {
     const h = await runningAgent([buildTask('t1'), buildTask('t2', { desired: 'ready' })]);
     h.engine.leave('unknown', 'running');
-    const beats = h.beats();
+    const heartbeats = h.heartbeats();
     let left = false;
     void h.agent.removeAll().then(() => (left = true));
     await h.go(100);
@@ -267,7 +267,7 @@ describe('leaving', () => {
     // the leader hears of it before the containers are gone, and of their ends
     expect(h.hub.bodies(subjects.agent('n1', 'leave'))).toEqual([{}]);
     await h.go(5_000, 100);
-    expect(h.beats()).toBe(beats);
+    expect(h.heartbeats()).toBe(heartbeats);
     expect(h.told()).toEqual(['t1 shutdown (shutdown)', 't2 shutdown (shutdown)']);
   });
 

@@ -1,6 +1,6 @@
 import { createAgent } from '../../../actors/agent/agent.ts';
 import type { BusMessage } from '../../../bus/ports.ts';
-import type { Assign, Epoch, Hello, StatusReport } from '../../../bus/protocol.ts';
+import type { Assign, LeaderTerm, Hello, StatusReport } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import { endedOf, hasEndedOnNode } from '../../../domain/assign/ended.ts';
 import type { Task, TaskStatus } from '../../../domain/model/objects.ts';
@@ -14,7 +14,7 @@ import { FakeEngine } from './fake-engine.ts';
 
 /** A leader that knows what it assigned and keeps what was reported. */
 export class FakeLeader {
-  epoch: Epoch = { generation: 1, epoch: 1 };
+  epoch: LeaderTerm = { generation: 1, epoch: 1 };
   readonly hellos: Hello[] = [];
   readonly reports: StatusReport[] = [];
   /** Newest status of each task, as acknowledged. */
@@ -87,7 +87,7 @@ export class FakeLeader {
   }
 }
 
-export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {}) {
+export function buildAgent(options: { connected?: boolean; saved?: LeaderTerm } = {}) {
   const clock = new VirtualClock();
   const hub = new MemoryHub(clock);
   const leader = new FakeLeader(hub);
@@ -95,8 +95,8 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
   const engine = new FakeEngine();
   const registry = new Registry();
   const events: string[] = [];
-  const epochs: Epoch[] = [];
-  const saved: Epoch[] = [];
+  const epochs: LeaderTerm[] = [];
+  const saved: LeaderTerm[] = [];
   /** How many of the next calls fail: natswarm's own mistakes, which no engine or bus makes. */
   const bugs = { wallNow: 0 };
   let ids = 0;
@@ -118,7 +118,7 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
       },
       engineGraceMs: 30_000,
       log: (event) => events.push(event),
-      onEpoch: (epoch) => epochs.push(epoch),
+      onLeaderTerm: (epoch) => epochs.push(epoch),
       registry,
     });
   /** Lets time pass, promises included. */
@@ -148,7 +148,7 @@ export function buildAgent(options: { connected?: boolean; saved?: Epoch } = {})
     go,
     state,
     told: () => [...leader.statuses].map(([id, status]) => `${id} ${line(status)}`),
-    beats: () => hub.bodies(subjects.agent('n1', 'beat')).length,
+    heartbeats: () => hub.bodies(subjects.agent('n1', 'beat')).length,
   };
 }
 

@@ -59,15 +59,15 @@ test('another leader in the middle of a full set begins it anew', async () => {
   expect(h.agent.tasks().map(({ id }) => id)).toEqual(['t1']);
 });
 
-test('each part is acknowledged by a beat at once', async () => {
+test('each part is acknowledged by a heartbeat at once', async () => {
   const h = await greetedAnew();
-  const before = h.beats();
+  const before = h.heartbeats();
   for (let i = 0; i < 3; i++) {
     h.leader.send({ full: true, more: i < 2 });
     await h.go(5);
   }
-  const beats = h.hub.bodies(subjects.agent('n1', 'beat')).slice(before);
-  expect(beats).toEqual([1, 2, 3].map((seq) => ({ session: h.leader.session, seq })));
+  const heartbeats = h.hub.bodies(subjects.agent('n1', 'beat')).slice(before);
+  expect(heartbeats).toEqual([1, 2, 3].map((seq) => ({ session: h.leader.session, seq })));
 });
 
 test('a full set that comes before the answer to the hello is acknowledged with the answer', async () => {

@@ -10,13 +10,13 @@ const refusal = { ok: false, error: { code: 'Unavailable', message: 'no', origin
 const versions = { wire: 1, featureLevel: 1 };
 
 describe('greeting', () => {
-  test('hello, then beats in the asked period with jitter', async () => {
+  test('hello, then heartbeats in the asked period with jitter', async () => {
     const h = await runningAgent();
     expect(h.leader.hellos).toEqual([{ session: 'session1', description, ...versions }]);
     expect(h.state('session')).toBe('active.steady');
     await h.go(10_000, 10);
-    expect(h.beats()).toBeGreaterThanOrEqual(9);
-    expect(h.beats()).toBeLessThanOrEqual(11);
+    expect(h.heartbeats()).toBeGreaterThanOrEqual(9);
+    expect(h.heartbeats()).toBeLessThanOrEqual(11);
     expect(h.hub.bodies(subjects.agent('n1', 'beat'))[0]).toEqual({
       session: 'session1',
       seq: 1,
@@ -53,7 +53,7 @@ describe('greeting', () => {
     expect(h.leader.hellos.map((hello) => hello.description)).toEqual([description, description]);
   });
 
-  test('says at once that the engine went away, with every beat and hello, and that it is back', async () => {
+  test('says at once that the engine went away, with every heartbeat and hello, and that it is back', async () => {
     const h = await runningAgent();
     const last = () => h.hub.bodies(subjects.agent('n1', 'beat')).at(-1);
     const engine = { error: 'engine is away', graceMs: 30_000 };
@@ -70,11 +70,11 @@ describe('greeting', () => {
       engine,
       ...versions,
     });
-    const beats = h.beats();
+    const heartbeats = h.heartbeats();
     h.engine.hangs = false;
     h.engine.away = false;
     await h.go(600, 10);
-    expect(h.beats()).toBeGreaterThan(beats);
+    expect(h.heartbeats()).toBeGreaterThan(heartbeats);
     expect(last()).toEqual({ session: 'session2', seq: 1 });
     expect(h.events.filter((event) => event.startsWith('engine_'))).toEqual([
       'engine_lost',

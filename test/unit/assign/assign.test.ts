@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
+import { heartbeatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
 import {
   assignmentChanges,
   assignmentOf,
@@ -119,19 +119,19 @@ test.each([
 });
 
 test('bodies of agents are taken', () => {
-  expect(beatFrom({ session: 's', seq: 3 })).toEqual({ session: 's', seq: 3 });
+  expect(heartbeatFrom({ session: 's', seq: 3 })).toEqual({ session: 's', seq: 3 });
   const engine = { error: 'away', graceMs: 1_000 };
-  expect(beatFrom({ session: 's', engine })).toEqual({ session: 's', engine });
+  expect(heartbeatFrom({ session: 's', engine })).toEqual({ session: 's', engine });
   expect(helloFrom({ session: 's', description, engine })).toMatchObject({ engine });
   for (const graceMs of [-1, 1.5, limits.engineGraceMsMax + 1, 'long', undefined])
-    expect(beatFrom({ session: 's', engine: { error: 'away', graceMs } })?.engine).toEqual({
+    expect(heartbeatFrom({ session: 's', engine: { error: 'away', graceMs } })?.engine).toEqual({
       error: 'away',
       graceMs: 0,
     });
   for (const nonsense of [null, 'away', {}, { error: 7 }])
-    expect(beatFrom({ session: 's', engine: nonsense })).toEqual({ session: 's' });
+    expect(heartbeatFrom({ session: 's', engine: nonsense })).toEqual({ session: 's' });
   const error = 'x'.repeat(1e6);
-  expect(beatFrom({ session: 's', engine: { error } })?.engine?.error).toHaveLength(
+  expect(heartbeatFrom({ session: 's', engine: { error } })?.engine?.error).toHaveLength(
     limits.statusTextLengthMax,
   );
   expect(helloFrom({ session: 's', description })).toEqual({ session: 's', description });

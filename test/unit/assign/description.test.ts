@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { beatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
+import { heartbeatFrom, helloFrom, statusUpdatesFrom } from '../../../bus/agent-bodies.ts';
 import { descriptionFrom } from '../../../bus/description.ts';
 import { limits } from '../../../domain/limits.ts';
 
@@ -153,7 +153,7 @@ test('the texts of a status have lines, and nothing else that a terminal obeys; 
   const port = { Protocol: 'tcp', TargetPort: 80, PublishMode: 'host', Name: hostile };
   expect(status({ ports: [port] })).toBeUndefined();
   const engine = { error: text, graceMs: 1 };
-  expect(beatFrom({ session: 's', engine })?.engine?.error).toBe(`${harmless}\n\tb`);
+  expect(heartbeatFrom({ session: 's', engine })?.engine?.error).toBe(`${harmless}\n\tb`);
 });
 
 test('the texts and ports of a status are cut, not refused', () => {

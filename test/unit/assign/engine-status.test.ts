@@ -15,7 +15,7 @@ function build(nodes = 3, patch: Parameters<World['create']>[1] = {}) {
   world.create('web', { ...replicas(nodes), ...patch });
   world.settle();
   const node = (id = 'n1'): Node => world.store.node(id) as Node;
-  /** What the node says of its engine, with a beat. */
+  /** What the node says of its engine, with a heartbeat. */
   const hear = (said: typeof trouble | undefined, id = 'n1'): void =>
     world.apply(engineHeard(world.store, id, said, world.now));
   const hello = (said?: typeof trouble, id = 'n1'): void => {
@@ -190,7 +190,7 @@ test('an engine that goes away again and again: the node rests when it is back',
   expect(node().restUntil).toBe(world.now + 15_000);
 });
 
-test('a beat has something to say only where the store says otherwise', () => {
+test('a heartbeat has something to say only where the store says otherwise', () => {
   const { world, node, hear } = build();
   expect(isNews(node(), undefined)).toBe(false);
   expect(isNews(node(), trouble)).toBe(true);

@@ -10,7 +10,7 @@ import { createActor } from 'xstate';
 import type { NodeRenewal } from '../../../actors/node/certificate/node-renewal.ts';
 import type { Manager } from '../../../actors/manager/manager.ts';
 import type { Issued } from '../../../api/join-listener.ts';
-import { JoinDesk } from '../../../cmd/join-desk.ts';
+import { CertificateIssuer } from '../../../cmd/certificate-issuer.ts';
 import { NodeFiles } from '../../../cmd/node-files.ts';
 import { newNodeRenewal } from '../../../cmd/renew-node.ts';
 import { nodePin } from '../../../domain/commands/keys.ts';
@@ -68,7 +68,7 @@ class World {
   files: NodeFiles;
   readonly #dir: string;
   readonly #isThirdOn: boolean;
-  readonly #desk: JoinDesk;
+  readonly #certificateIssuer: CertificateIssuer;
   #renewal: NodeRenewal<Issued> | undefined;
   #daemon = new AbortController();
   #trouble: Trouble | undefined;
@@ -114,7 +114,7 @@ class World {
       view: () => this.store,
       command: (_: string, body: unknown) => this.#pin(body),
     } as unknown as Manager;
-    this.#desk = new JoinDesk({
+    this.#certificateIssuer = new CertificateIssuer({
       manager,
       now: Date.now,
       clock: { setTimeout: () => 0 },
@@ -198,7 +198,7 @@ class World {
       .shift()?.()
       .catch(() => undefined);
     const deliver = (): Promise<Issued> =>
-      this.#desk.renew(request, readCertificate(certificate).x509.raw);
+      this.#certificateIssuer.renew(request, readCertificate(certificate).x509.raw);
     if (this.#trouble === undefined || this.#times-- <= 0) return deliver();
     return this.#trouble(this, deliver);
   }

@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import { Manager } from '../../../actors/manager/manager.ts';
 import { encodeEntry, hashOf } from '../../../bus/log-entry.ts';
 import type { Journal, LogRecord, StateLog } from '../../../bus/ports.ts';
-import type { BeatReply } from '../../../bus/protocol.ts';
+import type { HeartbeatReply } from '../../../bus/protocol.ts';
 import { subjects } from '../../../bus/subjects.ts';
 import type { Change } from '../../../domain/store/changes.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
@@ -86,16 +86,16 @@ async function manager(journaled: readonly LogRecord[], log: Log) {
   leader.subscribe(subjects.manager('a', 'index'), ({ reply }) =>
     reply?.({ ok: true, index: log.leaders.length }),
   );
-  let last: BeatReply | undefined;
-  const beat = (): void => {
-    clock.setTimeout(beat, 250);
+  let last: HeartbeatReply | undefined;
+  const heartbeat = (): void => {
+    clock.setTimeout(heartbeat, 250);
     const body = { generation: 1, epoch: 1, nodeId: 'a', index: log.leaders.length };
     void leader.request(subjects.manager('b', 'beat'), body, 1_000).then(
-      (reply) => (last = reply as BeatReply),
+      (reply) => (last = reply as HeartbeatReply),
       () => undefined,
     );
   };
-  beat();
+  heartbeat();
   const pass = (ms: number): Promise<void> => runUntil(clock, clock.now() + ms);
   const read = async (): Promise<string> => {
     const outcome = opened.read().then(

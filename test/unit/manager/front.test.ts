@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Beats } from '../../../actors/manager/beats.ts';
+import { Heartbeats } from '../../../actors/manager/heartbeats.ts';
 import { Front } from '../../../actors/manager/front.ts';
 import { Inbox } from '../../../actors/manager/inbox.ts';
 import { limits } from '../../../domain/limits.ts';
@@ -16,10 +16,11 @@ describe('the front for what agents say', () => {
       isKnown: (nodeId) => nodeId.startsWith('n'),
       onFlood: (nodeId) => void floods.push(nodeId),
     });
-    const beat = front.intake('beat').admits!;
+    const heartbeat = front.intake('beat').admits!;
     const send = (nodeId: string, count: number): number => {
       let read = 0;
-      for (let i = 0; i < count; i++) if (beat(`natswarm.v1.agent.${nodeId}.beat`, 100)) read += 1;
+      for (let i = 0; i < count; i++)
+        if (heartbeat(`natswarm.v1.agent.${nodeId}.beat`, 100)) read += 1;
       return read;
     };
     return { clock, floods, front, send };
@@ -52,21 +53,24 @@ describe('the front for what agents say', () => {
   });
 });
 
-describe('beats', () => {
+describe('heartbeats', () => {
   test('of a node that come while one waits are one; a single one does not wait', () => {
     const clock = new VirtualClock();
     const heard: string[] = [];
-    const beats = new Beats(clock, (nodeId, { seq }) => void heard.push(`${nodeId} ${seq}`));
-    for (let seq = 1; seq <= 1_000; seq++) beats.hear('n1', { session: 's', seq });
-    beats.hear('n2', { session: 's', seq: 1 });
+    const heartbeats = new Heartbeats(
+      clock,
+      (nodeId, { seq }) => void heard.push(`${nodeId} ${seq}`),
+    );
+    for (let seq = 1; seq <= 1_000; seq++) heartbeats.hear('n1', { session: 's', seq });
+    heartbeats.hear('n2', { session: 's', seq: 1 });
     expect(heard).toEqual(['n1 1', 'n2 1']);
-    clock.advance(limits.beatEveryMsMin);
+    clock.advance(limits.heartbeatEveryMsMin);
     expect(heard.slice(2)).toEqual(['n1 1000']);
-    clock.advance(limits.beatEveryMsMin);
-    beats.hear('n1', { session: 's', seq: 1_001 });
+    clock.advance(limits.heartbeatEveryMsMin);
+    heartbeats.hear('n1', { session: 's', seq: 1_001 });
     expect(heard.slice(3)).toEqual(['n1 1001']);
-    beats.hear('n1', { session: 's', seq: 1_002 });
-    beats.forget('n1');
+    heartbeats.hear('n1', { session: 's', seq: 1_002 });
+    heartbeats.forget('n1');
     clock.advance(1_000);
     expect(heard).toHaveLength(4);
   });

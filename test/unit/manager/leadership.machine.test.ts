@@ -25,8 +25,8 @@ async function buildManager({ alone = false } = {}) {
       isAlone: () => alone,
       catchUp: () => step('catch up'),
       follow: () => () => undefined,
-      canvass: async () => {
-        await step('canvass');
+      preVote: async () => {
+        await step('preVote');
         return world.majority;
       },
       claim: () => step('claim'),
@@ -65,7 +65,7 @@ test('one that is alone claims and leads at once, and again when it is deposed',
 
 test('nothing is claimed while a leader is heard; after its silence the others are asked first', async () => {
   const manager = await buildManager();
-  for (let beats = 0; beats < 20; beats++) {
+  for (let heartbeats = 0; heartbeats < 20; heartbeats++) {
     await manager.go(termMs.silence - 20);
     manager.hear();
   }
@@ -73,7 +73,7 @@ test('nothing is claimed while a leader is heard; after its silence the others a
   await manager.go(termMs.silence - 20);
   expect(manager.taken()).toEqual([]);
   await manager.go(40);
-  expect(manager.taken()).toEqual(['catch up', 'canvass', 'claim', 'lead']);
+  expect(manager.taken()).toEqual(['catch up', 'preVote', 'claim', 'lead']);
 });
 
 test('a silence that was over before it listened does not count', async () => {
@@ -94,7 +94,7 @@ test('where the others hear a leader nothing is claimed; they are asked again un
   await manager.go(termMs.silence + 1_000);
   const asked = manager.taken().filter((step) => step !== 'catch up');
   expect(asked.length).toBeGreaterThan(3);
-  expect(new Set(asked)).toEqual(new Set(['canvass']));
+  expect(new Set(asked)).toEqual(new Set(['preVote']));
   manager.hear();
   await manager.go(termMs.silence - 20);
   expect(manager.taken()).toEqual([]);
@@ -105,7 +105,7 @@ test('a leader that lets go is followed without its silence', async () => {
   manager.taken();
   manager.actor.send({ type: 'released' });
   await manager.go(50);
-  expect(manager.taken()).toEqual(['catch up', 'canvass', 'claim', 'lead']);
+  expect(manager.taken()).toEqual(['catch up', 'preVote', 'claim', 'lead']);
 });
 
 test('who loses the claim asks again after a pause; the third loss in a row is a warning, and leading ends the row', async () => {

@@ -1,17 +1,17 @@
 import { expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
 import { holdsLease, leaseMachine } from '../../../actors/manager/lease.machine.ts';
-import type { BeatReply } from '../../../bus/protocol.ts';
+import type { HeartbeatReply } from '../../../bus/protocol.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
 function buildLease(managers: readonly string[], ownFrom = 0) {
   const clock = new VirtualClock();
   const scope = new AbortController();
-  const replies = new Map<string, BeatReply>();
+  const replies = new Map<string, HeartbeatReply>();
   const ids = { now: managers };
   const held: boolean[] = [];
   const ends: string[] = [];
-  const beaten: string[] = [];
+  const heartbeatOf: string[] = [];
   const actor = createActor(leaseMachine, {
     clock,
     input: {
@@ -22,8 +22,8 @@ function buildLease(managers: readonly string[], ownFrom = 0) {
       managers: () => ids.now,
       listeners: () => ids.now,
       ownFrom,
-      beat: (manager) => {
-        beaten.push(manager);
+      heartbeat: (manager) => {
+        heartbeatOf.push(manager);
         return Promise.resolve(replies.get(manager));
       },
       onLease: (is) => void held.push(is),
@@ -38,10 +38,10 @@ function buildLease(managers: readonly string[], ownFrom = 0) {
       await settle();
     }
   };
-  const answer = (manager: string, reply: Partial<BeatReply> = {}): void =>
+  const answer = (manager: string, reply: Partial<HeartbeatReply> = {}): void =>
     void replies.set(manager, { ok: true, epoch: 3, kept: 0, ...reply });
   const holds = (): boolean => holdsLease(actor.getSnapshot().context);
-  return { actor, scope, replies, ids, held, ends, beaten, go, answer, holds };
+  return { actor, scope, replies, ids, held, ends, heartbeatOf, go, answer, holds };
 }
 
 test('a manager that is alone has the lease at once and for good', async () => {
@@ -49,10 +49,10 @@ test('a manager that is alone has the lease at once and for good', async () => {
   expect(lease.held).toEqual([true]);
   await lease.go(60_000);
   expect(lease.held).toEqual([true]);
-  expect(lease.beaten).toEqual([]);
+  expect(lease.heartbeatOf).toEqual([]);
 });
 
-test('the lease is there with a majority’s answers and gone a second after the last beat that was answered', async () => {
+test('the lease is there with a majority’s answers and gone a second after the last heartbeat that was answered', async () => {
   const lease = buildLease(['a', 'b', 'c']);
   expect(lease.holds()).toBe(false);
   lease.answer('b');
@@ -113,13 +113,13 @@ test('without a majority for fifteen seconds the leader lets go', async () => {
   expect(lease.ends).toEqual(['no majority']);
 });
 
-test('after the end of its scope nobody is beaten any more', async () => {
+test('after the end of its scope no manager gets a heartbeat any more', async () => {
   const lease = buildLease(['a', 'b', 'c']);
   await lease.go(300);
   lease.scope.abort();
-  const before = lease.beaten.length;
+  const before = lease.heartbeatOf.length;
   await lease.go(1_000);
-  expect(lease.beaten).toHaveLength(before);
+  expect(lease.heartbeatOf).toHaveLength(before);
 });
 
 test('what the others have on their disks is remembered', async () => {

@@ -74,20 +74,20 @@ test('a manager that is not heard is shown as unreachable within two seconds, on
   await duty.plan();
   await runUntil(clock, 10_000);
   for (const id of ['b', 'c']) heard.set(id, 10_000);
-  expect(duty.heed()).toBe(false);
+  expect(duty.isPlanDue()).toBe(false);
   absent.add('c');
-  expect(duty.heed()).toBe(true);
+  expect(duty.isPlanDue()).toBe(true);
   await duty.plan();
   expect([reachability('b'), reachability('c')]).toEqual(['reachable', 'unreachable']);
   await runUntil(clock, 11_999);
-  expect(duty.heed()).toBe(false);
+  expect(duty.isPlanDue()).toBe(false);
   await runUntil(clock, 12_000);
-  expect(duty.heed()).toBe(true);
+  expect(duty.isPlanDue()).toBe(true);
   await duty.plan();
   expect(reachability('b')).toBe('unreachable');
   absent.clear();
   for (const id of ['b', 'c']) heard.set(id, 12_000);
-  expect(duty.heed()).toBe(true);
+  expect(duty.isPlanDue()).toBe(true);
   await duty.plan();
   expect([reachability('b'), reachability('c')]).toEqual(['reachable', 'reachable']);
 });
@@ -169,14 +169,14 @@ describe('a joiner that is lost after the log went over to it', () => {
       { op: 'patch', kind: 'cluster', id, fields: { log } },
       ...nodes.map((object) => ({ op: 'put', kind: 'node', object }) as const),
     ]);
-    const beat = async (untilMs: number): Promise<void> => {
+    const heartbeat = async (untilMs: number): Promise<void> => {
       while (clock.now() < untilMs) {
         await runUntil(clock, clock.now() + 250);
-        duty.heed();
+        duty.isPlanDue();
         await settle();
       }
     };
-    return { ...built, beat, answer: (now: boolean) => (isThere = now) };
+    return { ...built, heartbeat, answer: (now: boolean) => (isThere = now) };
   };
   const joiner: Draft<'node'> = {
     ...manager('b'),
@@ -184,39 +184,39 @@ describe('a joiner that is lost after the log went over to it', () => {
   };
 
   test('is given up after a while', async () => {
-    const { beat, retreats } = several(joiner);
-    await beat(7_000);
+    const { heartbeat, retreats } = several(joiner);
+    await heartbeat(7_000);
     expect(retreats).toEqual([]);
-    await beat(20_000);
+    await heartbeat(20_000);
     expect(retreats.length).toBeGreaterThan(0);
   });
 
   test('is waited for while it comes back now and then', async () => {
-    const { beat, retreats, answer } = several(joiner);
-    await beat(6_000);
+    const { heartbeat, retreats, answer } = several(joiner);
+    await heartbeat(6_000);
     answer(true);
-    await beat(8_000);
+    await heartbeat(8_000);
     answer(false);
-    await beat(14_000);
+    await heartbeat(14_000);
     expect(retreats).toEqual([]);
   });
 
   test('is not given up while the log takes records, whoever does not answer: it is there', async () => {
-    const { world, beat, retreats } = several(joiner);
+    const { world, heartbeat, retreats } = several(joiner);
     const now = { Labels: {}, Role: 'manager', Availability: 'active' } as const;
     for (let second = 1; second <= 40; second++) {
-      await beat(second * 1_000);
+      await heartbeat(second * 1_000);
       if (second % 5 === 0)
         world.apply([{ op: 'patch', kind: 'node', id: 'a', fields: { spec: now } }]);
     }
     expect(retreats).toEqual([]);
-    await beat(60_000);
+    await heartbeat(60_000);
     expect(retreats.length).toBeGreaterThan(0);
   });
 
   test('is not given up where another manager counts: it may have written', async () => {
-    const { beat, retreats } = several(joiner, manager('c'));
-    await beat(60_000);
+    const { heartbeat, retreats } = several(joiner, manager('c'));
+    await heartbeat(60_000);
     expect(retreats).toEqual([]);
   });
 });

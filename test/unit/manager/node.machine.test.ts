@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { createActor } from 'xstate';
 import {
-  hearBeat,
+  hearHeartbeat,
   isSilent,
-  lookForBeats,
+  lookForHeartbeats,
   nodeMachine,
 } from '../../../actors/manager/node.machine.ts';
 import type { Assign, HelloReply } from '../../../bus/protocol.ts';
@@ -50,7 +50,7 @@ function buildNode(
       nodeId: 'n1',
       epoch: { generation: 1, epoch: 1 },
       clock,
-      heartbeat: () => at.heartbeat,
+      heartbeatPeriod: () => at.heartbeat,
       mayRenew: () => at.renewals-- > 0,
       hearsNodes: () => true,
       ready: () => Promise.resolve(),
@@ -67,7 +67,7 @@ function buildNode(
   });
   actor.start();
   const look = (): void => {
-    lookForBeats(actor);
+    lookForHeartbeats(actor);
     clock.setTimeout(look, at.heartbeat.everyMs / 2);
   };
   look();
@@ -85,32 +85,32 @@ function buildNode(
     });
     await settle();
   };
-  const beat = (session: string, seq: number): void => hearBeat(actor, { session, seq });
-  return { at, actor, sent, downs, replies, heard, go, hello, beat };
+  const heartbeat = (session: string, seq: number): void => hearHeartbeat(actor, { session, seq });
+  return { at, actor, sent, downs, replies, heard, go, hello, heartbeat };
 }
 
-test('what a beat says of the engine is heard while the session lasts, and of no other session', async () => {
+test('what a heartbeat says of the engine is heard while the session lasts, and of no other session', async () => {
   const n = buildNode();
   const engine = { error: 'the engine is away', graceMs: 1_000 };
-  n.actor.send({ type: 'beat', session: 'a', engine });
+  n.actor.send({ type: 'heartbeat', session: 'a', engine });
   await n.hello('a');
-  n.actor.send({ type: 'beat', session: 'before', engine });
+  n.actor.send({ type: 'heartbeat', session: 'before', engine });
   expect(n.heard).toEqual([]);
-  n.beat('a', 1);
-  n.actor.send({ type: 'beat', session: 'a', engine });
+  n.heartbeat('a', 1);
+  n.actor.send({ type: 'heartbeat', session: 'a', engine });
   await n.go(2_500);
-  n.actor.send({ type: 'beat', session: 'a', engine });
+  n.actor.send({ type: 'heartbeat', session: 'a', engine });
   expect(n.heard).toEqual(['well', engine.error, engine.error]);
 });
 
 describe('while the leader has yet to handle what has come', () => {
-  test('a node is not taken for lost, and its beat ends the silence', async () => {
+  test('a node is not taken for lost, and its heartbeat ends the silence', async () => {
     const n = buildNode(sayDown, 100, new Promise(() => undefined));
     await n.hello('a');
     await n.go(60_000);
     expect(n.downs).toEqual([]);
     expect(isSilent(n.actor)).toBe(true);
-    n.beat('a', 1);
+    n.heartbeat('a', 1);
     expect(n.actor.getSnapshot().value).toBe('active');
   });
 
@@ -123,7 +123,7 @@ describe('while the leader has yet to handle what has come', () => {
   });
 });
 
-test('a node that was taken for silent and beats again is asked for a new session', async () => {
+test('a node that was taken for silent and sends heartbeats again is asked for a new session', async () => {
   const n = buildNode();
   await n.hello('a');
   await n.go(1_999);
@@ -135,16 +135,16 @@ test('a node that was taken for silent and beats again is asked for a new sessio
   expect(n.downs).toEqual([]);
   await n.go(1);
   expect(n.downs).toEqual(['silent']);
-  n.beat('a', 1);
+  n.heartbeat('a', 1);
   expect(n.sent.at(-1)).toMatchObject(prompt);
   await n.hello('b');
   expect(n.sent.at(-1)).toMatchObject({ session: 'b', seq: 1, full: true });
   expect(n.actor.getSnapshot().value).toBe('active');
 });
 
-test('a node that beats and has not heard of this leader is asked for a session', () => {
+test('a node that sends heartbeats and has not heard of this leader is asked for a session', () => {
   const n = buildNode();
-  n.beat('of another leader', 7);
+  n.heartbeat('of another leader', 7);
   expect(n.sent).toHaveLength(1);
   expect(n.sent[0]).toMatchObject(prompt);
 });
@@ -193,7 +193,7 @@ test('an excused node has longer to come back, keeps its session and is not aske
   expect(isSilent(n.actor)).toBe(false);
   await n.go(5_999);
   expect(n.downs).toEqual([]);
-  n.beat('a', 1);
+  n.heartbeat('a', 1);
   n.actor.send({ type: 'changed', ids: ['t1'] });
   expect(n.actor.getSnapshot().value).toBe('active');
   expect(n.sent.at(-1)).toMatchObject({ session: 'a', seq: 2 });
@@ -216,11 +216,11 @@ test.each(['active', 'late', 'suspect'])(
   },
 );
 
-test('a beat that was sent before the connection was closed does not end the excuse', async () => {
+test('a heartbeat that was sent before the connection was closed does not end the excuse', async () => {
   const n = buildNode();
   await n.hello('a');
   n.actor.send({ type: 'excuse' });
-  n.beat('a', 1);
+  n.heartbeat('a', 1);
   await n.go(5_999);
   expect(n.downs).toEqual([]);
   await n.go(1);
@@ -231,9 +231,9 @@ test('a node whose connection stayed is heard as before', async () => {
   const n = buildNode();
   await n.hello('a');
   n.actor.send({ type: 'excuse' });
-  for (let beats = 0; beats < 3; beats++) {
+  for (let heartbeats = 0; heartbeats < 3; heartbeats++) {
     await n.go(1_000);
-    n.beat('a', 1);
+    n.heartbeat('a', 1);
   }
   expect(n.actor.getSnapshot().value).toBe('active');
 });
@@ -260,27 +260,27 @@ test('who has not said hello yet is asked for it after an excuse as before', asy
   expect(n.actor.getSnapshot().value).toBe('unseen');
   await n.go(6_000);
   n.actor.send({ type: 'excuse' });
-  n.beat('of another leader', 1);
+  n.heartbeat('of another leader', 1);
   expect(n.sent.at(-1)).toMatchObject(prompt);
 });
 
-test('an assignment that got lost is noticed at the second beat without it', async () => {
+test('an assignment that got lost is noticed at the second heartbeat without it', async () => {
   const n = buildNode();
   await n.hello('a');
-  n.beat('a', 1);
+  n.heartbeat('a', 1);
   n.actor.send({ type: 'changed', ids: ['t1'] });
-  n.beat('a', 1);
+  n.heartbeat('a', 1);
   expect(n.sent.at(-1)).toMatchObject({ session: 'a', seq: 2, remove: ['t1'] });
-  n.beat('a', 1);
+  n.heartbeat('a', 1);
   expect(n.sent.at(-1)).toMatchObject(prompt);
 });
 
-test('a large one has longer: a beat for each 128 KiB', async () => {
+test('a large one has longer: a heartbeat for each 128 KiB', async () => {
   const n = buildNode(sayDown, 512 * 1_024);
   await n.hello('a');
-  for (let beats = 0; beats < 5; beats++) n.beat('a', 0);
+  for (let heartbeats = 0; heartbeats < 5; heartbeats++) n.heartbeat('a', 0);
   expect(n.sent).toHaveLength(1);
-  n.beat('a', 0);
+  n.heartbeat('a', 0);
   expect(n.sent.at(-1)).toMatchObject(prompt);
 });
 
@@ -289,8 +289,8 @@ test('the next assignment is sent when the node has taken the last, with all tha
   await n.hello('a');
   for (let i = 1; i <= 3; i++) n.actor.send({ type: 'changed', ids: [`t${i}`] });
   expect(n.sent).toHaveLength(1);
-  n.beat('a', 0);
-  for (const seq of [1, 2, 3, 3, 4, 4]) n.beat('a', seq);
+  n.heartbeat('a', 0);
+  for (const seq of [1, 2, 3, 3, 4, 4]) n.heartbeat('a', seq);
   expect(n.sent.map(({ seq, remove }) => [seq, ...remove])).toEqual([
     [1],
     [2, 't1'],
@@ -309,12 +309,12 @@ describe('heartbeats', () => {
   test('of a session that goes well are no transitions, and count', async () => {
     const n = buildNode();
     await n.hello('a');
-    n.beat('a', 1);
+    n.heartbeat('a', 1);
     let transitions = 0;
     n.actor.subscribe(() => transitions++);
     for (let second = 0; second < 5; second++) {
       await n.go(1_000);
-      for (let i = 0; i < 10; i++) n.beat('a', 1);
+      for (let i = 0; i < 10; i++) n.heartbeat('a', 1);
     }
     expect(transitions).toBe(0);
     await n.go(1_999);
@@ -330,19 +330,19 @@ describe('heartbeats', () => {
   test('of a session that are to have another pace end it', async () => {
     const n = buildNode();
     await n.hello('a');
-    n.beat('a', 1);
+    n.heartbeat('a', 1);
     n.sent.length = 0;
     n.at.heartbeat = heartbeatOf(10e9, 3);
     n.at.renewals = 0;
-    n.beat('a', 1);
+    n.heartbeat('a', 1);
     expect(n.sent).toEqual([]);
     n.at.renewals = 1;
-    n.beat('a', 1);
-    n.beat('a', 1);
+    n.heartbeat('a', 1);
+    n.heartbeat('a', 1);
     expect(n.sent).toEqual([expect.objectContaining(prompt)]);
     await n.hello('b');
     expect(n.replies.at(-1)).toMatchObject({ ok: true, heartbeatMs: 2_000 });
-    n.beat('b', 1);
+    n.heartbeat('b', 1);
     expect(n.sent.filter(({ session }) => session === '')).toHaveLength(1);
     await n.go(6_999);
     expect(n.downs).toEqual([]);

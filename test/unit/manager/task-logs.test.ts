@@ -62,7 +62,7 @@ function build() {
     if (status === undefined)
       store = Store.load(1, { cluster: [], service: [], node: [aNode()], task: [] });
     else
-      logs.heed(
+      logs.noteChanges(
         store.apply({
           index: store.index + 1,
           at: 0,

@@ -1,5 +1,5 @@
-import type { Abdication, BeatReply, LeaderBeat } from '../../bus/protocol.ts';
-import { beatReplyFrom } from '../../bus/bodies.ts';
+import type { Abdication, HeartbeatReply, LeaderHeartbeat } from '../../bus/protocol.ts';
+import { heartbeatReplyFrom } from '../../bus/bodies.ts';
 import { BusError } from '../../bus/ports.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { type Room, roomOfMajority } from '../../domain/disk-room.ts';
@@ -11,11 +11,11 @@ import { Leader, type LeaderOptions } from './leader.ts';
 import { holdsLease, type LeaseInput, leaseMachine } from './lease.machine.ts';
 import { keptByAll, termMs } from './quorum.ts';
 
-export interface ReignOptions
+export interface OwnTermOptions
   extends Omit<LeaderOptions, 'mayServe' | 'log' | 'heardAt' | 'isAbsent' | 'room'> {
   readonly managers: () => readonly string[];
   readonly listeners: () => readonly string[];
-  /** Since when this manager may support itself. */
+  /** Since when this manager may grant itself the lease. */
   readonly ownFrom: number;
   readonly report: Report;
   /** By manager: up to where its journal is on its disk. */
@@ -24,21 +24,21 @@ export interface ReignOptions
   readonly diskRoom?: () => Room;
   /** This leader may serve now, or may no more. */
   readonly onChange: () => void;
-  /** Another leads, or nothing comes of this term: the reign is to be ended. */
+  /** Another leads, or nothing comes of this term: the leader term is to be ended. */
   readonly onEnd: () => void;
 }
 
 /** One manager's time as the leader, from its claim to its end: the lease, the leader's actors, the committer. */
-export class Reign {
+export class OwnTerm {
   readonly epoch: number;
-  readonly #options: ReignOptions;
+  readonly #options: OwnTermOptions;
   readonly #scope = new AbortController();
   readonly #leader: Leader;
   readonly #lease: ActorChild<typeof leaseMachine>;
-  /** Beats in a row that nobody was there to answer. */
+  /** Heartbeats in a row that nobody was there to answer. */
   readonly #unheard = new Map<string, number>();
 
-  constructor(options: ReignOptions) {
+  constructor(options: OwnTermOptions) {
     const { clock, nodeId, managers, listeners, ownFrom, committer, report, registry } = options;
     this.#options = options;
     this.epoch = committer.epoch;
@@ -48,7 +48,7 @@ export class Reign {
       mayServe: () => this.mayServe(),
       room: () => this.#room(),
       heardAt: (manager) => this.#lease.actor.getSnapshot().context.sentAt.get(manager),
-      isAbsent: (manager) => (this.#unheard.get(manager) ?? 0) >= termMs.absentBeats,
+      isAbsent: (manager) => (this.#unheard.get(manager) ?? 0) >= termMs.absentHeartbeats,
     });
     const input = (scope: AbortSignal): LeaseInput => ({
       scope,
@@ -58,7 +58,7 @@ export class Reign {
       managers,
       listeners,
       ownFrom,
-      beat: (manager) => this.#beat(manager),
+      heartbeat: (manager) => this.#heartbeat(manager),
       onLease: (held) => this.#onLease(held),
       onEnd: (why) => {
         report('leadership_over', { epoch: this.epoch, why });
@@ -131,7 +131,7 @@ export class Reign {
       if (id !== nodeId) bus.publish(subjects.manager(id, 'abdicate'), body);
   }
 
-  async #beat(manager: string): Promise<BeatReply | undefined> {
+  async #heartbeat(manager: string): Promise<HeartbeatReply | undefined> {
     const { bus, nodeId, generation, replica } = this.#options;
     const { epoch } = this;
     const kept = {
@@ -139,10 +139,10 @@ export class Reign {
       [nodeId]: replica.kept,
     };
     this.#options.onKept?.(kept);
-    const body: LeaderBeat = { generation, epoch, nodeId, index: replica.store.index, kept };
+    const body: LeaderHeartbeat = { generation, epoch, nodeId, index: replica.store.index, kept };
     const answer = await bus
-      .request(subjects.manager(manager, 'beat'), body, termMs.beatTimeout)
-      .then(beatReplyFrom, (error: unknown) => {
+      .request(subjects.manager(manager, 'beat'), body, termMs.heartbeatTimeout)
+      .then(heartbeatReplyFrom, (error: unknown) => {
         const isUnheard = error instanceof BusError && error.code === 'no-responder';
         this.#unheard.set(manager, isUnheard ? (this.#unheard.get(manager) ?? 0) + 1 : 0);
         return undefined;

@@ -1,36 +1,36 @@
-import type { Beat } from '../../bus/protocol.ts';
+import type { Heartbeat } from '../../bus/protocol.ts';
 import { limits } from '../../domain/limits.ts';
 import type { Clock } from '../../supervisors/clock.ts';
 
 interface Heard {
   readonly at: number;
-  readonly pending?: Beat;
+  readonly pending?: Heartbeat;
   readonly timer?: number;
 }
 
-/** Beats of nodes, no more of each than are of use: those that come while one waits take its place. */
-export class Beats {
+/** Heartbeats of nodes, no more of each than are of use: those that come while one waits take its place. */
+export class Heartbeats {
   readonly #clock: Clock;
-  readonly #handle: (nodeId: string, beat: Beat) => void;
+  readonly #handle: (nodeId: string, heartbeat: Heartbeat) => void;
   readonly #nodes = new Map<string, Heard>();
 
-  constructor(clock: Clock, handle: (nodeId: string, beat: Beat) => void) {
+  constructor(clock: Clock, handle: (nodeId: string, heartbeat: Heartbeat) => void) {
     this.#clock = clock;
     this.#handle = handle;
   }
 
-  hear(nodeId: string, beat: Beat): void {
+  hear(nodeId: string, heartbeat: Heartbeat): void {
     const heard = this.#nodes.get(nodeId);
     const now = this.#clock.now();
-    const waitMs = heard === undefined ? 0 : heard.at + limits.beatEveryMsMin - now;
-    if (heard?.pending !== undefined) this.#nodes.set(nodeId, { ...heard, pending: beat });
-    else if (heard === undefined || waitMs <= 0) this.#pass(nodeId, beat);
+    const waitMs = heard === undefined ? 0 : heard.at + limits.heartbeatEveryMsMin - now;
+    if (heard?.pending !== undefined) this.#nodes.set(nodeId, { ...heard, pending: heartbeat });
+    else if (heard === undefined || waitMs <= 0) this.#pass(nodeId, heartbeat);
     else {
       const timer = this.#clock.setTimeout(() => {
         const pending = this.#nodes.get(nodeId)?.pending;
         if (pending !== undefined) this.#pass(nodeId, pending);
       }, waitMs);
-      this.#nodes.set(nodeId, { at: heard.at, pending: beat, timer });
+      this.#nodes.set(nodeId, { at: heard.at, pending: heartbeat, timer });
     }
   }
 
@@ -44,8 +44,8 @@ export class Beats {
     for (const nodeId of this.#nodes.keys()) this.forget(nodeId);
   }
 
-  #pass(nodeId: string, beat: Beat): void {
+  #pass(nodeId: string, heartbeat: Heartbeat): void {
     this.#nodes.set(nodeId, { at: this.#clock.now() });
-    this.#handle(nodeId, beat);
+    this.#handle(nodeId, heartbeat);
   }
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { boundConnections } from '../../../api/waiting-room.ts';
+import { boundConnections } from '../../../api/connection-limit.ts';
 
 const max = 20;
 const ends: (() => void)[] = [];

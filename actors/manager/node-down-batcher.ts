@@ -8,7 +8,7 @@ const gatherMs = 100;
  * Nodes that fall silent, declared down together: each declaration looks at all nodes (`domain/assign/outages.ts`), so
  * one a node would cost the square of their number when many are lost.
  */
-export class Losses {
+export class NodeDownBatcher {
   readonly #clock: Clock;
   readonly #commit: (nodeIds: readonly string[]) => Promise<void>;
   #waiting: { readonly nodeId: string; readonly scope: AbortSignal }[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Errands } from '../../../actors/manager/errands.ts';
+import { PendingForwards } from '../../../actors/manager/pending-forwards.ts';
 import { lostLeadership } from '../../../actors/manager/faults.ts';
 import { Replica } from '../../../actors/manager/replica.ts';
 import { type DoneCommand, encodeEntry } from '../../../bus/log-entry.ts';
@@ -15,7 +15,7 @@ async function build() {
   const clock = new VirtualClock();
   const journal = new JournalDisk(new Random(1)).open(new SimProcess(clock));
   const replica = await Replica.open(journal);
-  const errands = new Errands(replica, clock);
+  const forwards = new PendingForwards(replica, clock);
   const write = (epoch: number, done?: readonly DoneCommand[]): void => {
     const seq = replica.store.index + 1;
     const head = { generation: 1, epoch, leader: `m${epoch}`, id: `tx${seq}`, at: seq };
@@ -24,8 +24,8 @@ async function build() {
   };
   /** A command for the leader of epoch 1, of which nothing is heard again. */
   const run = (id: string) =>
-    errands.run({ id, epoch: 1 }, () => new Promise(() => undefined), limitMs);
-  return { clock, errands, write, run };
+    forwards.run({ id, epoch: 1 }, () => new Promise(() => undefined), limitMs);
+  return { clock, forwards, write, run };
 }
 
 test('a command whose leader was lost is told by the log, not before another leads', async () => {
@@ -44,9 +44,9 @@ test('a command whose leader was lost is told by the log, not before another lea
 });
 
 test('a leader that lost its place with the command on its way does not have the last word', async () => {
-  const { write, errands } = await build();
+  const { write, forwards } = await build();
   const run = (id: string) =>
-    errands.run({ id, epoch: 1 }, () => Promise.reject(lostLeadership()), limitMs);
+    forwards.run({ id, epoch: 1 }, () => Promise.reject(lostLeadership()), limitMs);
   const done = run('a');
   const notDone = run('b');
   write(1, [{ id: 'a', result: { id: 'made' } }]);
@@ -64,8 +64,8 @@ test('behind the claim of a newer leader it certainly was not done', async () =>
 });
 
 test('a leader of before says nothing of a command for the newest', async () => {
-  const { clock, write, errands } = await build();
-  const running = errands.run({ id: 'a', epoch: 2 }, () => Promise.resolve(undefined), limitMs);
+  const { clock, write, forwards } = await build();
+  const running = forwards.run({ id: 'a', epoch: 2 }, () => Promise.resolve(undefined), limitMs);
   write(1);
   write(2);
   const gaveUp = expect(running).rejects.toThrow('context deadline exceeded');
@@ -74,12 +74,12 @@ test('a leader of before says nothing of a command for the newest', async () => 
 });
 
 test('the leader’s answer counts, whatever it is', async () => {
-  const { errands } = await build();
-  const errand = { id: 'a', epoch: 1 };
+  const { forwards } = await build();
+  const forward = { id: 'a', epoch: 1 };
   const answer = (asked: { result: unknown; index: number } | undefined) =>
-    errands.run(errand, () => Promise.resolve({ asked }), limitMs);
+    forwards.run(forward, () => Promise.resolve({ asked }), limitMs);
   expect(await answer({ result: 'x', index: 7 })).toEqual({ result: 'x', index: 7 });
   expect(await answer(undefined)).toBeUndefined();
-  const refused = errands.run(errand, () => Promise.reject(new Error('name in use')), limitMs);
+  const refused = forwards.run(forward, () => Promise.reject(new Error('name in use')), limitMs);
   await expect(refused).rejects.toThrow('name in use');
 });

@@ -1,6 +1,9 @@
 import { expect, test } from '@jest/globals';
 import type { Manager } from '../../../actors/manager/manager.ts';
-import { type DeskOptions, JoinDesk } from '../../../cmd/join-desk.ts';
+import {
+  type CertificateIssuerOptions,
+  CertificateIssuer,
+} from '../../../cmd/certificate-issuer.ts';
 import { commands } from '../../../domain/commands/mod.ts';
 import type { Cluster } from '../../../domain/model/objects.ts';
 import { Store } from '../../../domain/store/store.ts';
@@ -25,10 +28,10 @@ const soon = (fire: () => void): number => {
   return 0;
 };
 
-/** A manager of one store, and its desk; `nowMs` moves by `at`. */
-function desk(
-  clock: DeskOptions['clock'] = { setTimeout: soon },
-  turn: DeskOptions['turn'] = () => Promise.resolve(),
+/** A manager of one store, and its certificate issuer; `nowMs` moves by `at`. */
+function certificateIssuer(
+  clock: CertificateIssuerOptions['clock'] = { setTimeout: soon },
+  turn: CertificateIssuerOptions['turn'] = () => Promise.resolve(),
 ) {
   const nowMs = Date.now();
   const material = createCluster({ clusterId, nowMs });
@@ -60,7 +63,7 @@ function desk(
     },
   } as unknown as Manager;
   return {
-    desk: new JoinDesk({
+    certificateIssuer: new CertificateIssuer({
       manager,
       now: () => time.at,
       clock,
@@ -89,7 +92,7 @@ const ask = (token: string, keys = generateKeys()) => ({
 const der = (pem: string): Buffer => readCertificate(pem).x509.raw;
 
 test('a worker’s token makes a worker; asked again with the same key it is the same node', async () => {
-  const { desk: d, store, tokens } = desk();
+  const { certificateIssuer: d, store, tokens } = certificateIssuer();
   const asked = ask(tokens.worker);
   const first = await d.admit(asked, '::ffff:10.0.0.7');
   expect(readCertificate(first.certificate).role).toBe('worker');
@@ -102,7 +105,7 @@ test('a worker’s token makes a worker; asked again with the same key it is the
 
 test('joins that come together are committed together', async () => {
   const clock = new VirtualClock();
-  const { desk: d, store, tokens } = desk(clock);
+  const { certificateIssuer: d, store, tokens } = certificateIssuer(clock);
   const joins = [d.admit(ask(tokens.worker), peer)];
   await settle();
   joins.push(d.admit(ask(tokens.worker), peer));
@@ -115,26 +118,28 @@ test('joins that come together are committed together', async () => {
 });
 
 test('a manager’s role cannot be had with a worker’s token, whatever the request says', async () => {
-  const { desk: d, tokens } = desk();
+  const { certificateIssuer: d, tokens } = certificateIssuer();
   const granted = await d.admit({ ...ask(tokens.worker), role: 'manager' } as never, peer);
   expect(readCertificate(granted.certificate).role).toBe('worker');
   expect(readCertificate(granted.certificate).x509.subjectAltName).not.toContain('swarm-manager');
 });
 
 test.each(['', 'SWMTKN-1-x', 'x'.repeat(10_000)])('token %# is refused', async (token) => {
-  await expect(desk().desk.admit(ask(token), peer)).rejects.toMatchObject({
-    code: 'InvalidArgument',
-    message: 'A valid join token is necessary to join this cluster',
-  });
+  await expect(certificateIssuer().certificateIssuer.admit(ask(token), peer)).rejects.toMatchObject(
+    {
+      code: 'InvalidArgument',
+      message: 'A valid join token is necessary to join this cluster',
+    },
+  );
 });
 
 test('only a new node waits for its turn, and only with a token', async () => {
   const turns: number[] = [];
   const {
-    desk: d,
+    certificateIssuer: d,
     store,
     tokens,
-  } = desk(undefined, (perS) => {
+  } = certificateIssuer(undefined, (perS) => {
     turns.push(perS);
     return turns.length > 1 ? Promise.reject(new Error('come again')) : Promise.resolve();
   });
@@ -148,7 +153,7 @@ test('only a new node waits for its turn, and only with a token', async () => {
 });
 
 test('a member renews with a new key and keeps its identity', async () => {
-  const { desk: d, tokens, time } = desk();
+  const { certificateIssuer: d, tokens, time } = certificateIssuer();
   const { certificate, nodeId } = await d.admit(ask(tokens.worker), peer);
   time.at += hour;
   const renewed = await d.renew(createRequest(generateKeys().privateKey), der(certificate));
@@ -159,7 +164,7 @@ test('a member renews with a new key and keeps its identity', async () => {
 });
 
 test('nobody renews with a certificate that is over, of a removed node or of another root', async () => {
-  const { desk: d, tokens, time, apply } = desk();
+  const { certificateIssuer: d, tokens, time, apply } = certificateIssuer();
   const request = createRequest(generateKeys().privateKey);
   const { certificate, nodeId } = await d.admit(ask(tokens.worker), peer);
   time.at += 3 * hour;
@@ -183,9 +188,9 @@ test('nobody renews with a certificate that is over, of a removed node or of ano
 
 /** A node that is down, with the key of its first certificate. */
 async function lostNode() {
-  const made = desk();
+  const made = certificateIssuer();
   const last = generateKeys();
-  const { nodeId } = await made.desk.admit(ask(made.tokens.worker, last), peer);
+  const { nodeId } = await made.certificateIssuer.admit(ask(made.tokens.worker, last), peer);
   const fields = { status: { state: 'down', message: '', addr: '' } } as const;
   made.apply([{ op: 'patch', kind: 'node', id: nodeId, fields }]);
   /** Each on a connection of its own, unless it is named. */
@@ -194,7 +199,10 @@ async function lostNode() {
     const channel = `connection ${++connections}`;
     const claim = { clusterId, nodeId, channel, requestPem: createRequest(next.privateKey) };
     const request = { token, nodeId, request: claim.requestPem };
-    return made.desk.rejoin({ ...request, proof: proveRejoin(claim, by.privateKey) }, channel);
+    return made.certificateIssuer.rejoin(
+      { ...request, proof: proveRejoin(claim, by.privateKey) },
+      channel,
+    );
   };
   return { ...made, last, nodeId, comeBack };
 }
@@ -216,7 +224,7 @@ test('a return spends the key; the same request is answered again, no other is',
 
 test('a node comes back by the key of a renewal, whether or not its answer has come', async () => {
   for (const usesNew of [false, true]) {
-    const { desk: d, comeBack, last, nodeId, tokens } = await lostNode();
+    const { certificateIssuer: d, comeBack, last, nodeId, tokens } = await lostNode();
     const { certificate } = await d.admit(ask(tokens.worker, last), peer);
     const next = generateKeys();
     await d.renew(createRequest(next.privateKey), der(certificate));
@@ -226,7 +234,7 @@ test('a node comes back by the key of a renewal, whether or not its answer has c
 });
 
 test('the first key lets nobody in as a node that has gone on', async () => {
-  const { desk: d, comeBack, last, tokens } = await lostNode();
+  const { certificateIssuer: d, comeBack, last, tokens } = await lostNode();
   await comeBack(last, generateKeys());
   await expect(d.admit(ask(tokens.worker, last), peer)).rejects.toThrow(/with another key/);
 });

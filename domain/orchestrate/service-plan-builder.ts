@@ -20,7 +20,7 @@ type TaskChange =
  * The working copy of one service that the steps of a plan change one after another. It keeps one change per object
  * at most, however often a task is touched.
  */
-export class Sheet {
+export class ServicePlanBuilder {
   readonly view: View;
   readonly now: number;
   readonly slots: Map<SlotKey, Slot>;

@@ -1,29 +1,29 @@
-import type { Abdication, LeaderBeat } from '../../bus/protocol.ts';
+import type { Abdication, LeaderHeartbeat } from '../../bus/protocol.ts';
 import { termMs } from './quorum.ts';
 
 const never = Number.NEGATIVE_INFINITY;
 
 /**
- * Which leader this manager hears, and whether the leader's lease may count on it. It supports the newest epoch only, and
- * a newer one not before `supportGap` has passed since it supported an older one. It remembers nothing across a restart,
- * so after one it supports nobody for as long.
+ * Which leader this manager hears, and whether the leader's lease may count on it. It grants the lease to the newest epoch only, and
+ * a newer one not before `grantGap` has passed since its last grant to an older one. It remembers nothing across a restart,
+ * so after one it grants nothing for as long.
  */
-export class Support {
+export class LeaseGrant {
   readonly #generation: number;
   #epoch = 0;
   #nodeId = '';
   #heardAt: number;
-  #supportedAt: number;
-  #supportedEpoch = 0;
-  /** The newest leader is supported from here on. */
+  #grantedAt: number;
+  #grantedEpoch = 0;
+  /** The newest leader gets grants from here on. */
   #from: number;
 
   /** @param now on the monotonic clock, ms, as everywhere here */
   constructor(generation: number, now: number) {
     this.#generation = generation;
     this.#heardAt = now;
-    this.#supportedAt = now;
-    this.#from = now + termMs.supportGap;
+    this.#grantedAt = now;
+    this.#from = now + termMs.grantGap;
   }
 
   /** Highest epoch of which a leader was heard. */
@@ -31,21 +31,21 @@ export class Support {
     return this.#epoch;
   }
 
-  /** When this manager may support itself as a leader. */
+  /** When this manager may grant itself the lease. */
   get ownFrom(): number {
-    return this.#supportedAt + termMs.supportGap;
+    return this.#grantedAt + termMs.grantGap;
   }
 
   /**
-   * Takes a leader's beat; true when its lease may count on this manager.
+   * Takes a leader's heartbeat; true when its lease may count on this manager.
    * @param logEpoch highest epoch that this manager has seen in the log
    */
-  hear(beat: LeaderBeat, logEpoch: number, now: number): boolean {
-    if (!this.#take(beat, logEpoch)) return false;
+  hear(heartbeat: LeaderHeartbeat, logEpoch: number, now: number): boolean {
+    if (!this.#take(heartbeat, logEpoch)) return false;
     this.#heardAt = now;
     if (now < this.#from) return false;
-    this.#supportedAt = now;
-    this.#supportedEpoch = beat.epoch;
+    this.#grantedAt = now;
+    this.#grantedEpoch = heartbeat.epoch;
     return true;
   }
 
@@ -58,13 +58,13 @@ export class Support {
     this.#nodeId = '';
     this.#heardAt = never;
     // The lease of a leader before it may go on: only its own has ended.
-    if (this.#supportedEpoch === abdication.epoch) this.#supportedAt = never;
+    if (this.#grantedEpoch === abdication.epoch) this.#grantedAt = never;
     return true;
   }
 
   /** No leader has been heard for as long as a lease may last. */
   isSilent(now: number): boolean {
-    return now - this.#heardAt >= termMs.supportGap;
+    return now - this.#heardAt >= termMs.grantGap;
   }
 
   /** How long ago a leader was heard, ms; as of the begin where none has been. */
@@ -83,7 +83,7 @@ export class Support {
     if (epoch === this.#epoch) return nodeId === this.#nodeId;
     this.#epoch = epoch;
     this.#nodeId = nodeId;
-    this.#from = this.#supportedAt + termMs.supportGap;
+    this.#from = this.#grantedAt + termMs.grantGap;
     return true;
   }
 }

@@ -25,7 +25,7 @@ import {
 } from '../pki/mod.ts';
 import type { Clock } from '../supervisors/clock.ts';
 
-export interface DeskOptions {
+export interface CertificateIssuerOptions {
   readonly manager: Manager;
   readonly now: () => number;
   readonly clock: Pick<Clock, 'setTimeout'>;
@@ -47,13 +47,13 @@ const gatherMs = 20;
  * leaves; who gets none, because an external CA says no, leaves no node behind. A member's: its old certificate, which
  * must be in force and its node not removed; the new one has the node's role of now.
  */
-export class JoinDesk {
-  readonly #options: DeskOptions;
+export class CertificateIssuer {
+  readonly #options: CertificateIssuerOptions;
   /** Made once: reading a key takes long against signing with it. */
   #authority: { readonly of: Cluster; readonly authority: Authority } | undefined;
   #gathering: Promise<void> | undefined;
 
-  constructor(options: DeskOptions) {
+  constructor(options: CertificateIssuerOptions) {
     this.#options = options;
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Losses } from '../../../actors/manager/losses.ts';
+import { NodeDownBatcher } from '../../../actors/manager/node-down-batcher.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -8,7 +8,7 @@ function buildLosses(answer: () => Promise<void> = () => Promise.resolve()) {
   const clock = new VirtualClock();
   const declared: { at: number; nodes: number }[] = [];
   const start = clock.now();
-  const losses = new Losses(clock, (nodeIds) => {
+  const batcher = new NodeDownBatcher(clock, (nodeIds) => {
     declared.push({ at: clock.now() - start, nodes: nodeIds.length });
     return answer();
   });
@@ -19,7 +19,7 @@ function buildLosses(answer: () => Promise<void> = () => Promise.resolve()) {
     }
   };
   const lose = (count: number, scope = new AbortController().signal) =>
-    Array.from({ length: count }, (_, i) => losses.declare(`n${i}`, scope));
+    Array.from({ length: count }, (_, i) => batcher.declare(`n${i}`, scope));
   return { declared, go, lose };
 }
 

@@ -5,13 +5,13 @@ import { isLostLeadership, noAnswer } from './faults.ts';
 import type { Replica } from './replica.ts';
 
 /** What came of asking one manager; undefined when it certainly did nothing, so that another may be asked. */
-export type Asked<T> = T | undefined;
+export type ForwardOutcome<T> = T | undefined;
 
-interface Errand {
+interface PendingForward {
   readonly epoch: number;
   /** The log says that it was done. */
   done?: Committed<unknown>;
-  readonly settle: (asked: Asked<Committed<unknown>>) => void;
+  readonly settle: (asked: ForwardOutcome<Committed<unknown>>) => void;
 }
 
 /**
@@ -20,9 +20,9 @@ interface Errand {
  * epoch none of an older one follows. While that leader leads nothing is told: it may not know yet what stands in the log,
  * and who asks it must not be told of an older state than was acknowledged here.
  */
-export class Errands {
+export class PendingForwards {
   readonly #clock: Clock;
-  readonly #open = new Map<string, Errand>();
+  readonly #open = new Map<string, PendingForward>();
 
   constructor(replica: Replica, clock: Clock) {
     this.#clock = clock;
@@ -35,11 +35,11 @@ export class Errands {
    */
   run(
     { id, epoch }: { readonly id: string; readonly epoch: number },
-    ask: () => Promise<{ readonly asked: Asked<Committed<unknown>> } | undefined>,
+    ask: () => Promise<{ readonly asked: ForwardOutcome<Committed<unknown>> } | undefined>,
     limitMs: number,
-  ): Promise<Asked<Committed<unknown>>> {
+  ): Promise<ForwardOutcome<Committed<unknown>>> {
     let timer: number;
-    return new Promise<Asked<Committed<unknown>>>((resolve, reject) => {
+    return new Promise<ForwardOutcome<Committed<unknown>>>((resolve, reject) => {
       timer = this.#clock.setTimeout(() => reject(noAnswer()), limitMs);
       this.#open.set(id, { epoch, settle: resolve });
       ask().then(
@@ -59,9 +59,10 @@ export class Errands {
 
   #read({ epoch, done }: LogEntry, index: number): void {
     for (const { id, result } of done ?? []) {
-      const errand = this.#open.get(id);
-      if (errand !== undefined) errand.done = { result, index };
+      const forward = this.#open.get(id);
+      if (forward !== undefined) forward.done = { result, index };
     }
-    for (const errand of this.#open.values()) if (errand.epoch < epoch) errand.settle(errand.done);
+    for (const forward of this.#open.values())
+      if (forward.epoch < epoch) forward.settle(forward.done);
   }
 }
