@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../../../bus/ports.ts';
 import { Fault } from '../../../domain/errors.ts';
-import type { ManagerTold } from '../../../domain/model/objects.ts';
+import type { ManagerTold, Node } from '../../../domain/model/objects.ts';
 import type { Manager } from '../../manager/manager.ts';
 import { type LogOffer, logOffer } from './log-offer.ts';
 
@@ -35,33 +35,35 @@ export class LogJoinServer {
    * key down, its server is what they need.
    */
   offer(asker: Asker): LogOffer {
-    const view = this.#manager.view();
-    const node = view.node(asker.nodeId);
-    if (node?.role !== 'manager') throw notToBe(asker);
+    const node = this.#mustBeManager(asker);
     if (node.pins?.includes(asker.pin) !== true) this.#server.letIn(asker);
-    return logOffer(view, this.#manager.generation);
+    return logOffer(this.#manager.view(), this.#manager.generation);
   }
 
   async enroll(asker: Asker, told: ManagerTold): Promise<void> {
-    this.#mustBeWanted(asker);
+    const { spec, pins = [] } = this.#mustBeManager(asker);
+    if (spec.Role !== 'manager') throw notToBe(asker);
     const { nodeId, pin } = asker;
-    const pins = this.#manager.view().node(nodeId)?.pins ?? [];
     // one that was let go and is wanted again may still have the key of before
     if (!pins.includes(pin)) await this.#manager.command('node.pin', { nodeId, pin });
     await this.#manager.command('manager.enroll', { ...told, nodeId });
   }
 
-  /** The state, for a manager that begins in `generation`. */
+  /**
+   * The state, for a manager that begins in `generation`. One that is to go gets it, too: it counts until the leader has let
+   * it go, and where it is one of two nobody can be the leader without it.
+   */
   checkpoint(asker: Asker, generation: number): Checkpoint {
-    this.#mustBeWanted(asker);
+    this.#mustBeManager(asker);
     if (this.#manager.generation !== generation)
       throw new Fault('Unavailable', `this manager is in generation ${this.#manager.generation}`);
     return this.#manager.snapshot();
   }
 
-  #mustBeWanted(asker: Asker): void {
+  #mustBeManager(asker: Asker): Node {
     const node = this.#manager.view().node(asker.nodeId);
-    if (node?.role !== 'manager' || node.spec.Role !== 'manager') throw notToBe(asker);
+    if (node?.role !== 'manager') throw notToBe(asker);
+    return node;
   }
 }
 
