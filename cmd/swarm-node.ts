@@ -94,6 +94,7 @@ export class SwarmNode implements Swarm {
     files.recover();
     this.#place.load();
     this.#membership.start();
+    this.#membership.actor.send({ type: 'begin' });
     const { identity, isLocked } = this.#place;
     if (identity === undefined) files.wipe();
     else if (isLocked) logger.warn({}, 'locked');

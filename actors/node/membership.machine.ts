@@ -24,7 +24,10 @@ export interface MembershipInput {
   readonly facts: MembershipFacts;
   readonly steps: MembershipSteps;
 }
-export type MembershipEvent = { readonly type: 'ask' } & Asked;
+export type MembershipEvent =
+  | ({ readonly type: 'ask' } & Asked)
+  /** What the node is on its disk is known. */
+  | { readonly type: 'begin' };
 
 interface Context extends MembershipInput {
   /** Changes that wait for their turn, in the order in which they were asked for. */
@@ -181,7 +184,7 @@ const replacing = membership.createStateConfig({ ...changing, tags: 'replacing' 
 export const membershipMachine = membership.createMachine({
   id: 'membership',
   context: ({ input }) => ({ ...input, waiting: [], current: undefined }),
-  initial: 'settled',
+  initial: 'starting',
   on: {
     ask: [
       {
@@ -192,6 +195,7 @@ export const membershipMachine = membership.createMachine({
     ],
   },
   states: {
+    starting: { on: { begin: 'settled' } },
     settled: {
       always: [
         { guard: 'isOutside', target: 'none' },

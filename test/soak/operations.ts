@@ -19,6 +19,7 @@ export class Operations {
   /** Every unlock key that was ever told, the newest last. */
   readonly #keys = new Set<string>();
   #stopped = false;
+  #rotating: Promise<void> = Promise.resolve();
   #running: Promise<void> | undefined;
   readonly #operations: Readonly<Record<string, () => Promise<unknown>>> = {
     'root rotation': () => this.#cli('swarm', 'ca', '--rotate', '--detach', '--quiet'),
@@ -76,9 +77,11 @@ export class Operations {
     return stdout.trim() === 'locked';
   }
 
-  async #askForKey(...args: string[]): Promise<void> {
-    const key = await this.#cli('swarm', 'unlock-key', '--quiet', ...args);
-    if (key !== undefined && key !== '') this.#keys.add(key);
+  /** False when no manager answers. */
+  async #askForKey(): Promise<boolean> {
+    const key = await this.#cli('swarm', 'unlock-key', '--quiet');
+    if (key?.startsWith('SWMKEY-') === true) this.#keys.add(key);
+    return key !== undefined;
   }
 
   async #loop(): Promise<void> {
@@ -110,11 +113,26 @@ export class Operations {
     for (let i = 0; i < tries && (await this.#cli(...args)) === undefined; i++) await sleep(1_000);
   }
 
+  /** One at a time: a key that another one replaces before anybody was told of it opens no manager that stopped with it. */
+  #rotateKey(): Promise<void> {
+    this.#rotating = this.#rotating.then(() => this.#rotateKeyNow());
+    return this.#rotating;
+  }
+
   /** Managers lock themselves, and stop it: between the two each new key is kept for those that start. */
-  async #rotateKey(): Promise<void> {
+  async #rotateKeyNow(): Promise<void> {
     await this.#cli('swarm', 'update', '--autolock=true');
-    await this.#askForKey();
-    await this.#askForKey('--rotate');
+    await this.#learnKey();
+    await this.#cli('swarm', 'unlock-key', '--quiet', '--rotate');
+    await this.#learnKey();
     await this.#cli('swarm', 'update', '--autolock=false');
+  }
+
+  /** Asks until a manager tells the present key, or that there is none. */
+  async #learnKey(): Promise<void> {
+    for (let i = 0; i < tries; i++) {
+      if (await this.#askForKey()) return;
+      await sleep(1_000);
+    }
   }
 }

@@ -50,7 +50,10 @@ interface Begun {
   fail(error: unknown): Promise<void>;
 }
 
-function daemon(identity?: Identity, { isLocked = false, isConnected = true } = {}) {
+function daemon(
+  identity?: Identity,
+  { isLocked = false, isConnected = true, hasBegun = true } = {},
+) {
   const at = { identity, isLocked, isConnected };
   const begun: Begun[] = [];
   const noted: unknown[] = [];
@@ -88,6 +91,7 @@ function daemon(identity?: Identity, { isLocked = false, isConnected = true } = 
   const clock = new VirtualClock();
   const actor = createActor(membershipMachine, { clock, input: { facts, steps } });
   actor.start();
+  if (hasBegun) actor.send({ type: 'begin' });
   const ask = (change: Change): Promise<unknown> =>
     new Promise((resolve, reject) =>
       actor.send({ type: 'ask', change, reply: { resolve, reject } }),
@@ -95,6 +99,7 @@ function daemon(identity?: Identity, { isLocked = false, isConnected = true } = 
   return {
     at,
     ask,
+    begin: () => actor.send({ type: 'begin' }),
     clock,
     noted,
     effects: () => begun.map(({ what }) => what),
@@ -363,6 +368,15 @@ describe('a join', () => {
     await last().end();
     await left;
   });
+});
+
+test('what the node is counts from when its disk was read; a change that was asked for before waits for that', async () => {
+  const { at, ask, begin, state, effects } = daemon(undefined, { hasBegun: false });
+  void ask(leave);
+  expect(state()).toBe('starting');
+  at.identity = worker;
+  begin();
+  expect(effects()).toEqual(['leave']);
 });
 
 describe('changes that wait are bounded', () => {
