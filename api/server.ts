@@ -12,7 +12,7 @@ import type { Swarm } from './ports.ts';
 import { Readers } from './readers.ts';
 import { Router } from './router.ts';
 import { containerRoutes } from './routes/container.ts';
-import { laterRoutes } from './routes/unsupported.ts';
+import { unsupportedRoutes } from './routes/unsupported.ts';
 import { logRoutes } from './routes/log.ts';
 import { stateLogRoutes } from './routes/state-log.ts';
 import { treeRoutes } from './routes/tree.ts';
@@ -76,7 +76,7 @@ export function createApi(options: ApiOptions): Api {
     ...systemRoutes(deps),
     ...networkRoutes(deps),
     ...containerRoutes(deps),
-    ...laterRoutes(deps),
+    ...unsupportedRoutes(deps),
   ]);
   const unwatch = options.swarm.watch((changes) => deps.recorder.take(changes));
   const servers: Server[] = [];

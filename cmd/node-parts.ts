@@ -8,6 +8,7 @@ import { isElsewhere } from '../actors/node/log-place/log-place.ts';
 import type { Issued } from '../api/join-listener.ts';
 import type { Applied } from '../domain/store/changes.ts';
 import { daemonFault, errorText } from '../domain/errors.ts';
+import { text } from '../actors/node/swarm-texts.ts';
 import { systemClock } from '../supervisors/clock.ts';
 import type { Registry } from '../supervisors/registry.ts';
 import { runs } from '../supervisors/run.ts';
@@ -234,10 +235,7 @@ export class NodeParts {
     const identity = this.#hooks.identity();
     const { hold } = this.starts;
     if (identity === undefined || hold?.kind !== 'contradiction')
-      throw daemonFault(
-        'FailedPrecondition',
-        'the state of this manager and the log do not contradict each other',
-      );
+      throw daemonFault('FailedPrecondition', text.noContradiction);
     const why = `it contradicts the log of the others (${hold.why}), which it was told to follow`;
     await this.starts.setHold({ kind: 'older', why });
     return identity;

@@ -11,7 +11,7 @@ import {
   nodeHello,
 } from '../../domain/assign/engine-status.ts';
 import { DescriptionPace } from '../../domain/assign/description-pace.ts';
-import { heartbeatOf } from '../../domain/assign/heartbeat.ts';
+import { heartbeatPeriodOf } from '../../domain/assign/heartbeat.ts';
 import { knownAt } from '../../domain/assign/known-fields.ts';
 import { Outbox } from '../../domain/assign/outbox.ts';
 import { isBarred, nodeFloods } from '../../domain/assign/flood.ts';
@@ -82,7 +82,7 @@ export class Dispatcher {
   readonly #heartbeats: Heartbeats;
   readonly #subscriptions: Unsubscribe[] = [];
   #serving = false;
-  #heartbeat = heartbeatOf(0, 0);
+  #heartbeat = heartbeatPeriodOf(0, 0);
   #looking: number | undefined;
   /** Sessions that may begin anew before the next look because their nodes are to have another heartbeat. */
   #renewals = 0;
@@ -210,7 +210,7 @@ export class Dispatcher {
   pace(): void {
     const { store } = this.#ports.replica;
     const period = store.cluster()?.spec.Dispatcher.HeartbeatPeriod ?? 0;
-    this.#heartbeat = heartbeatOf(period, store.count('node'), this.#heartbeat);
+    this.#heartbeat = heartbeatPeriodOf(period, store.count('node'), this.#heartbeat);
   }
 
   /** A node that changes its description too often keeps the one that is known for a while. */

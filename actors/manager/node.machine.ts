@@ -300,5 +300,5 @@ export function lookForHeartbeats(actor: NodeActor): void {
 const silentStates: readonly unknown[] = ['unseen', 'unheard', 'late', 'suspect', 'behind', 'lost'];
 
 /** Whether a node is about to be taken for lost. */
-export const isSilent = (actor: { getSnapshot(): unknown } | undefined): boolean =>
-  silentStates.includes((actor?.getSnapshot() as { readonly value?: unknown } | undefined)?.value);
+export const isSilent = (actor: NodeActor | undefined): boolean =>
+  actor !== undefined && silentStates.includes(snapshotOf(actor).value);

@@ -1,4 +1,4 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, type ErrorActorEvent, fromPromise, setup } from 'xstate';
 import { daemonFault, Fault } from '../../domain/errors.ts';
 import {
   type Change,
@@ -157,6 +157,15 @@ const resting = membership.createStateConfig({
   ],
 });
 
+/** A change has failed, and whoever waits for it hears why. */
+const failed = {
+  target: '#membership.settled',
+  actions: [
+    { type: 'refuse', params: ({ event }: { event: ErrorActorEvent }) => ({ error: event.error }) },
+    'release',
+  ],
+} as const;
+
 /** A change is under way; the others wait for its end, however it ends. */
 const changing = membership.createStateConfig({
   invoke: {
@@ -166,10 +175,7 @@ const changing = membership.createStateConfig({
       target: '#membership.settled',
       actions: [{ type: 'answer', params: ({ event }) => ({ result: event.output }) }, 'release'],
     },
-    onError: {
-      target: '#membership.settled',
-      actions: [{ type: 'refuse', params: ({ event }) => ({ error: event.error }) }, 'release'],
-    },
+    onError: failed,
   },
 });
 
@@ -220,10 +226,7 @@ export const membershipMachine = membership.createMachine({
         src: 'perform',
         input: ({ context }) => context,
         onDone: 'comingUp',
-        onError: {
-          target: 'settled',
-          actions: [{ type: 'refuse', params: ({ event }) => ({ error: event.error }) }, 'release'],
-        },
+        onError: failed,
       },
     },
     /** The manager is unlocked, and starts. */
@@ -235,10 +238,7 @@ export const membershipMachine = membership.createMachine({
           target: 'settled',
           actions: [{ type: 'answer', params: { result: undefined } }, 'release'],
         },
-        onError: {
-          target: 'settled',
-          actions: [{ type: 'refuse', params: ({ event }) => ({ error: event.error }) }, 'release'],
-        },
+        onError: failed,
       },
     },
     joining: {
@@ -251,14 +251,7 @@ export const membershipMachine = membership.createMachine({
           actions: [{ type: 'answer', params: { result: undefined } }, 'release'],
         },
         onError: [
-          {
-            guard: 'isAwaited',
-            target: 'settled',
-            actions: [
-              { type: 'refuse', params: ({ event }) => ({ error: event.error }) },
-              'release',
-            ],
-          },
+          { guard: 'isAwaited', ...failed },
           {
             target: 'settled',
             actions: { type: 'noteJoinFailure', params: ({ event }) => ({ error: event.error }) },

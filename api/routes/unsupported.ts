@@ -9,7 +9,7 @@ import { notFound } from '../resolve.ts';
  * What later versions bring: there is none of it yet, so lists are empty and names unknown; making one is refused
  * with a clear text.
  */
-export function laterRoutes(deps: Deps): readonly Route[] {
+export function unsupportedRoutes(deps: Deps): readonly Route[] {
   return [
     ...absentObjects(deps, 'secret', ['id', 'label', 'name', 'names']),
     ...absentObjects(deps, 'config', ['id', 'label', 'name']),

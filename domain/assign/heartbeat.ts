@@ -26,7 +26,7 @@ const roomToQuicken = 0.8;
  * @param nodes in the cluster
  * @param before what the nodes were told last; returned where nothing changes
  */
-export function heartbeatOf(
+export function heartbeatPeriodOf(
   period: number,
   nodes: number,
   before?: HeartbeatPeriod,

@@ -1,7 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { cpuSeconds, type Daemon } from '../support/daemon.ts';
-import { until } from '../support/engine.ts';
+import { cpuSeconds, type Daemon, startDaemon } from '../support/daemon.ts';
+import { startEngine, until } from '../support/engine.ts';
+import { freePort } from '../support/free-port.ts';
 import type { Obedience, WorkersOrder } from './crowd-workers.ts';
 
 const processes = 2;
@@ -25,6 +26,36 @@ export async function ready(daemon: Daemon): Promise<number> {
   const { body } = await daemon.api('GET', '/v1.51/nodes');
   const nodes = Array.isArray(body) ? (body as { Status: { State: string } }[]) : [];
   return nodes.filter((node) => node.Status.State === 'ready').length;
+}
+
+/**
+ * Runs `act` with one manager, whose own containers are simulated in the daemon's process, and a crowd of workers that has
+ * yet to join it at `addr`. All of them end afterwards.
+ */
+export async function withCrowd<T>(
+  name: string,
+  workers: number,
+  act: (daemon: Daemon, crowd: Crowd, addr: string) => Promise<T>,
+): Promise<T> {
+  const engine = await startEngine({ name });
+  try {
+    const addr = `127.0.0.1:${await freePort()}`;
+    const daemon = await startDaemon(engine, {
+      netns: '',
+      entry: join(import.meta.dirname, '../support/simulated-daemon.js'),
+      args: ['--listen-addr', addr],
+    });
+    const crowd = new Crowd(workers);
+    try {
+      await daemon.mustDocker('swarm', 'init');
+      return await act(daemon, crowd, addr);
+    } finally {
+      crowd.end();
+      await daemon.stop();
+    }
+  } finally {
+    await engine.stop();
+  }
 }
 
 /** Many workers in a few processes, real agents with simulated containers, each with its own certificate and connection. */

@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, type Daemon, residentBytes, startDaemon } from '../support/daemon.ts';
-import { startEngine, until } from '../support/engine.ts';
-import { freePort } from '../support/free-port.ts';
-import { cpuWhile, Crowd, managerPids, ready } from './crowd.ts';
+import { cpuSeconds, type Daemon, residentBytes } from '../support/daemon.ts';
+import { until } from '../support/engine.ts';
+import { cpuWhile, type Crowd, managerPids, ready, withCrowd } from './crowd.ts';
 import { median } from './statistics.ts';
 
 const workers = 1_000;
@@ -18,29 +16,12 @@ const patienceMs = 120_000;
  * with the new leader and GET /nodes shows all of them ready. Beside it the CPU that this took, `managerCpuS` (daemon
  * and nats-server, from their start) and `workersCpuS` (which share the cores), and what standing still takes.
  */
-export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {
-  const engine = await startEngine({ name: 'reconnect' });
-  try {
-    const port = await freePort();
-    const daemon = await startDaemon(engine, {
-      netns: '',
-      entry: join(import.meta.dirname, '../support/simulated-daemon.js'),
-      args: ['--listen-addr', `127.0.0.1:${port}`],
-    });
-    const crowd = new Crowd(workers);
-    try {
-      await daemon.mustDocker('swarm', 'init');
-      const joinedS = await crowd.join(daemon, `127.0.0.1:${port}`);
-      progress(`${workers} workers have joined and are ready after ${joinedS.toFixed(1)} s`);
-      return { ...(await measure(daemon, crowd, progress)), joinedS };
-    } finally {
-      crowd.end();
-      await daemon.stop();
-    }
-  } finally {
-    await engine.stop();
-  }
-}
+export const bench = (progress: (line: string) => void): Promise<Record<string, number>> =>
+  withCrowd('reconnect', workers, async (daemon, crowd, addr) => {
+    const joinedS = await crowd.join(daemon, addr);
+    progress(`${workers} workers have joined and are ready after ${joinedS.toFixed(1)} s`);
+    return { ...(await measure(daemon, crowd, progress)), joinedS };
+  });
 
 async function measure(
   daemon: Daemon,

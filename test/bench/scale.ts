@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cpuSeconds, type Daemon, residentBytes, startDaemon } from '../support/daemon.ts';
-import { startEngine, until } from '../support/engine.ts';
-import { freePort } from '../support/free-port.ts';
+import { cpuSeconds, type Daemon, residentBytes } from '../support/daemon.ts';
+import { until } from '../support/engine.ts';
 import { labelCluster } from '../support/swarm-hosts.ts';
-import { cpuWhile, Crowd, managerPids } from './crowd.ts';
+import { cpuWhile, type Crowd, managerPids, withCrowd } from './crowd.ts';
 import { median } from './statistics.ts';
 
 const workers = 1_000;
@@ -24,31 +22,14 @@ const placement = { Constraints: ['node.role == worker'] };
  * until GET /tasks is empty; the CPU that a task of the 10,000 costs each side, from POST to RUNNING; GET /tasks of all
  * of them; what standing still takes of a core (daemon and nats-server).
  */
-export async function bench(progress: (line: string) => void): Promise<Record<string, number>> {
-  const engine = await startEngine({ name: 'scale' });
-  try {
-    const port = await freePort();
-    const daemon = await startDaemon(engine, {
-      netns: '',
-      entry: join(import.meta.dirname, '../support/simulated-daemon.js'),
-      args: ['--listen-addr', `127.0.0.1:${port}`],
-    });
-    const crowd = new Crowd(workers);
-    try {
-      await daemon.mustDocker('swarm', 'init');
-      // how fast it can be, not how fast it may be
-      await labelCluster(daemon, { 'natswarm.joins.rate': '100000' });
-      const join1kS = await crowd.join(daemon, `127.0.0.1:${port}`);
-      progress(`${workers} workers are ready after ${join1kS.toFixed(1)} s`);
-      return { ...(await measure(daemon, crowd, progress)), join1kS };
-    } finally {
-      crowd.end();
-      await daemon.stop();
-    }
-  } finally {
-    await engine.stop();
-  }
-}
+export const bench = (progress: (line: string) => void): Promise<Record<string, number>> =>
+  withCrowd('scale', workers, async (daemon, crowd, addr) => {
+    // how fast it can be, not how fast it may be
+    await labelCluster(daemon, { 'natswarm.joins.rate': '100000' });
+    const join1kS = await crowd.join(daemon, addr);
+    progress(`${workers} workers are ready after ${join1kS.toFixed(1)} s`);
+    return { ...(await measure(daemon, crowd, progress)), join1kS };
+  });
 
 async function measure(
   daemon: Daemon,

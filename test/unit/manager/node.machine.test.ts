@@ -7,7 +7,7 @@ import {
   nodeMachine,
 } from '../../../actors/manager/node.machine.ts';
 import type { Assign, HelloReply } from '../../../bus/protocol.ts';
-import { heartbeatOf } from '../../../domain/assign/heartbeat.ts';
+import { heartbeatPeriodOf } from '../../../domain/assign/heartbeat.ts';
 import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
 
 /** What makes an agent say hello again: it fits into no session. */
@@ -43,7 +43,7 @@ function buildNode(
     },
   };
   const heard: string[] = [];
-  const at = { heartbeat: heartbeatOf(5e9, 3), renewals: 1 };
+  const at = { heartbeat: heartbeatPeriodOf(5e9, 3), renewals: 1 };
   const actor = createActor(nodeMachine, {
     clock,
     input: {
@@ -332,7 +332,7 @@ describe('heartbeats', () => {
     await n.hello('a');
     n.heartbeat('a', 1);
     n.sent.length = 0;
-    n.at.heartbeat = heartbeatOf(10e9, 3);
+    n.at.heartbeat = heartbeatPeriodOf(10e9, 3);
     n.at.renewals = 0;
     n.heartbeat('a', 1);
     expect(n.sent).toEqual([]);
