@@ -1,6 +1,6 @@
 import { rooms } from '../domain/disk-room.ts';
 import { limits } from '../domain/limits.ts';
-import { isStart, type Start, startsKept } from '../domain/members/starts.ts';
+import { type DiskMark, isStart, type Start, startsKept } from '../domain/members/starts.ts';
 import { fieldsOf, isCount } from './fields.ts';
 import { wireFaultFrom } from './wire-fault.ts';
 import type {
@@ -52,6 +52,13 @@ function startFrom(value: unknown): Start | undefined {
   return isStart({ number, id }) ? { number: number as number, id: String(id) } : undefined;
 }
 
+function markFrom(value: unknown): DiskMark | undefined {
+  const start = startFrom(value);
+  const { kept, generation } = fieldsOf(value) ?? {};
+  if (start === undefined || !isCount(kept)) return undefined;
+  return { ...start, kept, ...(isCount(generation) && { generation }) };
+}
+
 /** A manager that is about to start its server, in JSON over HTTPS. */
 export function startToldFrom(body: unknown): StartTold | undefined {
   const { generation, fresh, managers, hash, kept, starts, seen } = fieldsOf(body) ?? {};
@@ -60,8 +67,7 @@ export function startToldFrom(body: unknown): StartTold | undefined {
   if (!Array.isArray(starts) || starts.length > startsKept) return undefined;
   const counted = starts.map(startFrom);
   if (!counted.every((start) => start !== undefined)) return undefined;
-  const mark = startFrom(seen);
-  const seenKept = fieldsOf(seen)?.['kept'];
+  const mark = markFrom(seen);
   return {
     generation,
     fresh,
@@ -69,7 +75,7 @@ export function startToldFrom(body: unknown): StartTold | undefined {
     hash,
     starts: counted,
     ...(isCount(kept) && { kept }),
-    ...(mark !== undefined && isCount(seenKept) && { seen: { ...mark, kept: seenKept } }),
+    ...(mark !== undefined && { seen: mark }),
   };
 }
 

@@ -92,7 +92,6 @@ export interface HeartbeatReply {
 }
 /** What a manager tells each of the others before its server starts. */
 export interface StartTold extends OwnDisk {
-  readonly generation: number;
   /** It begins to count with this start: there is nothing that could be older. */
   readonly fresh: boolean;
   /** How many managers the teller knows of, itself among them. */

@@ -433,7 +433,8 @@ function managerPorts(
         ),
     },
     onKept: (kept) => {
-      for (const [id, upTo] of Object.entries(kept)) if (id !== nodeId) seen.noteKept(id, upTo);
+      for (const [id, upTo] of Object.entries(kept))
+        if (id !== nodeId) seen.noteKept(id, generation, upTo);
     },
     report,
   };

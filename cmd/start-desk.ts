@@ -49,10 +49,11 @@ export class StartDesk {
 
   /** One that gets its state from others has none that could be older. */
   #own(manager: Manager | undefined): OwnDisk {
-    if (this.#wiring.identity.joining === true) return { starts: [] };
+    const { joining, generation } = this.#wiring.identity;
+    if (joining === true) return { generation, starts: [] };
     const { starts } = this.#wiring.starts;
     const kept = manager?.view().index ?? this.#current.kept;
-    return kept === undefined ? { starts } : { starts, kept };
+    return kept === undefined ? { generation, starts } : { generation, starts, kept };
   }
 
   /** Only those that are to be managers as far as this one knows: who was let go must not end anybody's server. */

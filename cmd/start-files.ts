@@ -187,10 +187,10 @@ export class SeenDisks {
     const mark = laterMark(before, told);
     if (mark !== before) this.#seen = new Map(this.#seen).set(nodeId, mark);
   }
-  /** That manager's journal is on its disk up to here, of whatever start it is. */
-  noteKept(nodeId: string, kept: number): void {
+  /** That manager's journal of this generation is on its disk up to here, of whatever start it is. */
+  noteKept(nodeId: string, generation: number, kept: number): void {
     const mark = this.#seen.get(nodeId);
-    if (mark !== undefined && kept > mark.kept) this.note(nodeId, { ...mark, kept });
+    if (mark !== undefined) this.note(nodeId, { ...mark, kept, generation });
   }
 
   /** What is known of other managers than these is forgotten. */

@@ -65,9 +65,10 @@ const heartbeats = fromCallback<LeaseEvent, Context>(({ input, sendBack }) => {
     const reply = await heartbeat(manager);
     if (!open || reply === undefined) return;
     if (reply.epoch > epoch) return sendBack({ type: 'surpassed' });
-    kept.set(manager, reply.kept);
     rooms.set(manager, reply.room ?? 'enough');
     if (!reply.ok) return;
+    // what one that is in another generation has kept is of that generation
+    kept.set(manager, reply.kept);
     sentAt.set(manager, Math.max(at, sentAt.get(manager) ?? at));
     look();
   };

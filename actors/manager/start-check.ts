@@ -25,7 +25,8 @@ export async function hearStart(told: StartTold, ports: HearingPorts): Promise<S
   const older = told.fresh ? undefined : whyOlder(told, seen);
   if (older !== undefined) return { ...before, older };
   const last = told.starts.at(-1);
-  if (last !== undefined) await note({ ...last, kept: told.kept ?? 0 });
+  if (last !== undefined)
+    await note({ ...last, kept: told.kept ?? 0, generation: told.generation });
   const log =
     ending || told.fresh || told.kept === undefined
       ? undefined

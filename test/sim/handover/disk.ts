@@ -89,9 +89,9 @@ export class HostDisk {
     for (const id of this.#seen.keys())
       if (!placed.some((node) => node.id === id)) this.#seen.delete(id);
   }
-  noteKept(id: string, kept: number): void {
+  noteKept(id: string, generation: number, kept: number): void {
     const mark = this.#seen.get(id);
-    if (mark !== undefined && id !== this.id) this.see(id, { ...mark, kept });
+    if (mark !== undefined && id !== this.id) this.see(id, { ...mark, kept, generation });
   }
 
   journal(generation: number): JournalDisk {

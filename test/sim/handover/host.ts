@@ -180,7 +180,7 @@ export class HandoverHost {
       report: (event, fields) => process.alive && world.say(this.id, event, fields),
       onCrash: (error) => process.alive && world.fail(error),
       onKept: (kept) => {
-        for (const [id, upTo] of Object.entries(kept)) this.disk.noteKept(id, upTo);
+        for (const [id, upTo] of Object.entries(kept)) this.disk.noteKept(id, generation, upTo);
       },
       onContradiction: (why) => process.alive && world.fail(new Error(why)),
       onStranded: () =>
@@ -272,8 +272,9 @@ export class HandoverHost {
       },
       own:
         joining === true
-          ? { starts: [] }
+          ? { generation, starts: [] }
           : {
+              generation,
               starts: this.disk.starts,
               kept: manager?.view().index ?? this.disk.journal(generation).end,
             },

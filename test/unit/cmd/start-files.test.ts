@@ -113,10 +113,10 @@ test('what was seen of other disks is there after a restart, and forgotten with 
   const seen = new SeenDisks(files);
   seen.note('a', { number: 1, id: 'aa', kept: 3 });
   seen.note('b', { number: 4, id: 'bb', kept: 3 });
-  seen.noteKept('a', 9);
-  seen.noteKept('stranger', 9);
+  seen.noteKept('a', 2, 9);
+  seen.noteKept('stranger', 2, 9);
   await seen.flush();
-  expect(new SeenDisks(files).of('a')).toEqual({ number: 1, id: 'aa', kept: 9 });
+  expect(new SeenDisks(files).of('a')).toEqual({ number: 1, id: 'aa', kept: 9, generation: 2 });
   expect(new SeenDisks(files).of('stranger')).toBeUndefined();
   seen.keepOnly(new Set(['b']));
   await seen.flush();

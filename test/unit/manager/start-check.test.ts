@@ -28,7 +28,7 @@ async function hear(what: Partial<StartTold>, ports: Partial<HearingPorts> = {})
       seen: undefined,
       note: (mark) => Promise.resolve(void noted.push(mark)),
       managers: 3,
-      own: { starts: [start(7)], kept: 20 },
+      own: { generation: 2, starts: [start(7)], kept: 20 },
       hasGoneOn: () => false,
       onOlder: (why) => ended.push(why),
       isOnLog: () => Promise.resolve(undefined),
@@ -42,7 +42,7 @@ describe('who is told of a start', () => {
   test('notes it before he answers', async () => {
     const { answer, noted } = await hear({}, { seen: { ...start(1), kept: 9 } });
     expect(answer).toEqual({ seen: 1, managers: 3 });
-    expect(noted).toEqual([{ ...start(2), kept: 20 }]);
+    expect(noted).toEqual([{ ...start(2), kept: 20, generation: 2 }]);
   });
   test('says what he has seen more of, and notes nothing', async () => {
     const { answer, noted } = await hear({}, { seen: { ...start(5), kept: 9 } });
