@@ -307,18 +307,27 @@ export class Dispatcher {
       return reply({ ok: false, error: wireFault(reportsWait()) });
     }
     void this.#ports.committer
-      .propose((view, ctx) => ({
-        changes: taskReports(view, ctx, nodeId, updates),
-        result: undefined,
-      }))
+      .propose((view, ctx) => {
+        const { changes, foreign } = taskReports(view, ctx, nodeId, updates);
+        return { changes, result: foreign };
+      })
       .then(
-        () => reply({ ok: true }),
-        (error: unknown) => {
-          if (error instanceof Fault && error.code === 'PermissionDenied')
-            this.#ports.log('status_refused', { member: nodeId, error: error.message }, 'warn');
-          reply({ ok: false, error: wireFault(error) });
+        ({ result: foreign }) => {
+          this.#tellForeign(nodeId, foreign);
+          reply({ ok: true });
         },
+        (error: unknown) => reply({ ok: false, error: wireFault(error) }),
       );
+  }
+
+  #tellForeign(nodeId: string, [task, ...others]: readonly string[]): void {
+    if (task === undefined) return;
+    const error = 'tasks of other nodes are not its to report';
+    this.#ports.log(
+      'status_refused',
+      { member: nodeId, error, task, tasks: 1 + others.length },
+      'warn',
+    );
   }
 
   /** A heartbeat that nobody hears is followed by another one. */
