@@ -337,11 +337,13 @@ export class Dispatcher {
       this.#heartbeats.hear(subjects.agentOf(subject), heartbeat);
   }
 
-  /** Said once: it must not get lost between two incarnations of the node's actor. */
-  #onLeave({ subject }: BusMessage): void {
+  /** Answered when it is written down, also between two incarnations of the node's actor: until then the agent says it again. */
+  #onLeave({ subject, reply }: BusMessage): void {
     const nodeId = subjects.agentOf(subject);
-    if (!this.#ports.mayServe() || this.#nodes.send(nodeId, { type: 'leave' })) return;
-    this.#commit((view) => nodeLeft(view, nodeId)).catch((error: unknown) =>
+    const taken = (): void => reply?.({ ok: true });
+    if (!this.#ports.mayServe() || this.#nodes.send(nodeId, { type: 'leave', reply: taken }))
+      return;
+    this.#commit((view) => nodeLeft(view, nodeId)).then(taken, (error: unknown) =>
       this.#ports.log('leave_not_committed', { member: nodeId, error: String(error) }),
     );
   }
