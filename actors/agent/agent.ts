@@ -2,7 +2,6 @@ import { fromCallback } from 'xstate';
 import type { LogAnswer, LogAsk } from '../../bus/log-bodies.ts';
 import type { Bus } from '../../bus/ports.ts';
 import type { Assign, LeaderTerm } from '../../bus/protocol.ts';
-import { subjects } from '../../bus/subjects.ts';
 import type { EngineTrouble } from '../../domain/assign/engine-status.ts';
 import { newestLevel } from '../../domain/format/levels.ts';
 import type { TaskState } from '../../domain/task-state.ts';
@@ -16,6 +15,7 @@ import { TermGate, type LeaderTermStore } from './term-gate.ts';
 import { LogDesk, logDeskLogic } from './log-desk.ts';
 import type { Executor } from './ports.ts';
 import { Reporter } from './reporter.ts';
+import { sayLeave } from './say-leave.ts';
 import { sessionMachine } from './session.machine.ts';
 import { shortErrorText } from './task-status.ts';
 import { treeDeskLogic } from './tree-desk.ts';
@@ -141,12 +141,13 @@ class NodeAgent implements Agent {
   }
 
   async removeAll(): Promise<void> {
-    const { clock, bus, nodeId } = this.#options;
+    const { clock } = this.#options;
     await this.#supervisor.remove('session'); // from here on nothing new is assigned, and no heartbeat follows
-    bus.publish(subjects.agent(nodeId, 'leave'), {});
+    const said = sayLeave(this.#options);
     const stopped = new AbortController();
     await Promise.race([this.#worker?.dropAll(), pause(clock, leaveStopLimitMs, stopped.signal)]);
     stopped.abort();
+    await said;
     await this.stop();
     await removeContainers(this.#options);
   }

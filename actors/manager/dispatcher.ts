@@ -307,18 +307,27 @@ export class Dispatcher {
       return reply({ ok: false, error: wireFault(reportsWait()) });
     }
     void this.#ports.committer
-      .propose((view, ctx) => ({
-        changes: taskReports(view, ctx, nodeId, updates),
-        result: undefined,
-      }))
+      .propose((view, ctx) => {
+        const { changes, foreign } = taskReports(view, ctx, nodeId, updates);
+        return { changes, result: foreign };
+      })
       .then(
-        () => reply({ ok: true }),
-        (error: unknown) => {
-          if (error instanceof Fault && error.code === 'PermissionDenied')
-            this.#ports.log('status_refused', { member: nodeId, error: error.message }, 'warn');
-          reply({ ok: false, error: wireFault(error) });
+        ({ result: foreign }) => {
+          this.#tellForeign(nodeId, foreign);
+          reply({ ok: true });
         },
+        (error: unknown) => reply({ ok: false, error: wireFault(error) }),
       );
+  }
+
+  #tellForeign(nodeId: string, [task, ...others]: readonly string[]): void {
+    if (task === undefined) return;
+    const error = 'tasks of other nodes are not its to report';
+    this.#ports.log(
+      'status_refused',
+      { member: nodeId, error, task, tasks: 1 + others.length },
+      'warn',
+    );
   }
 
   /** A heartbeat that nobody hears is followed by another one. */
@@ -328,11 +337,13 @@ export class Dispatcher {
       this.#heartbeats.hear(subjects.agentOf(subject), heartbeat);
   }
 
-  /** Said once: it must not get lost between two incarnations of the node's actor. */
-  #onLeave({ subject }: BusMessage): void {
+  /** Answered when it is written down, also between two incarnations of the node's actor: until then the agent says it again. */
+  #onLeave({ subject, reply }: BusMessage): void {
     const nodeId = subjects.agentOf(subject);
-    if (!this.#ports.mayServe() || this.#nodes.send(nodeId, { type: 'leave' })) return;
-    this.#commit((view) => nodeLeft(view, nodeId)).catch((error: unknown) =>
+    const taken = (): void => reply?.({ ok: true });
+    if (!this.#ports.mayServe() || this.#nodes.send(nodeId, { type: 'leave', reply: taken }))
+      return;
+    this.#commit((view) => nodeLeft(view, nodeId)).then(taken, (error: unknown) =>
       this.#ports.log('leave_not_committed', { member: nodeId, error: String(error) }),
     );
   }

@@ -42,8 +42,8 @@ export type NodeEvent =
   | { readonly type: 'overdue' }
   /** There is news for the node about these tasks. */
   | { readonly type: 'changed'; readonly ids: readonly string[] }
-  /** The node leaves the swarm: nothing more is to come from it. */
-  | { readonly type: 'leave' }
+  /** The node leaves the swarm: nothing more is to come from it. `reply`: that is written down. */
+  | { readonly type: 'leave'; readonly reply?: () => void }
   /** A server closes nodes' connections on purpose: a node that has to come back has `graceMs` for it. */
   | { readonly type: 'excuse' }
   /** This leader's own connection to the bus was lost or is back: silence says nothing about the node then. */
@@ -111,7 +111,12 @@ export const nodeMachine = setup({
     }),
     catchUp: fromPromise<void, NodeContext>(({ input, signal }) => input.caughtUp(signal)),
     declareSilent: fromPromise<void, NodeContext>(({ input, signal }) => input.silent(signal)),
-    declareLeft: fromPromise<void, NodeContext>(({ input }) => input.left()),
+    declareLeft: fromPromise<void, Pick<NodeContext, 'left'> & { readonly event: NodeEvent }>(
+      async ({ input: { left, event } }) => {
+        await left();
+        if (event.type === 'leave') event.reply?.();
+      },
+    ),
   },
   actions: {
     take: assign(({ context }, params: { event: Extract<NodeEvent, { type: 'hello' }> }) => ({
@@ -256,7 +261,7 @@ export const nodeMachine = setup({
     leaving: {
       invoke: {
         src: 'declareLeft',
-        input: ({ context }) => context,
+        input: ({ context: { left }, event }) => ({ left, event }),
         onDone: 'down',
         onError: 'unseen',
       },

@@ -68,7 +68,7 @@ function nextBatch(behind: readonly Node[], now: number): RotationPlan {
     changes: [],
     renew: ids.slice(first, first + size),
     wakeAt: (round + 1) * rotationRoundMs,
-    reasons: [`${behind.length} nodes have no certificate of the wanted root`],
+    reasons: [`nodes without a certificate of the wanted root (${behind.length})`],
   };
 }
 

@@ -161,7 +161,7 @@ test('a session tells a worker of its own tasks only', async () => {
 test('a status of another node’s task changes nothing, and is logged', async () => {
   const status = { state: 'failed', at: Date.now(), message: 'forged', err: 'forged' };
   const answer = await ask('status', { session: 's', updates: [{ taskId: task, status }] });
-  expect(answer).toMatchObject({ ok: false, error: { code: 'PermissionDenied' } });
+  expect(answer).toMatchObject({ ok: true });
   expect(await pair.manager.mustDocker('inspect', '--format', '{{.Status.State}}', task)).toBe(
     'running',
   );

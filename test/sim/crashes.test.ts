@@ -256,6 +256,16 @@ test('a node that leaves just then is down at once', async () => {
   cluster.end();
 });
 
+test('a node that leaves while the dispatcher is started again is down without its silence', async () => {
+  const cluster = await buildCluster();
+  const host = cluster.hosts[4]!;
+  crash(cluster.leader!.registry, 'manager/leader/dispatcher');
+  void host.agent?.removeAll();
+  await cluster.run(2_000);
+  expect(cluster.audit.store.node(host.id)?.status).toMatchObject({ state: 'down' });
+  cluster.end();
+});
+
 test('a node with which no session can be held says so, gets nothing new, and is ready when one can', async () => {
   const { cluster, host } = await withCrashedNode();
   const before = tasksOn(cluster, host);

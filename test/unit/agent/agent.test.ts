@@ -291,10 +291,44 @@ describe('leaving', () => {
     expect(away.events).toContain('containers_left');
   });
 
+  test('says so until the leader has written it down', async () => {
+    const h = await runningAgent();
+    const answers: unknown[] = [
+      undefined,
+      { ok: false, error: { code: 'Unavailable', message: 'no leader', origin: 'manager' } },
+      'malformed',
+    ];
+    h.leader.onLeave = () => (answers.length > 0 ? answers.shift() : { ok: true });
+    let left = false;
+    void h.agent.removeAll().then(() => (left = true));
+    await h.go(100);
+    expect(left).toBe(false);
+    await h.go(2_500, 10);
+    expect(left).toBe(true);
+    expect(h.hub.bodies(subjects.agent('n1', 'leave'))).toHaveLength(4);
+    expect(h.events).not.toContain('leave_not_taken');
+  });
+
+  test('and gives up where nobody answers', async () => {
+    const h = await runningAgent();
+    h.leader.onLeave = () => undefined;
+    let left = false;
+    void h.agent.removeAll().then(() => (left = true));
+    await h.go(6_600, 10);
+    expect(left).toBe(true);
+    expect(h.events).toContain('leave_not_taken');
+    const said = h.hub.bodies(subjects.agent('n1', 'leave')).length;
+    expect(said).toBeLessThanOrEqual(10);
+    await h.go(20_000, 100);
+    expect(h.hub.bodies(subjects.agent('n1', 'leave'))).toHaveLength(said);
+  });
+
   test('before it has ever started', async () => {
     const h = buildAgent();
     h.engine.leave('t1', 'running');
-    await h.agent.removeAll();
+    const left = h.agent.removeAll();
+    await h.go(100);
+    await left;
     expect(h.engine.containers.size).toBe(0);
   });
 });

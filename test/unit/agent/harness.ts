@@ -24,6 +24,7 @@ export class FakeLeader {
   /** Answers instead of the usual ones; `undefined`: none at all. */
   onHello: ((hello: Hello) => unknown) | undefined;
   onStatus: ((report: StatusReport) => unknown) | undefined;
+  onLeave: (() => unknown) | undefined;
   sendsFullSet = true;
   readonly #bus: MemoryBus;
 
@@ -31,6 +32,10 @@ export class FakeLeader {
     this.#bus = hub.connect();
     this.#bus.subscribe(subjects.agents('hello'), (message) => this.#hello(message));
     this.#bus.subscribe(subjects.agents('status'), (message) => this.#status(message));
+    this.#bus.subscribe(subjects.agents('leave'), ({ reply }) => {
+      const answer = this.onLeave === undefined ? { ok: true } : this.onLeave();
+      if (answer !== undefined) reply?.(answer);
+    });
   }
 
   get session(): string {

@@ -78,7 +78,7 @@ test('changes are told by what they mean for the node; its own statuses are not 
 test('reports advance a task, never turn it back, and never speak for another node', () => {
   const { store: view } = store(task('a', 'n1', 'starting'), task('b', 'n1', 'failed'));
   const report = (taskId: string, state: TaskState, from = 'n1') =>
-    taskReports(view, ctx, from, [{ taskId, status: status(state) }]);
+    taskReports(view, ctx, from, [{ taskId, status: status(state) }]).changes;
   expect(report('a', 'running')).toEqual([
     { op: 'patch', kind: 'task', id: 'a', fields: { status: status('running'), runningAt: 77 } },
   ]);
@@ -86,16 +86,24 @@ test('reports advance a task, never turn it back, and never speak for another no
   expect(report('a', 'starting')).toEqual([]);
   expect(report('b', 'rejected')).toEqual([]);
   expect(report('unknown', 'running')).toEqual([]);
-  expect(() => report('a', 'running', 'n2')).toThrow(/not assigned to node n2/);
+  expect(report('a', 'running', 'n2')).toEqual([]);
+});
+
+test('of a report on tasks of other nodes, too, the node’s own are taken', () => {
+  const { store: view } = store(task('a', 'n1', 'starting'), task('b', 'n2', 'starting'));
+  const updates = ['b', 'a', 'gone'].map((taskId) => ({ taskId, status: status('running') }));
+  const { changes, foreign } = taskReports(view, ctx, 'n1', updates);
+  expect(changes.map((change) => 'id' in change && change.id)).toEqual(['a']);
+  expect(foreign).toEqual(['b']);
 });
 
 test('a report’s time is near the manager’s', () => {
   const { store: view } = store(task('a', 'n1', 'starting'));
   const atOf = (at: number) => {
-    const [change] = taskReports(view, ctx, 'n1', [
+    const { changes } = taskReports(view, ctx, 'n1', [
       { taskId: 'a', status: { ...status('failed'), at } },
     ]);
-    return (change as { fields: { status: TaskStatus } }).fields.status.at;
+    return (changes[0] as { fields: { status: TaskStatus } }).fields.status.at;
   };
   const ahead = ctx.now + limits.reportAheadMsMax;
   expect([0, ctx.now, ahead].map(atOf)).toEqual([0, ctx.now, ahead]);

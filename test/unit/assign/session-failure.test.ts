@@ -45,7 +45,7 @@ test('a session that comes about clears it', () => {
   expect(node()?.status).toMatchObject({ state: 'ready', message: '' });
   const status = { state: 'accepted', at: 2, message: 'accepted' } as const;
   const ctx = { now: world.now, newId: () => '' };
-  world.apply(taskReports(world.store, ctx, 'n1', [{ taskId: 'w0', status }]));
+  world.apply(taskReports(world.store, ctx, 'n1', [{ taskId: 'w0', status }]).changes);
   expect(texts()).toEqual([]);
 });
 

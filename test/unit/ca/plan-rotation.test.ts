@@ -1,7 +1,12 @@
 import { expect, test } from '@jest/globals';
+import { createActor } from 'xstate';
+import { commonPace } from '../../../actors/manager/reconcile/reconciler.ts';
+import { reconcilerMachine } from '../../../actors/manager/reconcile/reconciler.machine.ts';
 import { type RotationPlan, planRotation } from '../../../domain/ca/plan-rotation.ts';
 import type { Cluster, Node } from '../../../domain/model/objects.ts';
 import { Store } from '../../../domain/store/store.ts';
+import { VirtualClock } from '../../../supervisors/virtual-clock.ts';
+import { pauseOn, settleOn } from '../../support/virtual-time.ts';
 import { changed, clusterWith, firstRoot, local, nodeOf, wall } from './helpers.ts';
 
 const fresh = local.newRoot();
@@ -40,7 +45,7 @@ test('nodes of the old root, and those that have not said, are told; those of th
   expect(changes).toEqual([]);
   expect((wakeAt ?? 0) - wall).toBeGreaterThan(0);
   expect((wakeAt ?? 0) - wall).toBeLessThanOrEqual(3_000);
-  expect(reasons).toEqual(['2 nodes have no certificate of the wanted root']);
+  expect(reasons).toEqual(['nodes without a certificate of the wanted root (2)']);
 });
 
 test('in batches of thirty, each node in its turn, without memory', () => {
@@ -85,4 +90,27 @@ test('after a rotation was given up nodes come back, and its root is forgotten a
   expect(store.cluster()).not.toHaveProperty('formerRoots');
   expect(store.cluster()?.rootCa).toEqual(aborted.rootCa);
   expect(plan(store, wall + hour)).toEqual(nothing);
+});
+
+test('the log tells of a rotation that waits once, not with each node that has renewed', async () => {
+  const clock = new VirtualClock();
+  let left = 5;
+  const told: (readonly string[])[] = [];
+  const actor = createActor(reconcilerMachine, {
+    clock,
+    input: {
+      ...commonPace,
+      now: () => clock.now(),
+      onReasons: (reasons) => told.push(reasons),
+      plan: async () => {
+        const nodes = ids(0, left--).map((id) => nodeOf(id, firstRoot.certPem));
+        return { ...plan(storeOf(rotating, nodes)), wakeAt: clock.now(), idle: true, gone: false };
+      },
+    },
+  });
+  actor.start();
+  await settleOn(clock, pauseOn(clock, 150));
+  actor.stop();
+  expect(left).toBeLessThan(4);
+  expect(told).toEqual([['nodes without a certificate of the wanted root (5)']]);
 });

@@ -162,6 +162,16 @@ test('a node that leaves is down at once, and asked for nothing', async () => {
   expect(n.actor.getSnapshot().value).toBe('active');
 });
 
+test('that a node leaves is answered when it is written down, not before', async () => {
+  const n = buildNode();
+  const answered: string[] = [];
+  await n.hello('a');
+  n.actor.send({ type: 'leave', reply: () => answered.push(n.downs.join()) });
+  expect(answered).toEqual([]);
+  await n.go(0);
+  expect(answered).toEqual(['left']);
+});
+
 test('a node that leaves while its hello is committed is down all the same', async () => {
   const n = buildNode();
   const greeted = n.hello('a');
