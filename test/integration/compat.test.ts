@@ -59,9 +59,18 @@ async function outcome(side: Side, row: Row): Promise<string> {
   let text = await run(side, row);
   const { until: wanted } = row;
   const isSo = async (): Promise<boolean> => wanted?.test((text = await run(side, row))) ?? true;
-  if (wanted !== undefined && !wanted.test(text)) await until(isSo, 10_000, String(wanted));
+  if (wanted === undefined || wanted.test(text)) return text;
+  await until(isSo, 10_000, String(wanted)).catch(async (error: unknown) => {
+    const [services, tasks] = await Promise.all(
+      ['services', 'tasks'].map((path) => call(side, 'GET', `/v1.51/${path}`)),
+    );
+    const cause = [text, services?.text, tasks?.text].join('\n');
+    throw new Error(`${sideName(side)}: ${(error as Error).message}, and it is ${cause}`);
+  });
   return text;
 }
+
+const sideName = (side: Side): string => (side === swarm ? 'dockerd' : 'natswarm');
 
 async function run(side: Side, row: Row): Promise<string> {
   const filled = (text: string): string =>
@@ -103,7 +112,7 @@ async function settle(side: Side): Promise<void> {
     return !busy;
   };
   await until(isSo, 30_000, 'the services to settle').catch((error: unknown) => {
-    throw new Error(`${side === swarm ? 'dockerd' : 'natswarm'}: ${text}`, { cause: error });
+    throw new Error(`${sideName(side)}: ${text}`, { cause: error });
   });
 }
 
