@@ -50,6 +50,9 @@ const headMs = 60_000;
 /** How long an idle connection is kept, ms: clients that find theirs closed cannot always try again. */
 const idleMs = 600_000;
 
+/** Reading a log takes more elsewhere, on its node and in that node's engine, than it takes here. */
+const logRest = 9;
+
 export function createApi(options: ApiOptions): Api {
   const closing = new AbortController();
   const deps: Deps = {
@@ -59,7 +62,7 @@ export function createApi(options: ApiOptions): Api {
     recorder: new Recorder(options.wallNow),
     readers: new Readers(options.log),
     turns: new Turns(),
-    logTurns: new Turns(),
+    logTurns: new Turns(logRest),
     readTlsInfo: options.tlsInfo,
     wallNow: options.wallNow,
     log: options.log,

@@ -4,15 +4,15 @@ const MiB = 1024 * KiB;
 export const limits = {
   /** Largest request body of a swarm route, bytes. Swarm's own raft limit is 1.5 MB a transaction. */
   requestBodyBytesMax: 4 * MiB,
-  /** Bodies of all requests that are on their way in together, bytes: four of the largest. */
-  requestBodiesBytesMax: 16 * MiB,
+  /** Bodies of all requests that are on their way in together, bytes: two of the largest. */
+  requestBodiesBytesMax: 8 * MiB,
   /** Of such bodies what is behind the first bytes of each, of all together: bytes at once and a second. */
   requestBodySmallBytes: 64 * KiB,
   largeBodiesBurstBytes: 16 * MiB,
-  largeBodiesBytesPerS: 16 * MiB,
+  largeBodiesBytesPerS: 4 * MiB,
   /** What is read only to be thrown away, because its request was refused: bytes at once and a second, of all together. */
   discardBurstBytes: 16 * MiB,
-  discardBytesPerS: 16 * MiB,
+  discardBytesPerS: 4 * MiB,
   /** A list that is longer is sent in chunks of about this length, characters. */
   listChunkLength: 256 * KiB,
   /** How long such a body may take to arrive, ms. */

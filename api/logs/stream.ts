@@ -108,7 +108,7 @@ export class LogStream {
     const { readers, turns, signal } = this.#options;
     readers.logTasks += 1;
     try {
-      await turns.next();
+      await turns.next(signal);
       if (!signal.aborted) await this.#relay(task, options);
     } catch (error) {
       this.#note(task, error);
