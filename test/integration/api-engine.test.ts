@@ -5,7 +5,6 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CommandResult,
   dockerCli,
@@ -84,23 +83,20 @@ test.each(rows)('docker %j is the same through the front', async (args, input) =
   expect(plain(ours)).toEqual(plain(theirs));
 });
 
-const second = (): number => Math.floor(Date.now() / 1_000);
-/** What `make` makes within one second of the clock: an archive holds the second of its making. */
-async function inOneSecond<T>(make: () => Promise<T>): Promise<T> {
-  for (let tries = 1; tries <= 10; tries++) {
-    await sleep(1_000 - (Date.now() % 1_000));
-    const begun = second();
-    const made = await make();
-    if (second() === begun) return made;
-  }
-  throw new Error('took more than a second each time');
-}
+/** An archive without the second of its making, and without the checksums of the headers that hold it. */
+const timeless = (archive: string): string =>
+  // the size, the time and the checksum of a ustar header, in octal digits
+  archive.replaceAll(/([0-7]{11}\0)[0-7]{11}\0[0-7]{6}\0 /g, '$1');
 
 test('docker save is the same through the front', async () => {
   const save = ['save', SLEEP];
-  const [theirs, ours] = await inOneSecond(async () => [await straight(save), await through(save)]);
-  expect(theirs?.code).toBe(0);
-  expect(ours).toEqual(theirs);
+  const [theirs, ours] = [await straight(save), await through(save)];
+  expect(theirs.code).toBe(0);
+  expect(theirs.stdout.length).toBeGreaterThan(512);
+  expect({ ...ours, stdout: timeless(ours.stdout) }).toEqual({
+    ...theirs,
+    stdout: timeless(theirs.stdout),
+  });
 });
 
 test('exec: streams, standard input and exit codes', async () => {

@@ -47,7 +47,7 @@ export class Fabric {
   }
 
   async up(): Promise<void> {
-    const guard = spawn('bash', ['-c', GUARD, 'fabric', this.#prefix, ...this.#folders], {
+    const guard = spawn('bash', ['--norc', '-c', GUARD, 'fabric', this.#prefix, ...this.#folders], {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
@@ -68,7 +68,7 @@ export class Fabric {
       'echo 1 >/proc/sys/net/ipv4/ip_forward; ' +
       // frames between hosts are no packets of this namespace
       'for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$file" ] || echo 0 >"$file"; done';
-    await must([...this.enter, 'bash', '-c', settings]);
+    await must([...this.enter, 'bash', '--norc', '-c', settings]);
   }
 
   /** Removes the namespace, and the folders. The hosts' power has to be off. */
