@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processesWith } from '../support/daemon.ts';
-import { httpGet, run, SLEEP, until, WEB_1 } from '../support/engine.ts';
+import { BASH, httpGet, run, SLEEP, until, WEB_1 } from '../support/engine.ts';
 import { type Host, type Hosts, startHosts } from '../support/hosts.ts';
 import {
   cgroupsOf,
@@ -84,7 +84,7 @@ async function heard(): Promise<string> {
     let said = '';
     listener.stdout.on('data', (chunk: Buffer) => (said += String(chunk)));
     await until(() => said.includes('ready'), 5_000, `a listener on ${host.name}`);
-    await from.net(['bash', '--norc', '-c', SEND, 'send', host.ip]);
+    await from.net([...BASH, SEND, 'send', host.ip]);
     const isHeard = said.includes('heard');
     listener.kill('SIGKILL');
     await once(listener, 'exit');
@@ -112,9 +112,9 @@ test('hosts reach each other, and a client outside reaches them', async () => {
   await untilReached(one, two);
   await untilReached(two, one);
   const script = 'exec 3<>"/dev/tcp/$1/80"';
-  expect((await hosts.outside(['bash', '--norc', '-c', script, 'client', one.ip])).code).toBe(0);
+  expect((await hosts.outside([...BASH, script, 'client', one.ip])).code).toBe(0);
   // nobody: told at once, not after a timeout
-  const nowhere = await one.net(['bash', '--norc', '-c', script, 'client', '192.0.2.1'], {
+  const nowhere = await one.net([...BASH, script, 'client', '192.0.2.1'], {
     timeoutMs: 5_000,
   });
   expect(nowhere.stderr).toMatch(/No route to host/);
@@ -134,7 +134,7 @@ test('a cut ends all traffic, healing restores it', async () => {
   await hosts.cut(one, two);
   expect(await reaches(one, two)).toBe(false);
   const script = 'exec 3<>"/dev/tcp/$1/80"';
-  expect((await hosts.outside(['bash', '--norc', '-c', script, 'client', one.ip])).code).toBe(0);
+  expect((await hosts.outside([...BASH, script, 'client', one.ip])).code).toBe(0);
   await hosts.heal();
   await untilReached(two, one);
 });

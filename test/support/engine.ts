@@ -330,8 +330,13 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-// bash's own sockets: no HTTP client is needed, and it starts in milliseconds. `--norc`: with a socket as its input, as
-// Node gives it one, bash takes itself for a remote shell and reads the user's ~/.bashrc, which may take seconds.
+/**
+ * A script for bash follows. With a socket as its input, as Node gives it one, bash takes itself for a remote shell and
+ * reads the user's ~/.bashrc, which may take seconds.
+ */
+export const BASH = ['bash', '--norc', '-c'] as const;
+
+// bash's own sockets: no HTTP client is needed, and it starts in milliseconds
 const GET =
   'exec 3<>"/dev/tcp/$1/$2" && printf "GET %s HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n" "$3" "$1" >&3 && cat <&3';
 
@@ -343,7 +348,7 @@ export async function httpGet(
   path = '/',
   timeoutMs = patient(2_000),
 ): Promise<HttpAnswer> {
-  const argv = ['bash', '--norc', '-c', GET, 'get', host, String(port), path];
+  const argv = [...BASH, GET, 'get', host, String(port), path];
   const { code, stdout, stderr } = await netnsExec(engine, argv, { timeoutMs });
   const status = /^HTTP\/1\.\d (\d{3})/.exec(stdout)?.[1];
   if (code !== 0 || status === undefined) {

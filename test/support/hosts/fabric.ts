@@ -4,7 +4,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type CommandResult, run, type RunOptions } from '../engine.ts';
+import { BASH, type CommandResult, run, type RunOptions } from '../engine.ts';
 import { must } from './processes.ts';
 
 /** What a host's card does to each frame, in both directions. */
@@ -47,7 +47,8 @@ export class Fabric {
   }
 
   async up(): Promise<void> {
-    const guard = spawn('bash', ['--norc', '-c', GUARD, 'fabric', this.#prefix, ...this.#folders], {
+    const [program, ...args] = [...BASH, GUARD, 'fabric', this.#prefix, ...this.#folders] as const;
+    const guard = spawn(program, args, {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
     });
@@ -68,7 +69,7 @@ export class Fabric {
       'echo 1 >/proc/sys/net/ipv4/ip_forward; ' +
       // frames between hosts are no packets of this namespace
       'for file in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$file" ] || echo 0 >"$file"; done';
-    await must([...this.enter, 'bash', '--norc', '-c', settings]);
+    await must([...this.enter, ...BASH, settings]);
   }
 
   /** Removes the namespace, and the folders. The hosts' power has to be off. */
